@@ -1,0 +1,156 @@
+use std::fmt;
+use std::time::Duration;
+
+use crate::phases::Phases;
+
+/// Why a request has no reply.
+///
+/// Its [`Display`](fmt::Display) is the fixed sentence that users match on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    kind: FailureKind,
+    detail: Option<Box<str>>,
+}
+
+/// The kinds of failure, a sentence each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The deadline passed.
+    Timeout {
+        /// The timeout that the request was given.
+        limit: Duration,
+        /// Where the time went.
+        phases: Phases,
+    },
+    /// Refused or unreachable.
+    Connect,
+    /// The host's name has no address.
+    Resolve,
+    /// The connection was closed before the first byte of a reply.
+    NoReply,
+    /// What came is not HTTP, or has a header line without a colon.
+    WeirdReply,
+    /// The server's certificate is not accepted.
+    Certificate,
+    /// The TLS handshake failed for another reason.
+    TlsHandshake,
+    /// More redirects than allowed.
+    TooManyRedirects,
+    /// A redirect leads to something that is no http or https URL.
+    BadRedirect,
+    /// The reply ended before its declared length.
+    Partial,
+    /// The connection broke while the reply was read.
+    Receive,
+    /// The connection broke while the request was written.
+    Send,
+    /// The body is longer than the policy allows.
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The request itself is wrong; the text says what.
+    Invalid(Box<str>),
+    /// A fault of the engine, not of the request; the text says what.
+    Internal(Box<str>),
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind) -> Self {
+        Self { kind, detail: None }
+    }
+
+    /// Adds what a person needs to find the cause. Must not hold a secret: no URL, header value or body.
+    pub(crate) fn with_detail(mut self, detail: impl fmt::Display) -> Self {
+        self.detail = Some(detail.to_string().into());
+        self
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> &FailureKind {
+        &self.kind
+    }
+
+    /// The cause as the layer that met it put it, where there is more to say than the sentence.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// Whether the deadline passed.
+    pub fn timed_out(&self) -> bool {
+        matches!(self.kind, FailureKind::Timeout { .. })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout { limit, phases } => write!(
+                f,
+                "Timeout of {} ms reached. Total time: {} ms (DNS time: {} ms, TCP/SSL handshake time: {} ms, \
+                 HTTP Request/Response time: {} ms)",
+                limit.as_millis(),
+                Milliseconds(phases.total()),
+                Milliseconds(phases.dns),
+                Milliseconds(phases.handshake),
+                Milliseconds(phases.exchange),
+            ),
+            Self::Connect => f.write_str("Couldn't connect to server"),
+            Self::Resolve => f.write_str("Couldn't resolve host name"),
+            Self::NoReply => f.write_str("Server returned nothing (no headers, no data)"),
+            Self::WeirdReply => f.write_str("Weird server reply"),
+            Self::Certificate => f.write_str("SSL peer certificate or SSH remote key was not OK"),
+            Self::TlsHandshake => f.write_str("SSL connect error"),
+            Self::TooManyRedirects => f.write_str("Number of redirects hit maximum amount"),
+            Self::BadRedirect => f.write_str("Redirect to an unsupported or malformed URL"),
+            Self::Partial => f.write_str("Transferred a partial file"),
+            Self::Receive => f.write_str("Failure when receiving data from the peer"),
+            Self::Send => f.write_str("Failed sending data to the peer"),
+            Self::TooLarge { limit } => write!(f, "Response is larger than {limit} bytes (pg_net.max_response_bytes)"),
+            Self::Invalid(why) => f.write_str(why),
+            Self::Internal(why) => write!(f, "Internal error: {why}"),
+        }
+    }
+}
+
+/// Milliseconds with the microseconds as six decimals, the form that the sentence has always had.
+struct Milliseconds(Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{:03}000", micros / 1000, micros % 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_says_where_the_time_went() {
+        let failure = Failure::new(FailureKind::Timeout {
+            limit: Duration::from_millis(2000),
+            phases: Phases {
+                dns: Duration::from_micros(31),
+                handshake: Duration::from_micros(101),
+                exchange: Duration::from_micros(1_999_991),
+            },
+        });
+        assert_eq!(
+            failure.to_string(),
+            "Timeout of 2000 ms reached. Total time: 2000.123000 ms (DNS time: 0.031000 ms, \
+             TCP/SSL handshake time: 0.101000 ms, HTTP Request/Response time: 1999.991000 ms)"
+        );
+        assert!(failure.timed_out());
+    }
+}

@@ -1,0 +1,26 @@
+//! Sends HTTP requests and reports what became of them.
+//!
+//! The engine knows HTTP, time and policy. It knows nothing of Postgres: a host hands it [`Request`]s, each under a
+//! [`Key`] of the host's choosing, and takes [`Outcome`]s back under the same keys. Exactly one outcome comes for each
+//! request handed over, unless the engine is stopped first.
+//!
+//! The pieces a host meets: [`Target`] validates a URL, [`Request`] is one row's worth of work, [`Window`] decides which
+//! of the waiting requests may be claimed so that no origin starves another, [`Engine`] does the sending on a thread of
+//! its own under a [`Policy`], and [`Outcome`] is what came of it.
+
+mod failure;
+mod origin;
+mod outcome;
+mod phases;
+mod policy;
+pub mod query;
+mod request;
+mod target;
+
+pub use failure::{Failure, FailureKind};
+pub use origin::Origin;
+pub use outcome::{Content, Headers, Outcome, Response};
+pub use phases::Phases;
+pub use policy::Policy;
+pub use request::{Key, Request};
+pub use target::{Target, TargetError};

@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::failure::Failure;
+use crate::request::Key;
+
+/// What became of one request.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The key of the request that this is the outcome of.
+    pub key: Key,
+    /// A reply with whatever status, or the reason why there is none.
+    pub result: Result<Response, Failure>,
+    /// From the moment the engine started on it to its end.
+    pub elapsed: Duration,
+}
+
+/// A whole reply: of the last hop, where redirects were followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The status code, 200 to 999.
+    pub status: u16,
+    /// The header fields in their order.
+    pub headers: Headers,
+    /// The body.
+    pub content: Content,
+}
+
+/// A reply's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// No byte of it.
+    Empty,
+    /// Text, decoded by the charset of `Content-Type` (UTF-8 where it names none) and without a NUL.
+    Text(String),
+    /// What is no text in that charset, or holds a NUL.
+    Bytes(Bytes),
+}
+
+/// Header fields in the order they came, repeats included, names as the server wrote them (lower case on HTTP/2).
+///
+/// All names and values lie in one text; a value that is no UTF-8 is taken as Latin-1 (RFC 9110 §5.5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    text: String,
+    /// Ends in `text` of each name and of its value.
+    ends: Vec<(u32, u32)>,
+}
+
+impl Headers {
+    /// Appends a field.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        push_text(&mut self.text, name);
+        let name_end = self.text.len();
+        push_text(&mut self.text, value);
+        // A head is bounded far below 4 GiB.
+        self.ends.push((name_end as u32, self.text.len() as u32));
+    }
+
+    /// All fields as name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(name_end, value_end)| {
+            let (name_end, value_end) = (name_end as usize, value_end as usize);
+            let field = (&self.text[start..name_end], &self.text[name_end..value_end]);
+            start = value_end;
+            field
+        })
+    }
+
+    /// The first value under a name, whatever its case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+fn push_text(text: &mut String, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(valid) => text.push_str(valid),
+        Err(_) => text.extend(bytes.iter().copied().map(char::from)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_keep_order_case_and_repeats() {
+        let mut headers = Headers::default();
+        headers.push(b"Set-Cookie", b"a=1");
+        headers.push(b"X-Latin", b"caf\xe9");
+        headers.push(b"set-cookie", b"b=2");
+        assert_eq!(
+            headers.iter().collect::<Vec<_>>(),
+            [("Set-Cookie", "a=1"), ("X-Latin", "café"), ("set-cookie", "b=2")]
+        );
+        assert_eq!(headers.get("SET-COOKIE"), Some("a=1"));
+        assert_eq!((headers.len(), headers.is_empty()), (3, false));
+    }
+}

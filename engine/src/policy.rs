@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+/// The limits that the engine works under. A change applies to what starts after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Requests under way at once, over all origins.
+    pub max_in_flight: usize,
+    /// Requests under way at once to one [`Origin`](crate::Origin).
+    pub max_in_flight_per_origin: usize,
+    /// Bytes of a reply's body, as received and again as decoded; a longer one is a failure.
+    pub max_response_bytes: usize,
+    /// How many redirects one request may follow.
+    pub max_redirects: u32,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+    /// `User-Agent` of the requests that name none.
+    pub user_agent: String,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 1000,
+            max_in_flight_per_origin: 200,
+            max_response_bytes: 64 << 20,
+            max_redirects: 30,
+            idle_timeout: Duration::from_secs(60),
+            user_agent: concat!("pg_net/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+use std::fmt;
+
+use url::{ParseError, Url};
+
+use crate::origin::Origin;
+
+/// An absolute http or https URL that a request may go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    url: Url,
+    origin: Origin,
+}
+
+/// Why a text is no [`Target`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetError {
+    /// A scheme other than http and https, or, as in `localhost:6666`, a host name where a scheme belongs.
+    Scheme {
+        /// The URL without what could be a secret.
+        url: String,
+    },
+    /// No absolute URL: relative, without a host, or against the URL standard.
+    Malformed {
+        /// The URL without what could be a secret.
+        url: String,
+        /// What the URL standard calls the problem.
+        reason: String,
+    },
+}
+
+impl Target {
+    /// Parses an absolute URL by the URL standard (<https://url.spec.whatwg.org>).
+    ///
+    /// # Errors
+    ///
+    /// See [`TargetError`]. Control characters are refused, not stripped as the standard allows: a URL with a line break
+    /// inside is a mistake or an attack.
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        let malformed = |reason: &str| TargetError::Malformed { url: redact(text), reason: reason.to_owned() };
+        if text.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(malformed("control character"));
+        }
+        let url = Url::parse(text).map_err(|error| match error {
+            ParseError::RelativeUrlWithoutBase => malformed("relative URL without a scheme"),
+            other => malformed(&other.to_string()),
+        })?;
+        Self::from_url(url)
+    }
+
+    /// Resolves a `Location` (RFC 9110 §10.2.2) against this URL. The fragment is dropped: it is never sent.
+    pub(crate) fn join(&self, location: &str) -> Result<Self, TargetError> {
+        let mut url = self
+            .url
+            .join(location)
+            .map_err(|error| TargetError::Malformed { url: redact(location), reason: error.to_string() })?;
+        url.set_fragment(None);
+        Self::from_url(url)
+    }
+
+    fn from_url(url: Url) -> Result<Self, TargetError> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(TargetError::Scheme { url: redact(url.as_str()) });
+        }
+        let origin = Origin::of(&url);
+        Ok(Self { url, origin })
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The URL in the standard's own form, as it goes into the queue.
+    pub fn as_str(&self) -> &str {
+        self.url.as_str()
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Adds an already encoded query string (see [`crate::query`]) behind the one that the URL has.
+    pub fn append_query(&mut self, encoded: &str) {
+        if encoded.is_empty() {
+            return;
+        }
+        let query = match self.url.query() {
+            Some(old) if !old.is_empty() => format!("{old}&{encoded}"),
+            _ => encoded.to_owned(),
+        };
+        self.url.set_query(Some(&query));
+    }
+}
+
+impl fmt::Display for TargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scheme { url } => write!(f, "Unsupported URL scheme in \"{url}\": only http and https are sent"),
+            Self::Malformed { url, reason } => write!(f, "invalid URL \"{url}\": {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for TargetError {}
+
+/// A URL as it may stand in a message: without user name and password, and without the query, where tokens live.
+fn redact(text: &str) -> String {
+    const MOST: usize = 200;
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    let text = &text[..end];
+    // Everything up to the last '@' of the authority is user information, also in a URL too broken to parse.
+    let start = text.find("//").map_or(0, |at| at + 2);
+    let authority_end = text[start..].find('/').map_or(text.len(), |at| start + at);
+    let text = match text[start..authority_end].rfind('@') {
+        Some(at) => format!("{}{}", &text[..start], &text[start + at + 1..]),
+        None => text.to_owned(),
+    };
+    let clean = text.escape_debug().take(MOST).collect::<String>();
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        Target::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_host_without_a_scheme_is_named_as_such() {
+        assert!(message("localhost:6666").contains("Unsupported URL scheme"));
+        assert!(message("ftp://host/").contains("Unsupported URL scheme"));
+        assert!(message("/malformed_url").contains("invalid URL \"/malformed_url\""));
+        assert!(message("http://").contains("invalid URL \"http://\""));
+        assert!(message("http://a\r\nb/").contains("control character"));
+    }
+
+    #[test]
+    fn messages_hold_no_secret() {
+        for text in ["http://user:hunter2@ho st/?token=hunter2", "ftp://u:hunter2@h/#hunter2", "x://u:a@hunter2@h/"] {
+            assert!(!message(text).contains("hunter2"), "{}", message(text));
+        }
+    }
+
+    #[test]
+    fn a_query_goes_behind_the_one_there_is_and_before_the_fragment() {
+        let with = |url: &str, query: &str| {
+            let mut target = Target::parse(url).unwrap();
+            target.append_query(query);
+            target.as_str().to_owned()
+        };
+        assert_eq!(with("http://h/a", "x=1"), "http://h/a?x=1");
+        assert_eq!(with("http://h/a?", "x=1"), "http://h/a?x=1");
+        assert_eq!(with("http://h/a?b=2#f", "x=1"), "http://h/a?b=2&x=1#f");
+        assert_eq!(with("http://h", ""), "http://h/");
+    }
+}
