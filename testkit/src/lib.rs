@@ -1,1 +1,25 @@
-//! x
+//! What the tests of pg_net stand on: real Postgres servers, an HTTP server that misbehaves on request, and nginx.
+//!
+//! Everything listens on loopback, on free ports, and lives in a directory of its own that goes when the value is dropped.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod certificates;
+mod cluster;
+mod nginx;
+mod ports;
+mod process;
+mod receiver;
+mod response;
+mod scratch;
+mod wait;
+
+pub use certificates::Authority;
+pub use cluster::{Builder, Cluster, Shutdown};
+pub use nginx::{Nginx, NginxRequest};
+pub use ports::RefusedPort;
+pub use process::{children, is_running, kill};
+pub use receiver::{Gate, Receiver, Request};
+pub use response::{Response, response, responses};
+pub use wait::{PATIENCE, wait_until};

@@ -1,0 +1,61 @@
+# What the scripts share. Sourced, from the top of the tree, by bash with -euo pipefail.
+
+umask 022
+
+# Where rustup puts cargo; a fresh shell may not have it on its PATH yet.
+[ ! -d "${HOME:-/nonexistent}/.cargo/bin" ] || PATH="$PATH:$HOME/.cargo/bin"
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "error: $*"
+    exit 1
+}
+
+# Makes $scratch, readable by all (servers run as another user than root), and removes it at the end, however that comes.
+make_scratch() {
+    scratch=$(mktemp -d "/tmp/$1.XXXXXX")
+    chmod 755 "$scratch"
+    trap 'remove_scratch' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
+remove_scratch() {
+    trap '' INT TERM HUP
+    end_servers
+    rm -rf "$scratch"
+}
+
+# Ends the servers that an interrupted run left: those whose pid file and working directory are below $scratch.
+end_servers() {
+    local file pid
+    while read -r file; do
+        pid=$(head -n 1 "$file" 2>/dev/null) || continue
+        [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$scratch"/* ]] || continue
+        # An immediate shutdown for both Postgres and nginx once the polite one had its second.
+        kill -INT "$pid" 2>/dev/null || continue
+        gone "$pid" 10 || kill -QUIT "$pid" 2>/dev/null || true
+        gone "$pid" 50 || kill -KILL "$pid" 2>/dev/null || true
+    done < <(find "$scratch" \( -name postmaster.pid -o -name nginx.pid \) -size +0 2>/dev/null)
+}
+
+# Whether process $1 ends within $2 tenths of a second.
+gone() {
+    local tenths
+    for ((tenths = 0; tenths < $2; tenths++)); do
+        [ -d "/proc/$1" ] || return 0
+        sleep 0.1
+    done
+    [ ! -d "/proc/$1" ]
+}
+
+# Postgres refuses to run as root: there its commands step down to the account it came with.
+if [ "$(id -u)" = 0 ]; then
+    if id postgres >/dev/null 2>&1; then server_account=postgres; else server_account=nobody; fi
+    as_server() { setpriv --reuid "$server_account" --regid "$(id -g "$server_account")" --clear-groups "$@"; }
+    give_to_server() { chown -R "$server_account" "$@"; }
+else
+    as_server() { "$@"; }
+    give_to_server() { :; }
+fi

@@ -1,0 +1,172 @@
+//! A real Postgres in a directory of its own.
+
+mod builder;
+mod server;
+mod template;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use postgres::{Client, Config, NoTls};
+
+pub use builder::Builder;
+use server::Server;
+pub use server::Shutdown;
+
+use crate::scratch::Scratch;
+use crate::{PATIENCE, account, children, is_running, kill, wait_until};
+
+/// A Postgres server with a database cluster of its own. Dropping it stops the server and removes all its files.
+pub struct Cluster {
+    server: Option<Server>,
+    config: ServerConfig,
+    // After the server, so that it is dropped after it.
+    scratch: Scratch,
+}
+
+/// What a server is started with, again after each stop.
+struct ServerConfig {
+    data: PathBuf,
+    log: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+impl Cluster {
+    /// One that is ready to use: the worker preloaded, the extension created in the database `postgres`.
+    pub fn start_default() -> Self {
+        let cluster = Self::builder().start();
+        cluster.connect().batch_execute("create extension pg_net").expect("create extension pg_net");
+        cluster
+    }
+
+    /// Describes one that differs. pg_net is preloaded unless said otherwise; the extension is left to the test to create.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Connects as the superuser to the database `postgres`.
+    pub fn connect(&self) -> Client {
+        self.connect_as("postgres", "postgres")
+    }
+
+    /// Connects.
+    pub fn connect_as(&self, user: &str, database: &str) -> Client {
+        self.try_connect_as(user, database).expect("connect to the cluster")
+    }
+
+    /// Connects, or says why not.
+    pub fn try_connect_as(&self, user: &str, database: &str) -> Result<Client, postgres::Error> {
+        Config::new()
+            .host("127.0.0.1")
+            .port(self.port())
+            .user(user)
+            .dbname(database)
+            .application_name("test")
+            .connect_timeout(PATIENCE)
+            .connect(NoTls)
+    }
+
+    /// The connection string of the superuser and the database `postgres`.
+    pub fn connection_string(&self) -> String {
+        format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.port())
+    }
+
+    /// The port that the server listens on.
+    pub fn port(&self) -> u16 {
+        self.server().port()
+    }
+
+    /// The process id of the postmaster.
+    pub fn postmaster_pid(&self) -> i32 {
+        self.server().pid()
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("a running server")
+    }
+
+    /// The data directory.
+    pub fn data_directory(&self) -> &Path {
+        &self.config.data
+    }
+
+    /// The server's log so far.
+    pub fn log(&self) -> String {
+        server::read_log(&self.config.log)
+    }
+
+    /// Waits until the server's log holds a text.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        wait_until(&format!("{text:?} in the server's log"), PATIENCE, || self.log().contains(text));
+    }
+
+    /// The worker's process id, once it runs.
+    #[track_caller]
+    pub fn worker_pid(&self, client: &mut Client) -> i32 {
+        wait_until("the worker in pg_stat_activity", PATIENCE, || {
+            let workers = "select pid from pg_stat_activity where backend_type ilike '%pg_net%'";
+            client.query_opt(workers, &[]).expect("at most one worker").map(|row| row.get(0))
+        })
+    }
+
+    /// Stops the server.
+    pub fn stop(&mut self, how: Shutdown) {
+        self.server.take().expect("a running server").stop(how);
+    }
+
+    /// Starts the server again, with the data it left.
+    pub fn start(&mut self) {
+        assert!(self.server.is_none(), "the server is running");
+        self.server = Some(Server::start(&self.config));
+    }
+
+    /// Kills the postmaster as a crash of the machine would, and waits until what it started is gone too.
+    pub fn kill_postmaster(&mut self) {
+        let server = self.server.take().expect("a running server");
+        let backends = children(server.pid());
+        kill(server.pid());
+        drop(server);
+        wait_until("the end of the postmaster's children", PATIENCE, || !backends.iter().any(|&pid| is_running(pid)));
+    }
+
+    /// Runs SQL through psql, and returns what it prints, unaligned and without headers.
+    #[track_caller]
+    pub fn psql(&self, sql: &str) -> String {
+        let output = account::command(template::program("psql"))
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.connection_string(), "-c", sql])
+            .current_dir(self.scratch.path())
+            .output()
+            .expect("run psql");
+        assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text from psql").trim_end().to_owned()
+    }
+
+    /// Reloads the configuration files, and waits until the server has a setting's new value.
+    #[track_caller]
+    pub fn alter_system(&self, setting: &str, value: &str) {
+        let mut client = self.connect();
+        client.batch_execute(&format!("alter system set {setting} = '{value}'")).expect("alter system");
+        client.batch_execute("select pg_reload_conf()").expect("reload");
+        // A backend takes a reload in between two statements; a new one has what the postmaster has.
+        wait_until(&format!("{setting} = {value}"), Duration::from_secs(10), || {
+            let shows = "select current_setting($1) = $2 or setting = $2 from pg_settings where name = $1";
+            let row = self.connect().query_one(shows, &[&setting, &value]).expect("read a setting");
+            row.get::<_, bool>(0)
+        });
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop(Shutdown::Immediate);
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(60)..];
+            eprintln!("---- the end of the server's log\n{}\n----", tail.join("\n"));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use super::server::Server;
+use super::{Cluster, ServerConfig, template};
+use crate::scratch::Scratch;
+
+/// What a [`Cluster`] is to be like.
+pub struct Builder {
+    libraries: Vec<String>,
+    settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+    durable: bool,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self { libraries: vec!["pg_net".into()], settings: Vec::new(), environment: Vec::new(), durable: false }
+    }
+
+    /// Preloads one more library.
+    #[must_use]
+    pub fn preload(mut self, library: &str) -> Self {
+        self.libraries.push(library.into());
+        self
+    }
+
+    /// Preloads nothing, not even pg_net.
+    #[must_use]
+    pub fn no_preload(mut self) -> Self {
+        self.libraries.clear();
+        self
+    }
+
+    /// Sets a line of postgresql.conf.
+    #[must_use]
+    pub fn conf(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets a variable of the server's environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Flushes what is committed to disk, as a server in production does.
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
+    }
+
+    /// Boots the server.
+    pub fn start(self) -> Cluster {
+        let scratch = Scratch::new("cluster");
+        let data = scratch.path().join("data");
+        template::copy_to(&data);
+        let sockets = scratch.directory("s");
+        let log = scratch.file("log", "");
+
+        let mut settings = vec![
+            ("listen_addresses".into(), "127.0.0.1".into()),
+            ("unix_socket_directories".into(), sockets.to_str().expect("a path in UTF-8").into()),
+            ("shared_preload_libraries".into(), self.libraries.join(",")),
+            ("fsync".into(), if self.durable { "on" } else { "off" }.into()),
+            ("log_line_prefix".into(), "%m [%p] %b ".into()),
+        ];
+        settings.extend(self.settings);
+        let mut file =
+            OpenOptions::new().append(true).open(data.join("postgresql.conf")).expect("open postgresql.conf");
+        for (name, value) in settings {
+            writeln!(file, "{name} = '{}'", value.replace('\'', "''")).expect("write postgresql.conf");
+        }
+
+        let config = ServerConfig { data, log, environment: self.environment };
+        let mut cluster = Cluster { server: None, config, scratch };
+        cluster.server = Some(Server::start(&cluster.config));
+        cluster
+    }
+}

@@ -1,0 +1,35 @@
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use socket2::{Domain, Socket, Type};
+
+/// A port that was free a moment ago. Whoever takes it must be ready to lose the race and ask again.
+pub(crate) fn free() -> u16 {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a loopback port");
+    probe.local_addr().expect("the bound address").port()
+}
+
+/// A port that refuses connections for as long as this value lives: taken, but not listened on.
+pub struct RefusedPort {
+    port: u16,
+    _socket: Socket,
+}
+
+impl RefusedPort {
+    pub(crate) fn take() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("make a socket");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        socket.bind(&any.into()).expect("bind a loopback port");
+        let address = socket.local_addr().expect("the bound address").as_socket().expect("an internet address");
+        Self { port: address.port(), _socket: socket }
+    }
+
+    /// Its number.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A URL on it.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+}
