@@ -57,6 +57,11 @@ pub enum FailureKind {
 }
 
 impl Failure {
+    /// A request that cannot be sent as it is; the text says why, without a secret in it.
+    pub fn invalid(why: impl Into<Box<str>>) -> Self {
+        Self::new(FailureKind::Invalid(why.into()))
+    }
+
     pub(crate) fn new(kind: FailureKind) -> Self {
         Self { kind, detail: None }
     }

@@ -8,15 +8,41 @@
 //! of the waiting requests may be claimed so that no origin starves another, [`Engine`] does the sending on a thread of
 //! its own under a [`Policy`], and [`Outcome`] is what came of it.
 
+#![forbid(unsafe_code)]
+
+mod board;
+mod body;
+mod classify;
+mod client;
+mod connection;
+mod connector;
+mod decode;
+mod dispatcher;
+mod engine;
+mod exchange;
 mod failure;
+mod fair_queue;
+mod gate;
+mod head;
+pub mod header;
+mod hop;
+mod lease;
 mod origin;
 mod outcome;
 mod phases;
 mod policy;
+mod pool;
+mod progress;
 pub mod query;
+mod redirect;
 mod request;
+mod resolver;
+mod tap;
 mod target;
+mod tls;
+mod window;
 
+pub use engine::{Engine, StartError};
 pub use failure::{Failure, FailureKind};
 pub use origin::Origin;
 pub use outcome::{Content, Headers, Outcome, Response};
@@ -24,3 +50,4 @@ pub use phases::Phases;
 pub use policy::Policy;
 pub use request::{Key, Request};
 pub use target::{Target, TargetError};
+pub use window::{Bounds, Verdict, Window};

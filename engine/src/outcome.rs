@@ -49,6 +49,13 @@ pub struct Headers {
 }
 
 impl Headers {
+    /// Room for about `bytes` of names and values.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        /// A field takes about this many bytes.
+        const FIELD: usize = 24;
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(bytes / FIELD) }
+    }
+
     /// Appends a field.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         push_text(&mut self.text, name);

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The limits that the engine works under. A change applies to what starts after it.
@@ -11,8 +12,10 @@ pub struct Policy {
     pub max_response_bytes: usize,
     /// How many redirects one request may follow.
     pub max_redirects: u32,
-    /// How long an unused connection is kept.
+    /// How long an unused connection is kept. At most as many are kept as requests may be under way.
     pub idle_timeout: Duration,
+    /// A PEM file of certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// `User-Agent` of the requests that name none.
     pub user_agent: String,
 }
@@ -25,6 +28,7 @@ impl Default for Policy {
             max_response_bytes: 64 << 20,
             max_redirects: 30,
             idle_timeout: Duration::from_secs(60),
+            ca_file: None,
             user_agent: concat!("pg_net/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -1,10 +1,12 @@
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
+use crate::header;
 use crate::origin::Origin;
 use crate::target::Target;
 
@@ -12,12 +14,12 @@ use crate::target::Target;
 pub type Key = i64;
 
 /// One request, checked and ready to be sent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     pub(crate) key: Key,
     pub(crate) method: Method,
     pub(crate) target: Target,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
     pub(crate) timeout: Duration,
 }
@@ -30,30 +32,25 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// An [`FailureKind::Invalid`] failure that says which part was wrong, never with a header's value in it.
-    pub fn new<'a>(
-        key: Key,
-        method: &str,
-        url: &str,
-        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-        body: Bytes,
-        timeout: Duration,
-    ) -> Result<Self, Failure> {
-        let invalid = |why: String| Failure::new(FailureKind::Invalid(why.into()));
-        let method = parse_method(method).ok_or_else(|| invalid(format!("Unsupported request method: {method:?}")))?;
-        let target = Target::parse(url).map_err(|why| invalid(why.to_string()))?;
+    /// An [`FailureKind::Invalid`] failure that says which part was wrong.
+    pub fn new(key: Key, method: &str, target: Target, body: Bytes, timeout: Duration) -> Result<Self, Failure> {
+        let method = parse_method(method)
+            .ok_or_else(|| Failure::invalid(format!("Unsupported request method: \"{}\"", method.escape_debug())))?;
         if timeout.is_zero() {
-            return Err(invalid("The timeout must be at least 1 ms".to_owned()));
+            return Err(Failure::invalid("The timeout must be at least 1 ms"));
         }
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| invalid(format!("Invalid request header name: {name:?}")))?;
-            let value = HeaderValue::from_bytes(value.as_bytes())
-                .map_err(|_| invalid(format!("Invalid value of the request header {:?}", name.as_str())))?;
-            map.append(name, value);
-        }
-        Ok(Self { key, method, target, headers: map, body, timeout })
+        Ok(Self { key, method, target, headers: Vec::new(), body, timeout })
+    }
+
+    /// Appends a header field.
+    ///
+    /// # Errors
+    ///
+    /// An [`FailureKind::Invalid`] failure that names the field, never with its value in it.
+    pub fn push_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        let (name, value) = header::parse(name, value).map_err(|error| Failure::invalid(error.to_string()))?;
+        self.headers.push((name, value));
+        Ok(())
     }
 
     /// The key it was made with.
@@ -64,6 +61,17 @@ impl Request {
     /// Who it goes to first; redirects may lead elsewhere.
     pub fn origin(&self) -> &Origin {
         self.target.origin()
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Leaves out what could be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("key", &self.key)
+            .field("method", &self.method)
+            .field("origin", self.origin())
+            .finish_non_exhaustive()
     }
 }
 

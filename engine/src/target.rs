@@ -1,15 +1,18 @@
 use std::fmt;
 
-use url::{ParseError, Url};
+use url::{ParseError, Position, Url};
 
 use crate::origin::Origin;
 
 /// An absolute http or https URL that a request may go to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     url: Url,
     origin: Origin,
 }
+
+/// Bytes of path and query that can be sent; what the `http` crate allows.
+const MAX_REQUEST_TARGET: usize = u16::MAX as usize - 1;
 
 /// Why a text is no [`Target`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,9 @@ impl Target {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(TargetError::Scheme { url: redact(url.as_str()) });
         }
+        if url[Position::BeforePath..Position::AfterQuery].len() > MAX_REQUEST_TARGET {
+            return Err(TargetError::Malformed { url: redact(url.as_str()), reason: "too long".to_owned() });
+        }
         let origin = Origin::of(&url);
         Ok(Self { url, origin })
     }
@@ -92,6 +98,13 @@ impl Target {
     }
 }
 
+impl fmt::Debug for Target {
+    /// Leaves out what could be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&redact(self.as_str())).finish()
+    }
+}
+
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -115,8 +128,7 @@ fn redact(text: &str) -> String {
         Some(at) => format!("{}{}", &text[..start], &text[start + at + 1..]),
         None => text.to_owned(),
     };
-    let clean = text.escape_debug().take(MOST).collect::<String>();
-    clean
+    text.escape_debug().take(MOST).collect()
 }
 
 #[cfg(test)]

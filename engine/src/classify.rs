@@ -1,0 +1,92 @@
+//! Says which kind of failure an error of a lower layer is.
+//!
+//! Where there is a choice, it is the one that libcurl makes: users match on its sentences.
+
+use std::error::Error;
+use std::io;
+
+use crate::failure::{Failure, FailureKind};
+use crate::tap::Faults;
+
+/// The last error of the chain of causes: the one that says what happened, not who met it.
+pub(crate) fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    chain(error).last().unwrap_or(error)
+}
+
+/// An error of the TLS handshake.
+pub(crate) fn tls(error: &io::Error) -> Failure {
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(cause @ rustls::Error::InvalidCertificate(_)) => Failure::new(FailureKind::Certificate).with_detail(cause),
+        Some(cause) => Failure::new(FailureKind::TlsHandshake).with_detail(cause),
+        None => Failure::new(FailureKind::TlsHandshake).with_detail(error),
+    }
+}
+
+/// An exchange over HTTP/1.1 that ended before the head of the reply was complete.
+///
+/// A head that breaks off in its middle is a partial reply. (libcurl calls it a success with what came; a truncated head
+/// must not pass for a whole one.)
+pub(crate) fn no_reply(error: &hyper::Error, received: bool, faults: Faults) -> Failure {
+    let kind = if error.is_parse() {
+        FailureKind::WeirdReply
+    } else if faults.write.is_some() {
+        FailureKind::Send
+    } else if faults.read.is_some_and(|kind| kind != io::ErrorKind::UnexpectedEof) {
+        FailureKind::Receive
+    } else if received {
+        FailureKind::Partial
+    } else {
+        FailureKind::NoReply
+    };
+    Failure::new(kind).with_detail(root(error))
+}
+
+/// A reply over HTTP/1.1 that ended in its body.
+pub(crate) fn broken_body(error: &hyper::Error, faults: Faults) -> Failure {
+    let cut = faults.read.map_or_else(
+        || io_cause(error).is_none_or(|cause| cause.kind() == io::ErrorKind::UnexpectedEof),
+        |kind| kind == io::ErrorKind::UnexpectedEof,
+    );
+    let kind = if cut { FailureKind::Partial } else { FailureKind::Receive };
+    Failure::new(kind).with_detail(root(error))
+}
+
+/// An HTTP/2 stream, or its whole connection, that ended before the reply did.
+pub(crate) fn broken_stream(error: &hyper::Error, in_body: bool) -> Failure {
+    let cut = match h2_cause(error) {
+        Some(cause) => cause.get_io().is_some_and(is_end),
+        None => io_cause(error).is_none_or(is_end),
+    };
+    let kind = match (cut, in_body) {
+        (true, true) => FailureKind::Partial,
+        (true, false) => FailureKind::NoReply,
+        (false, _) => FailureKind::Receive,
+    };
+    Failure::new(kind).with_detail(root(error))
+}
+
+/// Whether an HTTP/2 server says that it has not processed the request (RFC 9113 §8.7).
+pub(crate) fn was_refused(error: &hyper::Error) -> bool {
+    h2_cause(error).is_some_and(|cause| {
+        let refused = cause.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let going_away = cause.is_go_away() && cause.reason() == Some(h2::Reason::NO_ERROR);
+        cause.is_remote() && (refused || going_away)
+    })
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe)
+}
+
+fn h2_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a h2::Error> {
+    chain(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn io_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    chain(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}

@@ -1,0 +1,173 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::time::Instant;
+
+use http::HeaderValue;
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::sleep_until;
+
+use crate::connection::Connection;
+use crate::connector;
+use crate::failure::Failure;
+use crate::gate::Gate;
+use crate::lease::Lease;
+use crate::origin::Origin;
+use crate::policy::Policy;
+use crate::pool::{Bounds, Pool, Poolable};
+use crate::progress::{Phase, Progress};
+use crate::resolver::Resolver;
+use crate::target::Target;
+use crate::tls::Tls;
+
+/// What all requests have in common: connections, trust, the resolver, and the policy of the day.
+pub(crate) struct Client {
+    settings: RefCell<Rc<Settings>>,
+    pool: RefCell<Pool<Connection>>,
+    resolver: Resolver,
+    /// Of the https origins that are being connected to.
+    gates: RefCell<HashMap<Origin, Weak<Gate>>>,
+    /// Closes idle connections; there is none while there are none.
+    reaper: RefCell<Option<AbortHandle>>,
+}
+
+/// A policy, made ready for use. A request keeps to the one that it started under.
+pub(crate) struct Settings {
+    pub(crate) policy: Policy,
+    /// None where the policy's text cannot stand in a header.
+    pub(crate) user_agent: Option<HeaderValue>,
+    tls: Rc<Tls>,
+}
+
+impl Settings {
+    fn new(policy: Policy, tls: Rc<Tls>) -> Rc<Self> {
+        let user_agent = HeaderValue::from_str(&policy.user_agent).ok().filter(|value| !value.is_empty());
+        Rc::new(Self { policy, user_agent, tls })
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            total: self.policy.max_in_flight,
+            per_origin: self.policy.max_in_flight_per_origin,
+            idle_timeout: self.policy.idle_timeout,
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn new(policy: Policy) -> Rc<Self> {
+        let tls = Rc::new(Tls::new(policy.ca_file.clone()));
+        Rc::new(Self {
+            settings: RefCell::new(Settings::new(policy, tls)),
+            pool: RefCell::new(Pool::new()),
+            resolver: Resolver::default(),
+            gates: RefCell::default(),
+            reaper: RefCell::default(),
+        })
+    }
+
+    pub(crate) fn settings(&self) -> Rc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    pub(crate) fn set_policy(self: &Rc<Self>, policy: Policy) {
+        let old = self.settings();
+        let tls = if policy.ca_file.as_deref() == old.tls.ca_file() {
+            old.tls.clone()
+        } else {
+            // What was trusted before is not trusted for that alone.
+            self.pool.borrow_mut().clear();
+            Rc::new(Tls::new(policy.ca_file.clone()))
+        };
+        self.settings.replace(Settings::new(policy, tls));
+        // Idle connections may have to go sooner now.
+        if let Some(reaper) = self.reaper.take() {
+            reaper.abort();
+            self.start_reaper();
+        }
+    }
+
+    /// A connection that waited in the pool, or a share in one.
+    pub(crate) fn pooled<'a>(self: &'a Rc<Self>, origin: &'a Origin, settings: &'a Settings) -> Option<Lease<'a>> {
+        let connection = self.pool.borrow_mut().take(origin)?;
+        Some(Lease::new(connection, self, origin, settings))
+    }
+
+    /// A new connection; or a share in one that another request has just opened.
+    pub(crate) async fn open<'a>(
+        self: &'a Rc<Self>,
+        target: &'a Target,
+        settings: &'a Settings,
+        progress: &Progress,
+    ) -> Result<Lease<'a>, Failure> {
+        let open_new = async || {
+            let connection = connector::connect(target, &self.resolver, &settings.tls, progress).await?;
+            if let Some(share) = connection.share() {
+                self.keep(target.origin(), share, settings);
+            }
+            Ok(Lease::new(connection, self, target.origin(), settings))
+        };
+        if target.url().scheme() == "http" {
+            return open_new().await;
+        }
+        // Of many requests to an origin that speaks HTTP/2, one opens the connection and the others share it. That it
+        // does is known only when the first is open.
+        let gate = self.gate(target.origin());
+        progress.enter(Phase::Handshake);
+        let turn = gate.turn().await;
+        if gate.is_exclusive() {
+            drop(turn);
+            return open_new().await;
+        }
+        if let Some(lease) = self.pooled(target.origin(), settings) {
+            return Ok(lease);
+        }
+        let lease = open_new().await?;
+        gate.learn(lease.is_shared());
+        Ok(lease)
+    }
+
+    /// Puts a connection into the pool.
+    pub(crate) fn keep(self: &Rc<Self>, origin: &Origin, connection: Connection, settings: &Settings) {
+        let current = self.settings.borrow();
+        if Rc::ptr_eq(&current.tls, &settings.tls) {
+            self.pool.borrow_mut().put(origin, connection, Instant::now(), current.bounds());
+            if self.reaper.borrow().is_none() {
+                self.start_reaper();
+            }
+        }
+    }
+
+    fn gate(&self, origin: &Origin) -> Rc<Gate> {
+        let mut gates = self.gates.borrow_mut();
+        if let Some(gate) = gates.get(origin).and_then(Weak::upgrade) {
+            return gate;
+        }
+        gates.retain(|_, gate| gate.strong_count() > 0);
+        let gate = Rc::new(Gate::default());
+        gates.insert(origin.clone(), Rc::downgrade(&gate));
+        gate
+    }
+
+    fn start_reaper(self: &Rc<Self>) {
+        let reaper = spawn_local(reap(Rc::downgrade(self)));
+        self.reaper.replace(Some(reaper.abort_handle()));
+    }
+
+    /// Closes what has been idle for too long. Says when to look again; none when there is nothing left.
+    fn close_idle(&self) -> Option<Instant> {
+        let bounds = self.settings.borrow().bounds();
+        let next = self.pool.borrow_mut().expire(Instant::now(), bounds);
+        if next.is_none() {
+            self.reaper.take();
+        }
+        next
+    }
+}
+
+/// Sleeps from one idle connection's end to the next one's.
+async fn reap(client: Weak<Client>) {
+    while let Some(next) = client.upgrade().and_then(|client| client.close_idle()) {
+        sleep_until(next.into()).await;
+    }
+}

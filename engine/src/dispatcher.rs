@@ -1,0 +1,126 @@
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::spawn_local;
+
+use crate::board::Board;
+use crate::client::Client;
+use crate::exchange;
+use crate::failure::{Failure, FailureKind};
+use crate::fair_queue::{FairQueue, Limits};
+use crate::origin::Origin;
+use crate::outcome::Outcome;
+use crate::policy::Policy;
+use crate::request::Request;
+
+/// What the host asks of the engine's thread.
+pub(crate) enum Command {
+    Submit(Vec<Request>),
+    SetPolicy(Policy),
+    DropWaiting,
+    Stop,
+}
+
+/// Starts requests as the limits allow, and hands their outcomes over, until it is told to stop.
+pub(crate) async fn run(mut commands: UnboundedReceiver<Command>, board: Arc<Board>, policy: Policy) {
+    let (finished, mut done) = mpsc::unbounded_channel();
+    let mut dispatcher = Dispatcher {
+        board,
+        queue: FairQueue::new(limits(&policy)),
+        client: Client::new(policy),
+        finished,
+        outcomes: Vec::new(),
+    };
+    // The two channels are emptied at each turn: what came in together is handled together.
+    poll_fn(|cx| {
+        if dispatcher.obey(&mut commands, cx).is_ready() {
+            return Poll::Ready(());
+        }
+        dispatcher.hand_over(&mut done, cx);
+        dispatcher.start_requests();
+        Poll::Pending
+    })
+    .await;
+}
+
+struct Dispatcher {
+    board: Arc<Board>,
+    queue: FairQueue<Request>,
+    client: Rc<Client>,
+    finished: UnboundedSender<Finished>,
+    /// Kept for its capacity.
+    outcomes: Vec<Outcome>,
+}
+
+struct Finished {
+    origin: Origin,
+    outcome: Outcome,
+}
+
+impl Dispatcher {
+    /// Follows the commands there are; ready when the engine has to stop.
+    fn obey(&mut self, commands: &mut UnboundedReceiver<Command>, cx: &mut Context<'_>) -> Poll<()> {
+        while let Poll::Ready(command) = commands.poll_recv(cx) {
+            match command {
+                Some(Command::Submit(requests)) => {
+                    for request in requests {
+                        self.queue.push(&request.origin().clone(), request);
+                    }
+                }
+                Some(Command::SetPolicy(policy)) => {
+                    self.queue.set_limits(limits(&policy));
+                    self.client.set_policy(policy);
+                }
+                Some(Command::DropWaiting) => self.queue.clear(),
+                Some(Command::Stop) | None => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+
+    fn hand_over(&mut self, done: &mut UnboundedReceiver<Finished>, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(Finished { origin, outcome })) = done.poll_recv(cx) {
+            self.queue.finish(&origin);
+            self.outcomes.push(outcome);
+        }
+        if !self.outcomes.is_empty() {
+            self.board.finish(&mut self.outcomes);
+        }
+    }
+
+    fn start_requests(&mut self) {
+        while let Some(request) = self.queue.start() {
+            if !self.board.begin(1) {
+                // Dropped with the rest of the waiting ones, as soon as the command comes through.
+                self.queue.finish(request.origin());
+                self.queue.clear();
+                return;
+            }
+            spawn_local(carry_out(self.client.clone(), request, self.finished.clone()));
+        }
+    }
+}
+
+/// One request's task. A panic in it is the outcome of this request, and of no other.
+async fn carry_out(client: Rc<Client>, request: Request, finished: UnboundedSender<Finished>) {
+    let key = request.key();
+    let origin = request.origin().clone();
+    let started = Instant::now();
+    let outcome = AssertUnwindSafe(exchange::run(&client, request)).catch_unwind().await.unwrap_or_else(|_| Outcome {
+        key,
+        result: Err(Failure::new(FailureKind::Internal("the request's task panicked".into()))),
+        elapsed: started.elapsed(),
+    });
+    // The dispatcher is gone only when the engine stops.
+    let _ = finished.send(Finished { origin, outcome });
+}
+
+fn limits(policy: &Policy) -> Limits {
+    Limits { total: policy.max_in_flight.max(1), per_origin: policy.max_in_flight_per_origin.max(1) }
+}

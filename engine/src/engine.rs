@@ -1,0 +1,184 @@
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::mpsc;
+
+use crate::board::Board;
+use crate::dispatcher::{self, Command};
+use crate::outcome::Outcome;
+use crate::policy::Policy;
+use crate::request::Request;
+
+/// Sends requests, on a thread of its own.
+///
+/// The host hands requests over with [`submit`](Self::submit), is notified when there are outcomes, and takes them with
+/// [`drain`](Self::drain). No method waits for the network. Dropping the engine is [`stop`](Self::stop).
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+///
+/// use engine::{Engine, FailureKind, Policy, Request, Target};
+///
+/// let (wake, woken) = mpsc::channel();
+/// let engine = Engine::start(Policy::default(), move || _ = wake.send(())).unwrap();
+/// // Port 1 of this machine: nobody listens there.
+/// let target = Target::parse("http://127.0.0.1:1/").unwrap();
+/// let request = Request::new(7, "GET", target, Default::default(), Duration::from_secs(2)).unwrap();
+/// engine.submit(vec![request]).unwrap();
+///
+/// woken.recv().unwrap();
+/// let mut outcomes = Vec::new();
+/// engine.drain(&mut outcomes);
+/// assert_eq!(outcomes[0].key, 7);
+/// assert_eq!(outcomes[0].result.as_ref().unwrap_err().kind(), &FailureKind::Connect);
+/// ```
+pub struct Engine {
+    commands: mpsc::UnboundedSender<Command>,
+    board: Arc<Board>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why an [`Engine`] could not be started: the system gave it no thread, or no means to wait for the network.
+#[derive(Debug)]
+pub struct StartError(io::Error);
+
+/// Threads that may wait in the resolver or read the trust roots at once. A name server that does not answer occupies
+/// one for each name, for longer than most deadlines.
+const MAX_BLOCKING_THREADS: usize = 32;
+
+impl Engine {
+    /// Starts the engine's thread, named `pg_net engine`.
+    ///
+    /// `notify` is called from that thread when outcomes have become available, once until the next
+    /// [`drain`](Self::drain), and when the thread ends. It should only wake the host.
+    ///
+    /// The thread, and those of the resolver that it starts, inherit the caller's signal mask: a host whose signal
+    /// handlers belong to its main thread masks all signals around this call.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread or file descriptors. That no trusted root certificates can be read is no error
+    /// here; it fails the https requests.
+    pub fn start(policy: Policy, notify: impl Fn() + Send + Sync + 'static) -> Result<Self, StartError> {
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let board = Arc::new(Board::new(Box::new(notify)));
+        let (report_start, start) = std_mpsc::sync_channel(1);
+        let on_thread = board.clone();
+        let thread = thread::Builder::new()
+            .name("pg_net engine".to_owned())
+            .spawn(move || {
+                let runtime = match build_runtime() {
+                    Ok(runtime) => runtime,
+                    Err(error) => return drop(report_start.send(Err(error))),
+                };
+                let _ = report_start.send(Ok(()));
+                let _burial = Burial(&on_thread);
+                runtime.block_on(dispatcher::run(receiver, on_thread.clone(), policy));
+                // A thread that hangs in the resolver is not waited for.
+                runtime.shutdown_background();
+            })
+            .map_err(StartError)?;
+        let started = start.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended at once")));
+        started.map_err(StartError)?;
+        Ok(Self { commands, board, thread: Some(thread) })
+    }
+
+    /// Hands requests over. They start in order for each origin, as soon as the policy's limits allow.
+    ///
+    /// # Errors
+    ///
+    /// Gives the requests back if the engine's thread has died.
+    pub fn submit(&self, requests: Vec<Request>) -> Result<(), Vec<Request>> {
+        match self.commands.send(Command::Submit(requests)) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::SendError(Command::Submit(requests))) => Err(requests),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Moves all finished outcomes into `into`, in the order in which they finished.
+    pub fn drain(&self, into: &mut Vec<Outcome>) {
+        self.board.drain(into);
+    }
+
+    /// Applies other limits to what starts from now on.
+    pub fn set_policy(&self, policy: Policy) {
+        let _ = self.commands.send(Command::SetPolicy(policy));
+    }
+
+    /// False once the thread has ended, which only a fault of the engine does.
+    pub fn is_alive(&self) -> bool {
+        self.board.is_alive()
+    }
+
+    /// Stops starting requests. Those handed over but not started are dropped without an outcome, those under way go on.
+    ///
+    /// Returns at once. When the last one under way is done, its outcome comes with a notification.
+    pub fn close(&self) {
+        self.board.close();
+        let _ = self.commands.send(Command::DropWaiting);
+    }
+
+    /// How many requests are under way: started, and their outcome not yet ready for [`drain`](Self::drain).
+    ///
+    /// After [`close`](Self::close) it only falls.
+    pub fn under_way(&self) -> usize {
+        self.board.under_way()
+    }
+
+    /// Aborts what is under way, without outcomes, and waits for the thread to end, which it does at once.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("alive", &self.is_alive()).field("under_way", &self.under_way()).finish()
+    }
+}
+
+/// Tells the host when the thread ends, also by a panic.
+struct Burial<'a>(&'a Board);
+
+impl Drop for Burial<'_> {
+    fn drop(&mut self) {
+        self.0.bury();
+    }
+}
+
+fn build_runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .thread_name("pg_net resolver")
+        .build_local(LocalOptions::default())
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not start the HTTP engine: {}", self.0)
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}

@@ -1,0 +1,115 @@
+//! A request's way from its start to its outcome.
+
+use std::rc::Rc;
+
+use http::StatusCode;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use crate::body;
+use crate::client::{Client, Settings};
+use crate::connection::{ReplyHead, Resend, SendError};
+use crate::decode;
+use crate::failure::{Failure, FailureKind};
+use crate::hop::Hop;
+use crate::lease::Lease;
+use crate::outcome::{Content, Headers, Outcome, Response};
+use crate::progress::{Phase, Progress};
+use crate::redirect;
+use crate::request::Request;
+
+/// Carries a request out, within its deadline.
+pub(crate) async fn run(client: &Rc<Client>, request: Request) -> Outcome {
+    let key = request.key();
+    let progress = Progress::start(request.timeout);
+    let result = match timeout(progress.limit(), follow(client, request, &progress)).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::new(FailureKind::Timeout { limit: progress.limit(), phases: progress.phases() })),
+    };
+    Outcome { key, result, elapsed: progress.elapsed() }
+}
+
+/// Goes from hop to hop until a reply is no redirect.
+async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> Result<Response, Failure> {
+    let settings = client.settings();
+    let mut hop = Hop::first(request);
+    let mut hops_left = settings.policy.max_redirects;
+    loop {
+        let reply = send(client, &settings, &hop, progress).await?;
+        let Some(location) = redirect::location(reply.status, &reply.headers) else {
+            return reply.read(settings.policy.max_response_bytes).await;
+        };
+        let location = location.to_owned();
+        let Some(left) = hops_left.checked_sub(1) else {
+            return Err(Failure::new(FailureKind::TooManyRedirects));
+        };
+        hops_left = left;
+        let status = reply.status;
+        reply.skip().await;
+        hop = redirect::follow(hop, status, &location)?;
+    }
+}
+
+/// A reply whose body is still to be read from its connection.
+struct Reply<'a> {
+    status: StatusCode,
+    headers: Headers,
+    body: Incoming,
+    lease: Lease<'a>,
+}
+
+/// Sends one hop's request, twice if need be.
+///
+/// A server may close a pooled connection at the moment it is used again. Then the request goes out once more, on a new
+/// connection, if it was never sent or may be sent twice.
+async fn send<'a>(
+    client: &'a Rc<Client>,
+    settings: &'a Settings,
+    hop: &'a Hop,
+    progress: &Progress,
+) -> Result<Reply<'a>, Failure> {
+    if let Some(lease) = client.pooled(hop.target.origin(), settings) {
+        progress.enter(Phase::Exchange);
+        match send_on(lease, hop, settings).await {
+            Ok(reply) => return Ok(reply),
+            Err(SendError { resend: Resend::Always, .. }) => {}
+            Err(SendError { resend: Resend::IfIdempotent, .. }) if hop.method.is_idempotent() => {}
+            Err(SendError { failure, .. }) => return Err(failure),
+        }
+    }
+    // Opening is rare and its future large: kept out of every request's task.
+    let lease = Box::pin(client.open(&hop.target, settings, progress)).await?;
+    progress.enter(Phase::Exchange);
+    send_on(lease, hop, settings).await.map_err(|error| error.failure)
+}
+
+async fn send_on<'a>(mut lease: Lease<'a>, hop: &Hop, settings: &Settings) -> Result<Reply<'a>, SendError> {
+    let message = if lease.is_shared() { hop.http2_message(settings) } else { hop.http1_message(settings) };
+    let message = message.map_err(|failure| SendError { failure, resend: Resend::Never })?;
+    let ReplyHead { status, headers, body } = lease.send(message).await?;
+    Ok(Reply { status, headers, body, lease })
+}
+
+impl Reply<'_> {
+    /// Reads the whole reply.
+    async fn read(mut self, max_bytes: usize) -> Result<Response, Failure> {
+        let too_large = || Failure::new(FailureKind::TooLarge { limit: max_bytes });
+        let body = body::read(&mut self.body, max_bytes).await.map_err(|error| match error {
+            body::ReadError::TooLarge => too_large(),
+            body::ReadError::Broken(error) => self.lease.body_failure(&error),
+        })?;
+        self.lease.give_back();
+        let content = decode::content(body, self.headers.get("content-type"));
+        if matches!(&content, Content::Text(text) if text.len() > max_bytes) {
+            return Err(too_large());
+        }
+        Ok(Response { status: self.status.as_u16(), headers: self.headers, content })
+    }
+
+    /// Gives the connection back if the body is short; else it is cheaper to open another.
+    async fn skip(mut self) {
+        if body::skip(&mut self.body).await {
+            self.lease.give_back();
+        }
+    }
+}

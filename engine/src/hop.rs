@@ -1,0 +1,131 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::uri::{Authority, Uri};
+use http::{HeaderMap, Method};
+use http_body_util::Full;
+use percent_encoding::percent_decode_str;
+use url::{Position, Url};
+
+use crate::client::Settings;
+use crate::failure::{Failure, FailureKind};
+use crate::request::Request;
+use crate::target::Target;
+
+/// One step on a request's way: what is sent to where. Without redirects there is one.
+pub(crate) struct Hop {
+    pub(crate) method: Method,
+    pub(crate) target: Target,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Bytes,
+}
+
+/// Fields that belong to a connection or to the framing of a message (RFC 9110 §7.6.1), which are not the user's to set.
+const OURS: [HeaderName; 10] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+impl Hop {
+    pub(crate) fn first(request: Request) -> Self {
+        let Request { method, target, mut headers, body, .. } = request;
+        headers.retain(|(name, _)| !OURS.contains(name));
+        let mut hop = Self { method, target, headers, body };
+        hop.adopt_user_info();
+        hop
+    }
+
+    /// Turns user name and password of the URL into `Authorization: Basic` (RFC 7617), unless there is one.
+    pub(crate) fn adopt_user_info(&mut self) {
+        if !self.has(&header::AUTHORIZATION)
+            && let Some(value) = basic_authorization(self.target.url())
+        {
+            self.headers.push((header::AUTHORIZATION, value));
+        }
+    }
+
+    fn has(&self, name: &HeaderName) -> bool {
+        self.headers.iter().any(|(have, _)| have == name)
+    }
+
+    /// The message for HTTP/1.1: the target in origin form (RFC 9112 §3.2.1), the authority in `Host`.
+    pub(crate) fn http1_message(&self, settings: &Settings) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let mut fields = HeaderMap::with_capacity(self.headers.len() + 4);
+        if !self.has(&header::HOST) {
+            fields.insert(header::HOST, self.authority()?);
+        }
+        self.message(self.path_and_query().parse::<Uri>(), fields, settings)
+    }
+
+    /// The message for HTTP/2: the authority, or the user's `Host`, is part of the target (RFC 9113 §8.3.1).
+    pub(crate) fn http2_message(&self, settings: &Settings) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let host = self.headers.iter().find(|(name, _)| *name == header::HOST);
+        let host = host.map(|(_, value)| value.clone()).map_or_else(|| self.authority(), Ok)?;
+        let authority = Authority::try_from(host.as_bytes());
+        let uri = Uri::builder().scheme(self.target.url().scheme()).path_and_query(self.path_and_query());
+        let uri = authority.map_err(http::Error::from).and_then(|authority| uri.authority(authority).build());
+        let mut message = self.message(uri, HeaderMap::with_capacity(self.headers.len() + 3), settings)?;
+        message.headers_mut().remove(header::HOST);
+        Ok(message)
+    }
+
+    fn message<E>(
+        &self,
+        uri: Result<Uri, E>,
+        mut fields: HeaderMap,
+        settings: &Settings,
+    ) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let uri = uri.map_err(|_| Failure::new(FailureKind::Invalid("The URL cannot be sent".into())))?;
+        if let Some(user_agent) = &settings.user_agent
+            && !self.has(&header::USER_AGENT)
+        {
+            fields.insert(header::USER_AGENT, user_agent.clone());
+        }
+        if !self.has(&header::ACCEPT) {
+            fields.insert(header::ACCEPT, const { HeaderValue::from_static("*/*") });
+        }
+        for (name, value) in &self.headers {
+            fields.append(name, value.clone());
+        }
+        // Where there is a body, hyper tells its length. A method that expects one says so when there is none
+        // (RFC 9110 §8.6).
+        if self.body.is_empty() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
+            fields.insert(header::CONTENT_LENGTH, const { HeaderValue::from_static("0") });
+        }
+        let mut message = http::Request::new(Full::new(self.body.clone()));
+        *message.method_mut() = self.method.clone();
+        *message.uri_mut() = uri;
+        *message.headers_mut() = fields;
+        Ok(message)
+    }
+
+    fn path_and_query(&self) -> &str {
+        &self.target.url()[Position::BeforePath..Position::AfterQuery]
+    }
+
+    fn authority(&self) -> Result<HeaderValue, Failure> {
+        HeaderValue::from_str(&self.target.url()[Position::BeforeHost..Position::AfterPort])
+            .map_err(|_| Failure::new(FailureKind::Invalid("The URL's host cannot be sent".into())))
+    }
+}
+
+fn basic_authorization(url: &Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut credentials = percent_decode_str(url.username()).collect::<Vec<u8>>();
+    credentials.push(b':');
+    credentials.extend(percent_decode_str(url.password().unwrap_or_default()));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(credentials))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

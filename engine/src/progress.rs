@@ -1,0 +1,127 @@
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use crate::phases::Phases;
+
+/// What an exchange is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Dns,
+    Handshake,
+    Exchange,
+}
+
+/// The stopwatch of one request: it always knows which phase the time goes to, also when the deadline cuts one short.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    started: Instant,
+    limit: Duration,
+    current: Cell<Option<Phase>>,
+    since: Cell<Instant>,
+    /// Of each phase that was entered, the time up to `since`.
+    spent: [Cell<Option<Duration>>; 3],
+}
+
+impl Progress {
+    pub(crate) fn start(limit: Duration) -> Self {
+        let now = Instant::now();
+        Self { started: now, limit, current: Cell::new(None), since: Cell::new(now), spent: Default::default() }
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What is left until the deadline.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.limit.saturating_sub(self.elapsed())
+    }
+
+    /// The time from here on goes to `phase`. What passed before the first phase is counted to the first.
+    pub(crate) fn enter(&self, phase: Phase) {
+        match self.current.replace(Some(phase)) {
+            Some(same) if same == phase => return,
+            // The clock is not asked on the common path: a pooled connection goes straight to the exchange.
+            None => {}
+            Some(before) => {
+                let now = Instant::now();
+                self.add(before, now - self.since.replace(now));
+            }
+        }
+        self.add(phase, Duration::ZERO);
+    }
+
+    /// The phases up to now, in whole microseconds, so that the figures in a message add up as well.
+    ///
+    /// Their sum is the elapsed time; each that was entered has at least 1 µs.
+    pub(crate) fn phases(&self) -> Phases {
+        let now = Instant::now();
+        let current = self.current.get().unwrap_or(Phase::Exchange);
+        self.add(current, now - self.since.replace(now));
+        let mut micros = [0u64; 3];
+        for (micros, spent) in micros.iter_mut().zip(&self.spent) {
+            *micros = spent.get().map_or(0, |spent| (spent.as_micros() as u64).max(1));
+        }
+        // Rounding is made good where it is felt least.
+        let total = (now - self.started).as_micros() as u64;
+        let longest = (0..micros.len()).max_by_key(|&at| micros[at]).unwrap_or_default();
+        let others = micros.iter().sum::<u64>() - micros[longest];
+        micros[longest] = total.saturating_sub(others).max(1);
+        let [dns, handshake, exchange] = micros.map(Duration::from_micros);
+        Phases { dns, handshake, exchange }
+    }
+
+    fn add(&self, phase: Phase, time: Duration) {
+        let spent = &self.spent[phase as usize];
+        spent.set(Some(spent.get().unwrap_or_default() + time));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress_begun(ago: Duration) -> Progress {
+        let progress = Progress::start(Duration::from_secs(1));
+        let then = Instant::now() - ago;
+        progress.since.set(then);
+        Progress { started: then, ..progress }
+    }
+
+    #[test]
+    fn a_cut_phase_gets_the_time_and_later_ones_none() {
+        let progress = progress_begun(Duration::from_millis(5));
+        progress.enter(Phase::Dns);
+        let phases = progress.phases();
+        assert!(phases.dns >= Duration::from_millis(5), "{phases:?}");
+        assert_eq!((phases.handshake, phases.exchange), (Duration::ZERO, Duration::ZERO));
+    }
+
+    #[test]
+    fn entered_phases_are_above_zero_and_add_up() {
+        let progress = progress_begun(Duration::from_millis(5));
+        progress.enter(Phase::Dns);
+        progress.enter(Phase::Handshake);
+        progress.enter(Phase::Exchange);
+        let before = progress.elapsed();
+        let phases = progress.phases();
+        assert!(phases.handshake >= Duration::from_micros(1), "{phases:?}");
+        assert!(phases.exchange >= Duration::from_micros(1), "{phases:?}");
+        assert!(phases.total() >= before - Duration::from_micros(1), "{phases:?} {before:?}");
+        assert!(phases.total() <= progress.elapsed(), "{phases:?}");
+    }
+
+    #[test]
+    fn a_hop_over_a_pooled_connection_counts_as_exchange_only() {
+        let progress = progress_begun(Duration::from_millis(5));
+        progress.enter(Phase::Exchange);
+        progress.enter(Phase::Exchange);
+        let phases = progress.phases();
+        assert!(phases.exchange >= Duration::from_millis(5));
+        assert_eq!((phases.dns, phases.handshake), (Duration::ZERO, Duration::ZERO));
+    }
+}
