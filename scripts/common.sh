@@ -27,27 +27,28 @@ remove_scratch() {
     rm -rf "$scratch"
 }
 
-# Ends the servers that an interrupted run left: those whose pid file and working directory are below $scratch.
+# Ends the servers that still run: those whose pid file and working directory are below $scratch.
 end_servers() {
-    local file pid
+    local file pid polite
     while read -r file; do
         pid=$(head -n 1 "$file" 2>/dev/null) || continue
-        [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$scratch"/* ]] || continue
-        # An immediate shutdown for both Postgres and nginx once the polite one had its second.
-        kill -INT "$pid" 2>/dev/null || continue
-        gone "$pid" 10 || kill -QUIT "$pid" 2>/dev/null || true
+        [[ $(readlink "/proc/$pid/cwd" 2>/dev/null)/ == "$scratch"/* ]] || continue
+        # Postgres waits for its clients on TERM.
+        case $file in */postmaster.pid) polite=INT ;; *) polite=TERM ;; esac
+        kill -$polite "$pid" 2>/dev/null || continue
+        gone "$pid" 20 || kill -QUIT "$pid" 2>/dev/null || true
         gone "$pid" 50 || kill -KILL "$pid" 2>/dev/null || true
-    done < <(find "$scratch" \( -name postmaster.pid -o -name nginx.pid \) -size +0 2>/dev/null)
+    done < <(find "$scratch" \( -name postmaster.pid -o -name nginx.pid -o -name receiver.pid \) -size +0 2>/dev/null)
 }
 
-# Whether process $1 ends within $2 tenths of a second.
+# Whether process $1 ends within $2 tenths of a second. One that ended but was not waited for has no working directory.
 gone() {
     local tenths
     for ((tenths = 0; tenths < $2; tenths++)); do
-        [ -d "/proc/$1" ] || return 0
+        readlink "/proc/$1/cwd" >/dev/null 2>&1 || return 0
         sleep 0.1
     done
-    [ ! -d "/proc/$1" ]
+    return 1
 }
 
 # Postgres refuses to run as root: there its commands step down to the account it came with.

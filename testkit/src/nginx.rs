@@ -93,7 +93,7 @@ impl Nginx {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// A URL on `localhost`, with TLS; HTTP/2 to those who offer it.
+    /// A URL on `localhost`, with TLS; HTTP/2 to those who offer it. It listens on 127.0.0.2 too, with the same certificate.
     pub fn tls_url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.tls_port)
     }
@@ -168,6 +168,7 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         listen 127.0.0.1:{tls_port} ssl http2;
+        listen 127.0.0.2:{tls_port} ssl http2;
         ssl_certificate certificate.pem;
         ssl_certificate_key key.pem;
         root html;

@@ -1,16 +1,18 @@
-//! A receiver to look at: prints its port, then a line for each request. Ends when its input does.
+//! A receiver to look at. Prints its port and one that refuses connections, then each request as a line of method, target
+//! and body with tabs between. Ends when its input does, so that it cannot outlive who started it.
 
 use std::io::Read;
-use std::thread;
+use std::{process, thread};
 
 use testkit::{Receiver, Request};
 
 fn main() {
     let receiver = Receiver::start();
-    println!("{}", receiver.port());
+    let refused = Receiver::refused_port();
+    println!("{} {}", receiver.port(), refused.port());
     thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
+        process::exit(0);
     });
     let mut seen = 0;
     loop {

@@ -1,3 +1,27 @@
 //! The integration tests: one binary, a module a theme.
+//!
+//! Each boots a Postgres of its own with the built extension, and looks at both ends of a request: what the receiver got,
+//! and the row in `net._http_response`.
 
+mod at_rest;
+mod collect;
+mod crash;
+mod direct_inserts;
+mod docs_page;
+mod dropping;
+mod failures;
 mod harness;
+mod nginx;
+mod redirects;
+mod replies;
+mod requests;
+mod responses_kept;
+mod settings;
+mod signatures;
+mod support;
+mod transactions;
+mod urlencode;
+mod validation;
+mod volume;
+mod without_preload;
+mod worker_life;

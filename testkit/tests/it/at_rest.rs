@@ -1,0 +1,52 @@
+//! A worker with nothing to do does nothing.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use testkit::{Cluster, PATIENCE, wait_until};
+
+use crate::support::Bench;
+
+/// How often the threads of a process went to sleep of their own accord.
+fn voluntary_switches(pid: i32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let statuses = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("status")).unwrap());
+    let count = |status: String| {
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().trim().to_owned();
+        line.parse::<u64>().unwrap()
+    };
+    statuses.map(count).sum()
+}
+
+#[test]
+fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
+    let cluster = Cluster::builder()
+        .preload("pg_stat_statements")
+        .conf("compute_query_id", "on")
+        .conf("pg_stat_statements.track", "all")
+        .start();
+    cluster.connect().batch_execute("create extension pg_stat_statements; create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    bench.assert_works();
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    let statements = "select coalesce(sum(calls), 0)::bigint from pg_stat_statements where query not like '%pg_stat_%'";
+    assert!(bench.value::<i64>(statements) > 0, "the worker's statements are counted");
+    // Its own affairs after the last response: statistics flushed, the connection put away.
+    wait_until("an idle worker", PATIENCE, || {
+        bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type ilike '%pg_net%'")
+    });
+    sleep(Duration::from_secs(2));
+
+    bench.client.batch_execute("select pg_stat_statements_reset()").unwrap();
+    let before = voluntary_switches(pid);
+    // Time itself is what this is about.
+    sleep(Duration::from_secs(60));
+    let switches = voluntary_switches(pid) - before;
+    let ran = bench.value::<i64>(statements);
+    assert_eq!(ran, 0, "statements in a minute of rest");
+    assert!(switches <= 10, "{switches} voluntary switches in a minute of rest");
+    bench.assert_works();
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
+}

@@ -1,0 +1,105 @@
+//! Crashes: what was committed is sent, whatever dies.
+
+use std::collections::BTreeSet;
+
+use testkit::{PATIENCE, Receiver, is_running, kill, responses, wait_until};
+
+use crate::support::{Bench, ask, assert_works};
+
+/// The ids that reached a receiver, which stand in the query.
+fn ids_at(receiver: &Receiver) -> BTreeSet<i64> {
+    let requests = receiver.requests();
+    let ids = requests.iter().filter_map(|request| request.query()?.strip_prefix("id=")?.parse().ok());
+    ids.collect()
+}
+
+fn reconnect(bench: &mut Bench) {
+    bench.client = wait_until("the server after the crash", PATIENCE, || {
+        // The postmaster takes connections again when recovery is done.
+        bench.cluster.try_connect_as("postgres", "postgres").ok()
+    });
+}
+
+/// Puts 500 requests in flight: more than one origin's share, so to three.
+fn five_hundred(bench: &mut Bench, others: &[Receiver; 2]) -> BTreeSet<i64> {
+    let receivers = [&bench.receiver, &others[0], &others[1]];
+    for (receiver, (first, last)) in receivers.into_iter().zip([(1, 200), (201, 400), (401, 500)]) {
+        let url = receiver.url("/held");
+        let ask = format!(
+            "select id = net.http_get('{url}?id=' || id, timeout_milliseconds := 60000)
+               from generate_series({first}, {last}) as id"
+        );
+        let asked = bench.client.query(&ask, &[]).unwrap();
+        assert!(asked.iter().all(|row| row.get(0)), "the ids of a new database begin with 1");
+        receiver.wait_for(last - first + 1);
+    }
+    (1..=500).collect()
+}
+
+fn assert_all_answered(bench: &mut Bench, others: &[Receiver; 2], ids: &BTreeSet<i64>) {
+    let answers = responses(&mut bench.client, 500);
+    let answered: BTreeSet<i64> = answers.iter().map(|answer| answer.id.unwrap()).collect();
+    assert_eq!(&answered, ids);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    let mut reached = ids_at(&bench.receiver);
+    reached.extend(others.iter().flat_map(ids_at));
+    assert_eq!(&reached, ids);
+    wait_until("an empty queue", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
+}
+
+#[test]
+fn the_worker_is_killed_with_500_requests_in_flight() {
+    let mut bench = Bench::new();
+    let others = [Receiver::start(), Receiver::start()];
+    let gates = [bench.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
+    let ids = five_hundred(&mut bench, &others);
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    kill(pid);
+    wait_until("the worker's end", PATIENCE, || !is_running(pid));
+    drop(gates);
+    reconnect(&mut bench);
+    assert_all_answered(&mut bench, &others, &ids);
+    bench.assert_works();
+}
+
+#[test]
+fn the_server_is_killed_with_500_requests_in_flight() {
+    let cluster = testkit::Cluster::builder().durable().start();
+    cluster.connect().batch_execute("create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    let others = [Receiver::start(), Receiver::start()];
+    let gates = [bench.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
+    let ids = five_hundred(&mut bench, &others);
+    bench.cluster.kill_postmaster();
+    drop(gates);
+    bench.cluster.start();
+    bench.client = bench.cluster.connect();
+    assert_all_answered(&mut bench, &others, &ids);
+    bench.assert_works();
+}
+
+/// What somebody else's crash does to the worker is what it does to every backend.
+#[test]
+fn another_backend_is_killed() {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    let mut victim = bench.cluster.connect();
+    kill(crate::support::value(&mut victim, "select pg_backend_pid()"));
+    wait_until("the end of all sessions", PATIENCE, || bench.client.batch_execute("select 1").is_err());
+    reconnect(&mut bench);
+    bench.assert_works();
+}
+
+#[test]
+fn ids_go_on_after_a_crash() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/x");
+    let before = ask(&mut bench.client, &format!("select net.http_get('{url}')"));
+    bench.response(before);
+    bench.cluster.kill_postmaster();
+    bench.cluster.start();
+    bench.client = bench.cluster.connect();
+    assert_works(&mut bench.client, &bench.receiver);
+    let after = ask(&mut bench.client, &format!("select net.http_get('{url}')"));
+    assert!(after > before, "{after} after {before}");
+}

@@ -1,0 +1,66 @@
+//! "Configuration".
+
+use std::collections::HashMap;
+use std::thread::sleep;
+use std::time::Duration;
+
+use testkit::{Cluster, PATIENCE, wait_until};
+
+use crate::support::Bench;
+
+#[test]
+fn get_current_settings() {
+    let mut bench = Bench::new();
+    let rows = bench
+        .client
+        .query(
+            r#"select
+                "name",
+                "setting"
+            from pg_settings
+            where "name" like 'pg_net%';"#,
+            &[],
+        )
+        .unwrap();
+    let settings: HashMap<String, Option<String>> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(settings["pg_net.batch_size"].as_deref(), Some("200"));
+    assert_eq!(settings["pg_net.ttl"].as_deref(), Some("6 hours"));
+    assert_eq!(settings["pg_net.database_name"].as_deref(), Some("postgres"));
+    // A string setting without a value shows as an empty text or as null, depending on how it came to be none.
+    assert_eq!(settings["pg_net.username"].as_deref().unwrap_or_default(), "");
+    assert!(settings.contains_key("pg_net.max_response_bytes"));
+    assert!(settings.contains_key("pg_net.max_in_flight"));
+    assert!(settings.contains_key("pg_net.max_in_flight_per_origin"));
+}
+
+/// The server's file keeps responses for a second; the page's commands make that 24 hours.
+#[test]
+fn alter_settings_and_restart_the_worker() {
+    let cluster = Cluster::builder().conf("pg_net.ttl", "1 second").start();
+    cluster.connect().batch_execute("create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    bench.assert_works();
+    wait_until("the response's expiry", PATIENCE, || {
+        bench.value::<i64>("select count(*) from net._http_response") == 0
+    });
+    let before = bench.cluster.worker_pid(&mut bench.client);
+
+    bench
+        .client
+        .batch_execute(
+            r#"alter role "postgres" set pg_net.ttl to '24 hours';
+            alter role "postgres" set pg_net.batch_size to 500;"#,
+        )
+        .unwrap();
+    assert!(bench.value::<bool>("select net.worker_restart();"));
+    bench.client.batch_execute("select net.wait_until_running()").unwrap();
+
+    assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
+    bench.assert_works();
+    // Time itself is what this is about: well beyond the second that the file says.
+    sleep(Duration::from_millis(2500));
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 1);
+    bench.client = bench.cluster.connect();
+    assert_eq!(bench.value::<String>("show pg_net.ttl"), "24 hours");
+    assert_eq!(bench.value::<String>("show pg_net.batch_size"), "500");
+}

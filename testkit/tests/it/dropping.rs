@@ -1,0 +1,112 @@
+//! Dropping the extension or the database, with requests in flight.
+
+use std::time::Duration;
+
+use postgres::Client;
+use testkit::{Cluster, Gate, PATIENCE, Receiver};
+
+use crate::support::{Bench, allow_at_most, assert_works, error_of};
+
+/// What is to return promptly: far above what it takes, far below what the requests in flight take.
+const PROMPTLY: Duration = Duration::from_secs(4);
+
+/// Puts some requests in flight, which stay there until the gate is released.
+fn in_flight(client: &mut Client, receiver: &Receiver) -> Gate {
+    let gate = receiver.hold("/held");
+    let before = receiver.count();
+    let url = receiver.url("/held");
+    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 20)");
+    client.batch_execute(&ask).unwrap();
+    receiver.wait_for(before + 20);
+    gate
+}
+
+/// A server whose worker serves the database `app`, with the extension there.
+fn app() -> (Cluster, Receiver, Client) {
+    let cluster = Cluster::builder().conf("pg_net.database_name", "app").start();
+    cluster.connect().batch_execute("create database app").unwrap();
+    let mut client = cluster.connect_as("postgres", "app");
+    allow_at_most(&mut client, PATIENCE);
+    client
+        .batch_execute("create extension pg_net; select net.worker_restart(); select net.wait_until_running()")
+        .unwrap();
+    let receiver = Receiver::start();
+    assert_works(&mut client, &receiver);
+    (cluster, receiver, client)
+}
+
+/// Makes `app` anew, and fails the test unless it works.
+fn assert_new_app_works(cluster: &Cluster, receiver: &Receiver) {
+    cluster.connect().batch_execute("create database app").unwrap();
+    let mut client = cluster.connect_as("postgres", "app");
+    client.batch_execute("create extension pg_net").unwrap();
+    assert_works(&mut client, receiver);
+}
+
+#[test]
+fn the_extension() {
+    let mut bench = Bench::new();
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    let gate = in_flight(&mut bench.client, &bench.receiver);
+    allow_at_most(&mut bench.client, PROMPTLY);
+    bench.client.batch_execute("drop extension pg_net").unwrap();
+    bench.client.batch_execute("create extension pg_net").unwrap();
+    bench.assert_works();
+    gate.release();
+    bench.assert_works();
+    // What was in flight belonged to another extension.
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 2);
+    assert_eq!(bench.receiver.count(), 22);
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
+}
+
+#[test]
+fn the_extension_in_a_transaction_that_rolls_back() {
+    let mut bench = Bench::new();
+    let gate = in_flight(&mut bench.client, &bench.receiver);
+    allow_at_most(&mut bench.client, PROMPTLY);
+    bench.client.batch_execute("begin; drop extension pg_net; rollback").unwrap();
+    gate.release();
+    let answers = testkit::responses(&mut bench.client, 20);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    bench.assert_works();
+}
+
+#[test]
+fn the_database() {
+    for drop in ["drop database app", "drop database app with (force)"] {
+        let (cluster, receiver, mut client) = app();
+        let _gate = in_flight(&mut client, &receiver);
+        client.close().unwrap();
+        let mut admin = cluster.connect();
+        allow_at_most(&mut admin, PROMPTLY);
+        admin.batch_execute(drop).unwrap_or_else(|error| panic!("{drop}: {error:?}"));
+        assert_new_app_works(&cluster, &receiver);
+    }
+}
+
+#[test]
+fn the_database_renamed_or_copied() {
+    let (cluster, receiver, mut client) = app();
+    let gate = in_flight(&mut client, &receiver);
+    client.close().unwrap();
+    let mut admin = cluster.connect();
+    allow_at_most(&mut admin, PROMPTLY);
+    admin.batch_execute("create database copy template app").unwrap();
+    admin.batch_execute("alter database app rename to other").unwrap();
+    admin.batch_execute("alter database other rename to app").unwrap();
+    gate.release();
+    let mut client = cluster.connect_as("postgres", "app");
+    let answers = testkit::responses(&mut client, 21);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    assert_works(&mut client, &receiver);
+}
+
+/// The command fails for a reason of its own; the worker, asked to leave, is back.
+#[test]
+fn the_database_while_somebody_else_is_in_it() {
+    let (cluster, receiver, mut client) = app();
+    let mut admin = cluster.connect();
+    assert_eq!(error_of(&mut admin, "drop database app").0, "55006");
+    assert_works(&mut client, &receiver);
+}

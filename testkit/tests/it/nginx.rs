@@ -1,0 +1,79 @@
+//! Debian's nginx: TLS, HTTP/2, compression, kept connections.
+
+use testkit::{Cluster, Nginx};
+
+use crate::support::Bench;
+
+/// A server that trusts the authority of this nginx, and no other.
+fn trusting(nginx: &Nginx) -> Bench {
+    let file = nginx.authority_file();
+    let cluster = Cluster::builder().env("SSL_CERT_FILE", file.to_str().unwrap()).start();
+    cluster.connect().batch_execute("create extension pg_net").unwrap();
+    Bench::with(cluster)
+}
+
+#[test]
+fn plain_requests() {
+    let mut bench = Bench::new();
+    let nginx = Nginx::start();
+    for status in [200, 201, 404, 500] {
+        let answer = bench.get_url(&nginx.url(&format!("/status/{status}")));
+        assert_eq!(answer.status_code, Some(status));
+        assert!(answer.header("Server").as_str().is_some_and(|server| server.starts_with("nginx/")), "{answer:?}");
+    }
+    let requests = nginx.wait_for(4);
+    let statuses: Vec<&str> = requests.iter().map(|request| request.status.as_str()).collect();
+    assert_eq!(statuses, ["200", "201", "404", "500"]);
+    assert!(requests.iter().all(|request| request.server_protocol == "HTTP/1.1"));
+    assert!(requests.iter().all(|request| request.user_agent == "pg_net/1.0.0"));
+    assert!(requests.iter().all(|request| request.connection == requests[0].connection), "one connection");
+}
+
+#[test]
+fn tls_with_http_2_from_an_authority_that_the_server_trusts() {
+    let nginx = Nginx::start();
+    let mut bench = trusting(&nginx);
+    for _ in 0..3 {
+        let answer = bench.get_url(&nginx.tls_url("/status/201"));
+        assert_eq!((answer.status_code, answer.text()), (Some(201), "created"));
+        // HTTP/2 has names in lower case only.
+        assert_eq!(answer.header("content-type"), "text/plain");
+        assert_eq!(answer.content_type.as_deref(), Some("text/plain"));
+    }
+    let requests = nginx.wait_for(3);
+    assert!(requests.iter().all(|request| request.server_protocol == "HTTP/2.0"), "{requests:?}");
+    assert!(requests.iter().all(|request| request.connection == requests[0].connection), "one connection");
+}
+
+#[test]
+fn tls_to_an_address_and_many_at_once() {
+    let nginx = Nginx::start();
+    let mut bench = trusting(&nginx);
+    let url = nginx.tls_url("/").replace("localhost", "127.0.0.1");
+    bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 200)")).unwrap();
+    let answers = testkit::responses(&mut bench.client, 200);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{:?}", answers[0]);
+    assert_eq!(nginx.wait_for(200).len(), 200);
+}
+
+#[test]
+fn a_certificate_of_another_authority_or_for_another_name() {
+    let (nginx, stranger) = (Nginx::start(), Nginx::start());
+    let mut bench = trusting(&nginx);
+    let not_ok = "SSL peer certificate or SSH remote key was not OK";
+    bench.get_url(&stranger.tls_url("/")).assert_failure(not_ok);
+    // Another loopback address, which the certificate does not name.
+    bench.get_url(&nginx.tls_url("/").replace("localhost", "127.0.0.2")).assert_failure(not_ok);
+    assert_eq!((nginx.requests(), stranger.requests()), (vec![], vec![]));
+}
+
+#[test]
+fn a_compressed_body_is_decompressed() {
+    let mut bench = Bench::new();
+    let nginx = Nginx::start();
+    let url = nginx.url("/gzip");
+    let id = bench.ask(&format!(r#"select net.http_get('{url}')"#));
+    let answer = bench.response(id);
+    assert_eq!((answer.status_code, answer.text()), (Some(200), "well compressed, ".repeat(200).as_str()));
+    assert_eq!(nginx.wait_for(1)[0].uri, "/gzip");
+}

@@ -1,0 +1,132 @@
+//! The settings: what is refused, and what applies when.
+
+use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
+
+use crate::support::{Bench, assert_works, error_of, value};
+
+#[test]
+fn nonsense_is_refused_when_it_is_set() {
+    let mut bench = Bench::new();
+    for statement in [
+        "alter system set pg_net.ttl = 'nonsense'",
+        "alter role postgres set pg_net.ttl to 'nonsense'",
+        "set pg_net.ttl = '6 parsecs'",
+        "set pg_net.ttl = ''",
+        "alter system set pg_net.batch_size = '0'",
+        "alter role postgres set pg_net.batch_size to '-1'",
+        "alter system set pg_net.max_in_flight = '0'",
+        "alter system set pg_net.max_in_flight_per_origin = 'many'",
+        "alter system set pg_net.max_response_bytes = '-1'",
+    ] {
+        let (state, message) = error_of(&mut bench.client, statement);
+        assert_eq!(state, "22023", "{statement}: {message}");
+    }
+    bench.assert_works();
+}
+
+#[test]
+fn any_interval_is_a_time_to_live() {
+    let mut bench = Bench::new();
+    for ttl in ["1 second", "2 days 3 hours", "90 minutes", "P1DT2H", "01:30:00", "1.5 hours", "0"] {
+        bench
+            .client
+            .batch_execute(&format!("set pg_net.ttl = '{ttl}'"))
+            .unwrap_or_else(|error| panic!("{ttl}: {error:?}"));
+    }
+}
+
+/// The owner of a database must not loosen what the server's administrator set.
+#[test]
+fn limits_on_callers_are_the_servers_alone() {
+    let mut bench = Bench::new();
+    for setting in ["max_in_flight", "max_in_flight_per_origin", "max_response_bytes"] {
+        let (state, _) = error_of(&mut bench.client, &format!("alter database postgres set pg_net.{setting} = '100'"));
+        assert_eq!(state, "55P02", "{setting}");
+    }
+    bench.client.batch_execute("create role someone login").unwrap();
+    let mut someone = bench.cluster.connect_as("someone", "postgres");
+    for setting in ["ttl", "batch_size"] {
+        let (state, _) = error_of(&mut someone, &format!("set pg_net.{setting} = '100'"));
+        assert_eq!(state, "42501", "{setting}");
+    }
+}
+
+#[test]
+fn the_database_setting_and_the_restart_may_come_in_one_transaction() {
+    let cluster = Cluster::builder().conf("pg_net.ttl", "1 day").start();
+    cluster.connect().batch_execute("create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    let before = bench.cluster.worker_pid(&mut bench.client);
+    bench
+        .client
+        .batch_execute(
+            "begin;
+             alter database postgres set pg_net.ttl to '1 second';
+             select net.worker_restart();
+             commit;
+             select net.wait_until_running()",
+        )
+        .unwrap();
+    assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
+    bench.get("/status/200");
+    wait_until("the response's expiry", PATIENCE, || {
+        bench.value::<i64>("select count(*) from net._http_response") == 0
+    });
+    assert_eq!(bench.receiver.count(), 1);
+}
+
+#[test]
+fn caps_hold_and_change_on_reload() {
+    let cluster = Cluster::builder().conf("pg_net.max_in_flight_per_origin", "3").start();
+    cluster.connect().batch_execute("create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    let gate = bench.receiver.hold("/held");
+    let held = bench.receiver.url("/held");
+    bench
+        .client
+        .batch_execute(&format!(
+            "select net.http_get('{held}', timeout_milliseconds := 60000) from generate_series(1, 20)"
+        ))
+        .unwrap();
+    bench.receiver.wait_for(3);
+    // Another origin is not held up by the one at its cap, and shows that there was time to send more.
+    let other = Receiver::start();
+    assert_works(&mut bench.client, &other);
+    assert_eq!(bench.receiver.count(), 3);
+
+    bench.cluster.alter_system("pg_net.max_in_flight_per_origin", "10");
+    bench.receiver.wait_for(10);
+    assert_works(&mut bench.client, &other);
+    assert_eq!(bench.receiver.count(), 10);
+    gate.release();
+    let answers = responses(&mut bench.client, 22);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    assert_eq!(bench.receiver.count(), 20);
+}
+
+#[test]
+fn a_batch_of_one_still_sends_all() {
+    let cluster = Cluster::builder().conf("pg_net.batch_size", "1").start();
+    cluster.connect().batch_execute("create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    let url = bench.receiver.url("/x");
+    bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 50)")).unwrap();
+    let answers = responses(&mut bench.client, 50);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    assert_eq!(bench.receiver.count(), 50);
+}
+
+#[test]
+fn the_worker_serves_the_database_and_role_it_is_told() {
+    let cluster = Cluster::builder().conf("pg_net.database_name", "app").conf("pg_net.username", "robot").start();
+    let mut admin = cluster.connect();
+    admin.batch_execute("create role robot superuser login").unwrap();
+    admin.batch_execute("create database app").unwrap();
+    let mut client = cluster.connect_as("postgres", "app");
+    client.batch_execute("create extension pg_net").unwrap();
+    client.batch_execute("select net.worker_restart()").unwrap();
+    let receiver = Receiver::start();
+    assert_works(&mut client, &receiver);
+    let who = "select usename || ' in ' || datname from pg_stat_activity where backend_type ilike '%pg_net%'";
+    assert_eq!(value::<String>(&mut client, who), "robot in app");
+}

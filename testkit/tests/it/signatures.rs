@@ -1,0 +1,127 @@
+//! Names, types, defaults and columns that databases rely on.
+
+use crate::support::Bench;
+
+#[test]
+fn functions_have_the_signatures_of_the_contract() {
+    let mut bench = Bench::new();
+    let signatures = [
+        (
+            "http_get",
+            "url text, params jsonb DEFAULT '{}'::jsonb, headers jsonb DEFAULT '{}'::jsonb, \
+                      timeout_milliseconds integer DEFAULT 2000",
+            "bigint",
+        ),
+        (
+            "http_post",
+            "url text, body jsonb DEFAULT '{}'::jsonb, params jsonb DEFAULT '{}'::jsonb, \
+                       headers jsonb DEFAULT '{\"Content-Type\": \"application/json\"}'::jsonb, \
+                       timeout_milliseconds integer DEFAULT 2000",
+            "bigint",
+        ),
+        (
+            "http_delete",
+            "url text, params jsonb DEFAULT '{}'::jsonb, headers jsonb DEFAULT '{}'::jsonb, \
+                         timeout_milliseconds integer DEFAULT 2000, body jsonb DEFAULT NULL::jsonb",
+            "bigint",
+        ),
+        ("worker_restart", "", "boolean"),
+        ("wait_until_running", "", "void"),
+        ("check_worker_is_up", "", "void"),
+        ("wake", "", "void"),
+        ("_http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
+        ("http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
+        ("_await_response", "request_id bigint", "boolean"),
+        ("_urlencode_string", "string character varying", "text"),
+        ("_encode_url_with_params_array", "url text, params_array text[]", "text"),
+    ];
+    for (name, arguments, result) in signatures {
+        let row = bench
+            .client
+            .query_one(
+                "select pg_get_function_arguments(oid), pg_get_function_result(oid)
+                   from pg_proc where pronamespace = 'net'::regnamespace and proname = $1",
+                &[&name],
+            )
+            .unwrap_or_else(|error| panic!("one function {name}: {error}"));
+        assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), (arguments, result), "{name}");
+    }
+}
+
+#[test]
+fn operators_commands_on_the_signatures_work() {
+    let mut bench = Bench::new();
+    bench
+        .client
+        .batch_execute(
+            "create role caller;
+             revoke all on function net.http_get(text, jsonb, jsonb, integer) from public;
+             grant execute on function net.http_get(text, jsonb, jsonb, integer) to caller;
+             alter function net.http_get(text, jsonb, jsonb, integer) security definer;
+             alter function net.http_post(text, jsonb, jsonb, jsonb, integer) security definer;
+             alter function net.http_post(text, jsonb, jsonb, jsonb, integer) set search_path = net;
+             grant execute on function net.http_delete(text, jsonb, jsonb, integer, jsonb) to caller",
+        )
+        .unwrap();
+    bench.assert_works();
+}
+
+/// Columns in order with their types; ours come behind.
+fn columns(bench: &mut Bench, table: &str, count: usize) -> String {
+    let rows = bench
+        .client
+        .query(
+            "select attname || ' ' || format_type(atttypid, atttypmod) || case when attnotnull then ' not null' else '' end
+               from pg_attribute where attrelid = $1::text::regclass and attnum > 0 order by attnum",
+            &[&table],
+        )
+        .unwrap();
+    rows.iter().take(count).map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn tables_have_the_columns_of_the_contract() {
+    let mut bench = Bench::new();
+    assert_eq!(
+        columns(&mut bench, "net.http_request_queue", 6),
+        "id bigint not null, method net.http_method not null, url text not null, headers jsonb, body bytea, \
+         timeout_milliseconds integer not null"
+    );
+    assert_eq!(
+        columns(&mut bench, "net._http_response", 8),
+        "id bigint, status_code integer, content_type text, headers jsonb, content text, timed_out boolean, \
+         error_msg text, created timestamp with time zone not null"
+    );
+}
+
+#[test]
+fn types_have_the_shape_of_the_contract() {
+    let mut bench = Bench::new();
+    assert_eq!(columns(&mut bench, "net.http_response", 9), "status_code integer, headers jsonb, body text");
+    assert_eq!(
+        columns(&mut bench, "net.http_response_result", 9),
+        "status net.request_status, message text, response net.http_response"
+    );
+    let labels = "select enum_range(null::net.request_status)::text";
+    assert_eq!(bench.value::<String>(labels), "{PENDING,SUCCESS,ERROR}");
+    for method in ["get", "Delete", "POST", "PATCH", "put"] {
+        bench.client.batch_execute(&format!("select '{method}'::net.http_method")).unwrap();
+    }
+}
+
+#[test]
+fn the_queue_works_under_a_publication_for_all_tables() {
+    let cluster = testkit::Cluster::builder().conf("wal_level", "logical").start();
+    cluster.connect().batch_execute("create extension pg_net; create publication everything for all tables").unwrap();
+    let mut bench = Bench::with(cluster);
+    bench.assert_works();
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+}
+
+#[test]
+fn the_extension_may_be_created_with_another_schema() {
+    let cluster = testkit::Cluster::builder().start();
+    let mut client = cluster.connect();
+    client.batch_execute("create schema extensions; create extension pg_net with schema extensions").unwrap();
+    Bench::with(cluster).assert_works();
+}

@@ -1,0 +1,106 @@
+//! What most tests start with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres::Client;
+use testkit::{Cluster, Receiver, Request, Response, response};
+
+/// A server with the extension, a connection to it, and somebody to send to.
+pub(crate) struct Bench {
+    // First, so that it is closed before the server is stopped.
+    pub(crate) client: Client,
+    pub(crate) receiver: Receiver,
+    pub(crate) cluster: Cluster,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(Cluster::start_default())
+    }
+
+    /// With a cluster that has the extension in the database `postgres`.
+    pub(crate) fn with(cluster: Cluster) -> Self {
+        Self { client: cluster.connect(), receiver: Receiver::start(), cluster }
+    }
+
+    /// Calls a request function: a select of one id.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, sql: &str) -> i64 {
+        ask(&mut self.client, sql)
+    }
+
+    /// Sends a GET to a path of the receiver, and waits for the response.
+    #[track_caller]
+    pub(crate) fn get(&mut self, path: &str) -> Response {
+        let url = self.receiver.url(path);
+        self.get_url(&url)
+    }
+
+    /// Sends a GET, and waits for the response.
+    #[track_caller]
+    pub(crate) fn get_url(&mut self, url: &str) -> Response {
+        let id = self.ask(&format!("select net.http_get('{url}')"));
+        self.response(id)
+    }
+
+    /// Waits for the response to a request.
+    #[track_caller]
+    pub(crate) fn response(&mut self, id: i64) -> Response {
+        response(&mut self.client, id)
+    }
+
+    /// Waits for the first request with this path.
+    #[track_caller]
+    pub(crate) fn received(&self, path: &str) -> Arc<Request> {
+        self.receiver.wait_for_request(path, |request| request.path() == path)
+    }
+
+    /// Fails the test unless a request is still sent, answered and recorded.
+    #[track_caller]
+    pub(crate) fn assert_works(&mut self) {
+        assert_works(&mut self.client, &self.receiver);
+    }
+
+    /// One value of one row.
+    #[track_caller]
+    pub(crate) fn value<T: for<'a> postgres::types::FromSql<'a>>(&mut self, sql: &str) -> T {
+        value(&mut self.client, sql)
+    }
+}
+
+/// Calls a request function: a select of one id.
+#[track_caller]
+pub(crate) fn ask(client: &mut Client, sql: &str) -> i64 {
+    value(client, sql)
+}
+
+/// One value of one row.
+#[track_caller]
+pub(crate) fn value<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, sql: &str) -> T {
+    client.query_one(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
+}
+
+/// Fails the test unless a request is sent, answered and recorded.
+#[track_caller]
+pub(crate) fn assert_works(client: &mut Client, receiver: &Receiver) {
+    let path = format!("/works/{}", receiver.count());
+    let id = ask(client, &format!("select net.http_get('{}')", receiver.url(&path)));
+    let answer = response(client, id);
+    assert_eq!((answer.status_code, answer.error_msg.as_deref()), (Some(200), None));
+    receiver.wait_for_request(&path, |request| request.path() == path);
+}
+
+/// The SQLSTATE and the message of a statement that must fail.
+#[track_caller]
+pub(crate) fn error_of(client: &mut Client, sql: &str) -> (String, String) {
+    let error = client.batch_execute(sql).expect_err(sql);
+    let error = error.as_db_error().unwrap_or_else(|| panic!("{sql}: no error of the server's: {error}"));
+    (error.code().code().to_owned(), error.message().to_owned())
+}
+
+/// Gives up on a statement that takes longer, so that what must be prompt fails the test when it is not.
+#[track_caller]
+pub(crate) fn allow_at_most(client: &mut Client, time: Duration) {
+    client.batch_execute(&format!("set statement_timeout = {}", time.as_millis())).expect("set a timeout");
+}

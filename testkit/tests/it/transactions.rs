@@ -1,0 +1,166 @@
+//! A request is sent when its transaction commits, and never otherwise.
+
+use testkit::{Cluster, Receiver};
+
+use crate::support::{Bench, ask, assert_works};
+
+/// The paths that the receiver got, but for those of `assert_works`.
+fn paths(receiver: &Receiver) -> Vec<String> {
+    let requests = receiver.requests();
+    requests.iter().map(|request| request.target.clone()).filter(|path| !path.starts_with("/works")).collect()
+}
+
+#[test]
+fn nothing_is_sent_before_the_commit() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/late");
+    let mut transaction = bench.client.transaction().unwrap();
+    let id: i64 = transaction.query_one(&format!("select net.http_get('{url}')"), &[]).unwrap().get(0);
+    // Another session's request gets through meanwhile: there was time.
+    assert_works(&mut bench.cluster.connect(), &bench.receiver);
+    assert_eq!(paths(&bench.receiver), [""; 0]);
+    transaction.commit().unwrap();
+    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!(paths(&bench.receiver), ["/late"]);
+}
+
+/// Its ids are lower than those of the transaction that commits before it.
+#[test]
+fn a_transaction_that_began_earlier_and_commits_later_is_not_skipped() {
+    let mut bench = Bench::new();
+    let mut early = bench.cluster.connect();
+    let mut transaction = early.transaction().unwrap();
+    let url = bench.receiver.url("/early");
+    let first: i64 = transaction.query_one(&format!("select net.http_get('{url}')"), &[]).unwrap().get(0);
+    for _ in 0..3 {
+        bench.assert_works();
+    }
+    transaction.commit().unwrap();
+    assert_eq!(bench.response(first).status_code, Some(200));
+    assert_eq!(paths(&bench.receiver), ["/early"]);
+}
+
+#[test]
+fn a_rollback_sends_nothing() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/never");
+    bench
+        .client
+        .batch_execute(&format!(
+            "begin; select net.http_get('{url}'), net.http_post('{url}'), net.http_delete('{url}'); rollback"
+        ))
+        .unwrap();
+    bench.assert_works();
+    assert_eq!(paths(&bench.receiver), [""; 0]);
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 1);
+}
+
+#[test]
+fn a_rollback_to_a_savepoint_takes_back_what_came_after_it() {
+    let mut bench = Bench::new();
+    let (kept, dropped, last) =
+        (bench.receiver.url("/kept"), bench.receiver.url("/dropped"), bench.receiver.url("/last"));
+    bench
+        .client
+        .batch_execute(&format!(
+            "begin;
+             select net.http_get('{kept}');
+             savepoint a;
+             select net.http_get('{dropped}');
+             rollback to a;
+             savepoint b;
+             select net.http_get('{last}');
+             release b;
+             commit"
+        ))
+        .unwrap();
+    assert_eq!(bench.response(1).status_code, Some(200));
+    assert_eq!(bench.response(3).status_code, Some(200));
+    bench.assert_works();
+    let mut sent = paths(&bench.receiver);
+    sent.sort_unstable();
+    assert_eq!(sent, ["/kept", "/last"]);
+}
+
+#[test]
+fn a_request_made_only_within_a_savepoint_is_sent() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/inner");
+    bench
+        .client
+        .batch_execute(&format!("begin; savepoint a; select net.http_get('{url}'); release a; commit"))
+        .unwrap();
+    assert_eq!(bench.response(1).status_code, Some(200));
+    bench.received("/inner");
+}
+
+#[test]
+fn an_exception_block_takes_back_its_requests_alone() {
+    let mut bench = Bench::new();
+    let (kept, dropped) = (bench.receiver.url("/kept"), bench.receiver.url("/dropped"));
+    bench
+        .client
+        .batch_execute(&format!(
+            "do $$ begin
+                 perform net.http_get('{kept}');
+                 begin
+                     perform net.http_get('{dropped}');
+                     raise 'stop';
+                 exception when others then null;
+                 end;
+             end $$"
+        ))
+        .unwrap();
+    assert_eq!(bench.response(1).status_code, Some(200));
+    bench.assert_works();
+    assert_eq!(paths(&bench.receiver), ["/kept"]);
+}
+
+#[test]
+fn a_prepared_transaction_sends_when_another_session_commits_it() {
+    let cluster = Cluster::builder().conf("max_prepared_transactions", "5").start();
+    cluster.connect().batch_execute("create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    let (url, never) = (bench.receiver.url("/prepared"), bench.receiver.url("/never"));
+    bench.client.batch_execute(&format!("begin; select net.http_get('{url}'); prepare transaction 'a'")).unwrap();
+    bench.client.batch_execute(&format!("begin; select net.http_get('{never}'); prepare transaction 'b'")).unwrap();
+    bench.assert_works();
+    assert_eq!(paths(&bench.receiver), [""; 0]);
+    let mut other = bench.cluster.connect();
+    other.batch_execute("commit prepared 'a'").unwrap();
+    other.batch_execute("rollback prepared 'b'").unwrap();
+    assert_eq!(bench.response(1).status_code, Some(200));
+    bench.assert_works();
+    assert_eq!(paths(&bench.receiver), ["/prepared"]);
+}
+
+#[test]
+fn many_transactions_of_one_session_each_send() {
+    let mut bench = Bench::new();
+    for n in 1..=200 {
+        let url = bench.receiver.url(&format!("/{n}"));
+        ask(&mut bench.client, &format!("select net.http_get('{url}')"));
+    }
+    let answers = testkit::responses(&mut bench.client, 200);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    assert_eq!(bench.receiver.count(), 200);
+}
+
+#[test]
+fn sessions_at_once_each_send() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/x");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = bench.cluster.connect();
+                for _ in 0..50 {
+                    ask(&mut client, &format!("select net.http_get('{url}')"));
+                }
+            });
+        }
+    });
+    let answers = testkit::responses(&mut bench.client, 400);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    assert_eq!(bench.receiver.count(), 400);
+}

@@ -1,0 +1,95 @@
+//! What is refused at the call, with its SQLSTATE; nothing of it is sent.
+
+use crate::support::{Bench, error_of};
+
+/// Fails the test unless a call is refused so.
+#[track_caller]
+fn assert_refused(bench: &mut Bench, call: &str, code: &str, part: &str) {
+    let (state, message) = error_of(&mut bench.client, &format!("select {call}"));
+    assert!(message.contains(part), "{call}: {message}");
+    assert_eq!(state, code, "{call}: {message}");
+}
+
+#[test]
+fn a_null_url() {
+    let mut bench = Bench::new();
+    for call in ["net.http_get(null)", "net.http_post(null)", "net.http_delete(null)"] {
+        assert_refused(&mut bench, call, "23502", r#"null value in column "url""#);
+    }
+    bench.assert_works();
+    assert_eq!(bench.receiver.count(), 1);
+}
+
+#[test]
+fn a_url_without_a_scheme() {
+    let mut bench = Bench::new();
+    for call in
+        ["net.http_get('localhost:6666')", "net.http_post('localhost:6666')", "net.http_delete('localhost:6666')"]
+    {
+        assert_refused(&mut bench, call, "22023", "Unsupported URL scheme");
+    }
+}
+
+#[test]
+fn a_scheme_that_is_not_http() {
+    let mut bench = Bench::new();
+    for url in ["ftp://127.0.0.1/", "file:///etc/passwd", "gopher://127.0.0.1/", "javascript:alert(1)"] {
+        assert_refused(&mut bench, &format!("net.http_get('{url}')"), "22023", "Unsupported URL scheme");
+    }
+}
+
+#[test]
+fn a_relative_url() {
+    let mut bench = Bench::new();
+    assert_refused(&mut bench, "net.http_get('/malformed_url')", "22023", r#"invalid URL "/malformed_url""#);
+    assert_refused(&mut bench, "net.http_post('/malformed_url')", "22023", r#"invalid URL "/malformed_url""#);
+    assert_refused(&mut bench, "net.http_delete('/malformed_url')", "22023", r#"invalid URL "/malformed_url""#);
+}
+
+#[test]
+fn a_url_that_is_none() {
+    let mut bench = Bench::new();
+    for url in ["", "http://", "http://a b/", "http://[::1/", "http://127.0.0.1:99999/"] {
+        assert_refused(&mut bench, &format!("net.http_get('{url}')"), "22023", "invalid URL");
+    }
+}
+
+#[test]
+fn params_and_headers_that_are_no_objects() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/");
+    for json in ["[]", "1", "\"text\"", "true"] {
+        assert_refused(&mut bench, &format!("net.http_get('{url}', params := '{json}')"), "22023", "params");
+        assert_refused(&mut bench, &format!("net.http_get('{url}', headers := '{json}')"), "22023", "headers");
+    }
+}
+
+#[test]
+fn headers_that_cannot_be_sent() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/");
+    for headers in [r#"{"a b": "c"}"#, r#"{"": "c"}"#, r#"{"a": "b\r\nc: d"}"#, r#"{"a": "b\nc"}"#, r#"{"a:": "b"}"#] {
+        assert_refused(&mut bench, &format!("net.http_get('{url}', headers := '{headers}')"), "22023", "header");
+    }
+}
+
+#[test]
+fn a_timeout_that_is_none() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/");
+    for timeout in ["0", "-1"] {
+        let call = format!("net.http_get('{url}', timeout_milliseconds := {timeout})");
+        assert_refused(&mut bench, &call, "22023", "timeout_milliseconds");
+    }
+    let call = format!("net.http_get('{url}', timeout_milliseconds := null)");
+    assert_refused(&mut bench, &call, "23502", "timeout_milliseconds");
+}
+
+#[test]
+fn a_refused_call_leaves_nothing_to_send() {
+    let mut bench = Bench::new();
+    error_of(&mut bench.client, "select net.http_get('/malformed_url')");
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    bench.assert_works();
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 1);
+}

@@ -1,0 +1,216 @@
+//! The worker's life: where it shows, what ends it, how it comes back.
+
+use std::time::{Duration, Instant};
+
+use testkit::{Cluster, PATIENCE, Receiver, Shutdown, responses, wait_until};
+
+use crate::support::{Bench, allow_at_most, assert_works, error_of};
+
+#[test]
+fn it_shows_in_pg_stat_activity() {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    let workers = "select application_name, datname, state in ('idle', 'active'), backend_type
+                     from pg_stat_activity where backend_type ilike '%pg_net%'";
+    let row = bench.client.query_one(workers, &[]).expect("exactly one worker");
+    assert_eq!(row.get::<_, &str>(0), "pg_net 1.0.0");
+    assert_eq!(row.get::<_, &str>(1), "postgres");
+    assert!(row.get::<_, bool>(2));
+}
+
+#[test]
+fn terminated_it_is_back_within_about_a_second_and_goes_on() {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    let before = bench.cluster.worker_pid(&mut bench.client);
+    let terminated = Instant::now();
+    assert!(bench.value::<bool>(&format!("select pg_terminate_backend({before})")));
+    let url = bench.receiver.url("/after");
+    let id = bench.ask(&format!("select net.http_get('{url}')"));
+    assert_eq!(bench.response(id).status_code, Some(200));
+    let away = terminated.elapsed();
+    assert!(away < Duration::from_secs(4), "it was away for {away:?}");
+    bench.received("/after");
+    assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
+}
+
+/// What is under way gets up to a second; what is then still open is sent again after the restart.
+#[test]
+fn terminated_amid_requests_it_loses_none() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let (held, short) = (bench.receiver.url("/held"), bench.receiver.url("/delay/300"));
+    bench
+        .client
+        .batch_execute(&format!(
+            "select net.http_get('{held}?n=' || n, timeout_milliseconds := 60000) from generate_series(1, 20) as n;
+             select net.http_get('{short}?n=' || n, timeout_milliseconds := 60000) from generate_series(1, 5) as n"
+        ))
+        .unwrap();
+    bench.receiver.wait_for(25);
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    bench.value::<bool>(&format!("select pg_terminate_backend({pid})"));
+    wait_until("the worker's end", PATIENCE, || !testkit::is_running(pid));
+    gate.release();
+    let answers = responses(&mut bench.client, 25);
+    assert_eq!(answers.len(), 25);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
+    let times = |path: &str| bench.receiver.requests().iter().filter(|request| request.path() == path).count();
+    assert_eq!(times("/held"), 40, "each of those still open is sent again");
+    assert_eq!(times("/delay/300"), 5, "those that ended in time are not");
+    let log = bench.cluster.log();
+    assert!(log.lines().any(|line| line.contains("pg_net") && line.contains("20")), "the log counts them:\n{log}");
+}
+
+#[test]
+fn a_restart_that_was_asked_for_happens_at_commit() {
+    let mut bench = Bench::new();
+    allow_at_most(&mut bench.client, PATIENCE);
+    let before = bench.cluster.worker_pid(&mut bench.client);
+    bench.client.batch_execute("begin; select net.worker_restart(); rollback").unwrap();
+    bench.assert_works();
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), before);
+
+    bench.client.batch_execute("begin").unwrap();
+    assert!(bench.value::<bool>("select net.worker_restart()"));
+    assert_works(&mut bench.cluster.connect(), &bench.receiver);
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), before);
+    bench.client.batch_execute("commit; select net.wait_until_running(); select net.check_worker_is_up()").unwrap();
+    assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
+    bench.assert_works();
+}
+
+#[test]
+fn waiting_until_it_runs_ends_at_once_when_it_does_and_can_be_cancelled_when_not() {
+    let mut bench = Bench::new();
+    allow_at_most(&mut bench.client, PATIENCE);
+    bench.client.batch_execute("select net.wait_until_running()").unwrap();
+    bench.client.batch_execute("select net.check_worker_is_up()").unwrap();
+
+    let cluster = Cluster::builder().conf("pg_net.database_name", "nowhere").start();
+    let mut client = cluster.connect();
+    client.batch_execute("create extension pg_net; set statement_timeout = '300ms'").unwrap();
+    assert_eq!(error_of(&mut client, "select net.wait_until_running()").0, "57014");
+}
+
+#[test]
+fn without_its_database_it_is_not_up_and_says_so_once() {
+    let cluster = Cluster::builder().conf("pg_net.database_name", "nowhere").start();
+    let mut client = cluster.connect();
+    client.batch_execute("create extension pg_net").unwrap();
+    let (_, message) = error_of(&mut client, "select net.check_worker_is_up()");
+    assert_eq!(message, "the pg_net background worker is not up");
+    cluster.wait_for_log("nowhere");
+
+    // Time itself is what this is about: a worker that tried every second would have said so several times.
+    std::thread::sleep(Duration::from_secs(4));
+    let complaints = cluster.log().lines().filter(|line| line.contains("nowhere")).count();
+    assert_eq!(complaints, 1, "{}", cluster.log());
+
+    client.batch_execute("create database nowhere").unwrap();
+    let mut client = cluster.connect_as("postgres", "nowhere");
+    allow_at_most(&mut client, PATIENCE);
+    client
+        .batch_execute("create extension pg_net; select net.worker_restart(); select net.wait_until_running()")
+        .unwrap();
+    client.batch_execute("select net.check_worker_is_up()").unwrap();
+    assert_works(&mut client, &Receiver::start());
+}
+
+#[test]
+fn the_queue_outlives_a_restart_of_the_server() {
+    for how in [Shutdown::Fast, Shutdown::Immediate] {
+        let mut bench = Bench::new();
+        // A worker that is elsewhere leaves the queue alone.
+        bench.cluster.alter_system("pg_net.database_name", "template1");
+        bench.client.batch_execute("select net.worker_restart()").unwrap();
+        let elsewhere = "select datname = 'template1' from pg_stat_activity where backend_type ilike '%pg_net%'";
+        wait_until("the worker elsewhere", PATIENCE, || {
+            let row = bench.client.query_opt(elsewhere, &[]).unwrap();
+            row.is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true))
+        });
+        let url = bench.receiver.url("/kept");
+        let id = bench.ask(&format!("select net.http_get('{url}')"));
+        bench.client.batch_execute("alter system set pg_net.database_name = 'postgres'").unwrap();
+        bench.cluster.stop(how);
+        assert_eq!(bench.receiver.count(), 0);
+        bench.cluster.start();
+        bench.client = bench.cluster.connect();
+        assert_eq!(bench.response(id).status_code, Some(200), "{how:?}");
+        bench.received("/kept");
+    }
+}
+
+#[test]
+fn a_restart_of_the_server_is_not_held_up() {
+    let mut bench = Bench::new();
+    let _gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    bench.received("/held");
+    let start = Instant::now();
+    bench.cluster.stop(Shutdown::Fast);
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "a fast shutdown took {took:?}");
+    bench.cluster.start();
+    bench.receiver.wait_for(2);
+}
+
+#[test]
+fn its_statistics_are_seen() {
+    let mut bench = Bench::new();
+    for _ in 0..5 {
+        bench.assert_works();
+    }
+    wait_until("the worker's writes in the statistics", PATIENCE, || {
+        bench.value::<bool>(
+            "select (select n_tup_ins from pg_stat_user_tables where relname = '_http_response') = 5
+                and (select n_tup_del from pg_stat_user_tables where relname = 'http_request_queue') = 5",
+        )
+    });
+    assert_eq!(bench.receiver.count(), 5);
+}
+
+#[test]
+fn it_stays_up_in_a_database_with_a_foreign_schema_net() {
+    let cluster = Cluster::builder().start();
+    let mut client = cluster.connect();
+    client.batch_execute("create schema net; create table net._http_response (x int)").unwrap();
+    let pid = cluster.worker_pid(&mut client);
+    client.batch_execute("drop schema net cascade; create extension pg_net").unwrap();
+    assert_works(&mut client, &Receiver::start());
+    assert_eq!(cluster.worker_pid(&mut client), pid);
+}
+
+/// An operator may well lock, truncate or rewrite the tables while requests are under way.
+#[test]
+fn nothing_waits_for_a_request() {
+    let mut bench = Bench::new();
+    allow_at_most(&mut bench.client, Duration::from_secs(5));
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    bench.received("/held");
+    bench.client.batch_execute("vacuum full net.http_request_queue").unwrap();
+    bench.client.batch_execute("vacuum full net._http_response").unwrap();
+    bench.client.batch_execute("truncate net._http_response").unwrap();
+    gate.release();
+    assert_eq!(bench.response(id).status_code, Some(200));
+
+    let gate = bench.receiver.hold("/dropped");
+    let url = bench.receiver.url("/dropped");
+    bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    bench.received("/dropped");
+    bench.client.batch_execute("truncate net.http_request_queue restart identity").unwrap();
+    gate.release();
+    // Its row is gone, so its outcome is dropped; the id comes again, and is another request's.
+    let url = bench.receiver.url("/status/202");
+    let again = bench.ask(&format!("select net.http_get('{url}')"));
+    assert_eq!(again, 1);
+    bench.received("/status/202");
+    wait_until("the second request's response", PATIENCE, || {
+        bench.value::<i64>("select count(*) from net._http_response where status_code = 202") == 1
+    });
+    bench.assert_works();
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response where content = 'ok' and id > 1"), 1);
+}
