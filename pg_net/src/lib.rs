@@ -1,2 +1,43 @@
-//! x
-::pgrx::pg_module_magic!();
+//! Asynchronous HTTP requests from SQL: the half that knows Postgres. The other half, which knows HTTP, is `engine`.
+//!
+//! A request function ([`functions`]) checks its arguments and inserts a row into the queue; when its transaction commits,
+//! a callback ([`wake`]) sets the worker's latch, through shared memory ([`shared`]). The [`worker`] claims rows, hands them
+//! to the engine, and records the outcomes. What touches Postgres' C interface lies in [`pg`], behind safe faces.
+
+use pgrx::pg_guard;
+
+mod functions;
+mod interval;
+mod pg;
+mod settings;
+mod shared;
+mod utility;
+mod wake;
+mod worker;
+
+/// The extension's version, as `User-Agent` and `application_name` carry it.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pgrx::pg_module_magic!(name = c"pg_net", version = c"1.0.0");
+
+/// Called by Postgres when it loads the library.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    // pg_upgrade loads every library in a server of its own that must not send anything.
+    if pg::server::in_binary_upgrade() {
+        return;
+    }
+    if !pg::server::preloading() {
+        pg::SqlError::new(
+            pgrx::PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "pg_net is not in shared_preload_libraries",
+        )
+        .hint("Add pg_net to shared_preload_libraries in postgresql.conf and restart the server.")
+        .raise();
+    }
+    settings::define();
+    shared::reserve();
+    wake::install();
+    utility::install();
+    worker::register();
+}

@@ -1,0 +1,53 @@
+//! The worker's controls.
+
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::pg::SqlError;
+use crate::pg::call::{Call, sql_function};
+use crate::{shared, wake};
+
+sql_function!(wake, pg_finfo_wake, wake_worker);
+sql_function!(worker_restart, pg_finfo_worker_restart, restart_worker);
+sql_function!(wait_until_running, pg_finfo_wait_until_running, wait_until_worker_runs);
+sql_function!(check_worker_is_up, pg_finfo_check_worker_is_up, check_worker);
+sql_function!(note_row_key, pg_finfo_note_row_key, note_key);
+
+type Answer = Result<Option<pg_sys::Datum>, SqlError>;
+
+/// What a function that returns void gives.
+const VOID: Answer = Ok(Some(pg_sys::Datum::null()));
+
+fn wake_worker(_: &Call) -> Answer {
+    wake::wake_at_commit();
+    VOID
+}
+
+fn restart_worker(_: &Call) -> Answer {
+    wake::restart_at_commit();
+    Ok(Some(true.into()))
+}
+
+fn wait_until_worker_runs(_: &Call) -> Answer {
+    let shared = shared::get();
+    shared.state_changed.wait_until(|| shared.is_running_as_wanted());
+    VOID
+}
+
+fn check_worker(_: &Call) -> Answer {
+    if shared::get().is_running() {
+        return VOID;
+    }
+    Err(SqlError::new(
+        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "the pg_net background worker is not up",
+    )
+    .hint("Requests wait in the queue until it is. The server log says why it does not run."))
+}
+
+fn note_key(call: &Call) -> Answer {
+    let key = call.datum(0);
+    if let Some(key) = call.int8(0) {
+        wake::note_key(key);
+    }
+    Ok(key)
+}

@@ -1,0 +1,34 @@
+//! Percent-encoding for SQL.
+
+use engine::{Target, query};
+use pgrx::{FromDatum, pg_sys};
+
+use crate::pg::call::{Call, sql_function};
+use crate::pg::{SqlError, text};
+
+sql_function!(_urlencode_string, pg_finfo__urlencode_string, urlencode_string);
+sql_function!(_encode_url_with_params_array, pg_finfo__encode_url_with_params_array, encode_url_with_params_array);
+
+type Answer = Result<Option<pg_sys::Datum>, SqlError>;
+
+fn urlencode_string(call: &Call) -> Answer {
+    Ok(call.text(0)?.map(|plain| text::datum(&query::encode(&plain))))
+}
+
+/// The parameters come as `key=value`, encoded already, and are appended as they are.
+fn encode_url_with_params_array(call: &Call) -> Answer {
+    let (Some(url), Some(parameters)) = (call.text(0)?, call.datum(1)) else { return Ok(None) };
+    let mut target = super::request::target(&url)?;
+    let mut encoded = String::new();
+    // SAFETY: the SQL declaration says text[].
+    let parameters = unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(parameters, false) };
+    for parameter in parameters.iter().flat_map(pgrx::Array::iter).flatten() {
+        if !encoded.is_empty() {
+            encoded.push('&');
+        }
+        // SAFETY: an element of a text[], which lives as long as the call.
+        encoded.push_str(&text::from_server(unsafe { text::bytes_of(parameter) })?);
+    }
+    target.append_query(&encoded);
+    Ok(Some(text::datum(Target::as_str(&target))))
+}

@@ -1,0 +1,107 @@
+//! Inserting into the queue, with the rights of its owner and in the name of the caller.
+
+use std::cell::Cell;
+
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::pg::plan::{Access, Plan, Session};
+use crate::pg::relation::{self, Queue};
+use crate::pg::role::{self, ActAs};
+use crate::pg::{SqlError, text};
+use crate::wake;
+
+/// A checked request.
+pub(super) struct Row<'a> {
+    pub(super) method: &'static str,
+    pub(super) url: &'a str,
+    /// A jsonb object.
+    pub(super) headers: Option<pg_sys::Datum>,
+    pub(super) body: Option<&'a [u8]>,
+    pub(super) timeout_milliseconds: i32,
+}
+
+/// Inserts the row and gives its id. The worker hears of it when the transaction commits.
+pub(super) fn insert(row: Row) -> Result<i64, SqlError> {
+    let places = Places::find()?;
+    let caller = role::current();
+    let _owner = ActAs::new(places.queue.owner, 0);
+    let id = relation::next_value(places.ids);
+    let row_key = relation::next_value(places.row_keys);
+    wake::note_key(row_key);
+    wake::wake_at_commit();
+    let url = text::datum(row.url);
+    let session = Session::connect();
+    INSERT.with(|plan| {
+        session.run(
+            plan,
+            Access::Write,
+            [
+                pg_sys::INT8OID,
+                places.method_type,
+                pg_sys::TEXTOID,
+                pg_sys::JSONBOID,
+                pg_sys::BYTEAOID,
+                pg_sys::INT4OID,
+                pg_sys::INT8OID,
+                pg_sys::OIDOID,
+            ],
+            [
+                Some(id.into()),
+                Some(text::datum(row.method)),
+                Some(url),
+                row.headers,
+                row.body.map(text::varlena),
+                Some(row.timeout_milliseconds.into()),
+                Some(row_key.into()),
+                Some(caller.into()),
+            ],
+        );
+    });
+    Ok(id)
+}
+
+thread_local! {
+    static INSERT: Plan = const {
+        Plan::new(
+            c"insert into net.http_request_queue \
+              (id, method, url, headers, body, timeout_milliseconds, row_key, requested_by) \
+              values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+    };
+    static PLACES: Cell<Option<Places>> = const { Cell::new(None) };
+}
+
+/// The objects that an insert needs, looked up once and again when the extension is another one.
+#[derive(Clone, Copy)]
+struct Places {
+    queue: Queue,
+    ids: pg_sys::Oid,
+    row_keys: pg_sys::Oid,
+    /// The domain `net.http_method`. The parameter has this type so that the domain's check is not run: the methods of these
+    /// functions pass it.
+    method_type: pg_sys::Oid,
+}
+
+impl Places {
+    fn find() -> Result<Self, SqlError> {
+        let missing = || {
+            SqlError::new(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, "pg_net's queue is missing from this database")
+                .hint("Run CREATE EXTENSION pg_net.")
+        };
+        let queue = Queue::find().ok_or_else(missing)?;
+        if let Some(known) = PLACES.get()
+            && known.queue == queue
+        {
+            return Ok(known);
+        }
+        INSERT.with(Plan::forget);
+        let places = Self {
+            queue,
+            ids: relation::relation_in_net(c"http_request_queue_id_seq").ok_or_else(missing)?,
+            row_keys: relation::relation_in_net(c"http_request_queue_row_key_seq").ok_or_else(missing)?,
+            method_type: relation::type_in_net(c"http_method").ok_or_else(missing)?,
+        };
+        PLACES.set(Some(places));
+        Ok(places)
+    }
+}

@@ -1,0 +1,16 @@
+//! Safe faces for the parts of Postgres' C interface that the extension uses.
+
+pub(crate) mod array;
+pub(crate) mod call;
+mod error;
+pub(crate) mod jsonb;
+pub(crate) mod latch;
+pub(crate) mod plan;
+pub(crate) mod relation;
+pub(crate) mod role;
+pub(crate) mod server;
+pub(crate) mod text;
+pub(crate) mod transaction;
+pub(crate) mod wait;
+
+pub(crate) use error::SqlError;

@@ -1,0 +1,80 @@
+//! Arrays as arguments of a statement that records many rows at once.
+
+use pgrx::pg_sys;
+
+/// The elements of an array, collected one by one.
+pub(crate) struct Array {
+    element: Element,
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+}
+
+/// The element types that statements of ours take.
+#[derive(Clone, Copy)]
+pub(crate) enum Element {
+    Bool,
+    Int4,
+    Int8,
+    Oid,
+    Text,
+    Bytea,
+    Jsonb,
+}
+
+impl Element {
+    /// Its oid, length, whether it is passed by value, and its alignment, as `pg_type` has them.
+    fn shape(self) -> (pg_sys::Oid, i32, bool, u8) {
+        match self {
+            Self::Bool => (pg_sys::BOOLOID, 1, true, pg_sys::TYPALIGN_CHAR),
+            Self::Int4 => (pg_sys::INT4OID, 4, true, pg_sys::TYPALIGN_INT),
+            Self::Int8 => (pg_sys::INT8OID, 8, true, pg_sys::TYPALIGN_DOUBLE),
+            Self::Oid => (pg_sys::OIDOID, 4, true, pg_sys::TYPALIGN_INT),
+            Self::Text => (pg_sys::TEXTOID, -1, false, pg_sys::TYPALIGN_INT),
+            Self::Bytea => (pg_sys::BYTEAOID, -1, false, pg_sys::TYPALIGN_INT),
+            Self::Jsonb => (pg_sys::JSONBOID, -1, false, pg_sys::TYPALIGN_INT),
+        }
+    }
+}
+
+impl Array {
+    pub(crate) fn with_capacity(element: Element, capacity: usize) -> Self {
+        Self { element, values: Vec::with_capacity(capacity), nulls: Vec::with_capacity(capacity) }
+    }
+
+    /// Appends an element, which must be of the array's type.
+    pub(crate) fn push(&mut self, value: Option<pg_sys::Datum>) {
+        self.values.push(value.unwrap_or(pg_sys::Datum::from(0)));
+        self.nulls.push(value.is_none());
+    }
+
+    /// The array, in the current memory context.
+    pub(crate) fn build(mut self) -> pg_sys::Datum {
+        let (oid, length, by_value, alignment) = self.element.shape();
+        let mut dimension = self.values.len() as i32;
+        let mut lower_bound = 1;
+        // SAFETY: as many values as nulls; the shape is that of the element type in pg_type; everything is copied.
+        unsafe {
+            pg_sys::construct_md_array(
+                self.values.as_mut_ptr(),
+                self.nulls.as_mut_ptr(),
+                1,
+                &mut dimension,
+                &mut lower_bound,
+                oid,
+                length,
+                by_value,
+                alignment as _,
+            )
+            .into()
+        }
+    }
+}
+
+/// An `int8[]` without nulls.
+pub(crate) fn int8s(values: impl ExactSizeIterator<Item = i64>) -> pg_sys::Datum {
+    let mut array = Array::with_capacity(Element::Int8, values.len());
+    for value in values {
+        array.push(Some(value.into()));
+    }
+    array.build()
+}

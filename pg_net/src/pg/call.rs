@@ -1,0 +1,85 @@
+//! Functions that SQL calls: the version-1 calling convention (manual, "C-Language Functions").
+
+use std::borrow::Cow;
+
+use pgrx::pg_sys;
+
+use super::SqlError;
+use super::jsonb::Jsonb;
+use super::text;
+
+/// Defines the C symbol of an SQL function and its `pg_finfo_` record around a Rust function
+/// `fn(&Call) -> Result<Option<Datum>, SqlError>`.
+macro_rules! sql_function {
+    ($symbol:ident, $info:ident, $body:path) => {
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub(crate) extern "C" fn $info() -> &'static pgrx::pg_sys::Pg_finfo_record {
+            const VERSION_1: pgrx::pg_sys::Pg_finfo_record = pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+            &VERSION_1
+        }
+
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        #[pgrx::pg_guard]
+        pub(crate) unsafe extern "C-unwind" fn $symbol(fcinfo: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+            // SAFETY: Postgres passes the frame of a call that lasts as long as this function runs.
+            let mut call = unsafe { $crate::pg::call::Call::new(fcinfo) };
+            match $body(&call) {
+                Ok(Some(datum)) => datum,
+                Ok(None) => call.return_null(),
+                Err(error) => error.raise(),
+            }
+        }
+    };
+}
+pub(crate) use sql_function;
+
+/// One call of an SQL function: its arguments.
+pub(crate) struct Call<'a> {
+    frame: &'a mut pg_sys::FunctionCallInfoBaseData,
+}
+
+impl<'a> Call<'a> {
+    /// # Safety
+    ///
+    /// `frame` must be the frame of a call that outlives the result.
+    pub(crate) unsafe fn new(frame: pg_sys::FunctionCallInfo) -> Self {
+        // SAFETY: by the caller's promise it points to a frame that nothing else uses during the call.
+        Self { frame: unsafe { &mut *frame } }
+    }
+
+    pub(crate) fn return_null(&mut self) -> pg_sys::Datum {
+        self.frame.isnull = true;
+        pg_sys::Datum::from(0)
+    }
+
+    /// An argument by its place, from 0; `None` for a null.
+    pub(crate) fn datum(&self, place: usize) -> Option<pg_sys::Datum> {
+        assert!(place < self.frame.nargs as usize, "the SQL declaration has fewer arguments than the code reads");
+        // SAFETY: the frame holds `nargs` arguments behind its fixed part, checked above.
+        let argument = unsafe { *self.frame.args.as_ptr().add(place) };
+        (!argument.isnull).then_some(argument.value)
+    }
+
+    pub(crate) fn int4(&self, place: usize) -> Option<i32> {
+        self.datum(place).map(|datum| datum.value() as i32)
+    }
+
+    pub(crate) fn int8(&self, place: usize) -> Option<i64> {
+        self.datum(place).map(|datum| datum.value() as i64)
+    }
+
+    /// A `text` argument, as UTF-8.
+    pub(crate) fn text(&self, place: usize) -> Result<Option<Cow<'a, str>>, SqlError> {
+        let Some(datum) = self.datum(place) else { return Ok(None) };
+        // SAFETY: the SQL declaration says text; the value lives as long as the call.
+        text::from_server(unsafe { text::bytes_of(datum) }).map(Some)
+    }
+
+    /// A `jsonb` argument.
+    pub(crate) fn jsonb(&self, place: usize) -> Option<Jsonb<'a>> {
+        // SAFETY: the SQL declaration says jsonb; the value lives as long as the call.
+        self.datum(place).map(|datum| unsafe { Jsonb::from_datum(datum) })
+    }
+}

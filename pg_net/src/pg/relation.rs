@@ -1,0 +1,84 @@
+//! Where the extension's objects are, by the catalog caches.
+
+use std::ffi::CStr;
+
+use pgrx::{direct_function_call_as_datum, pg_sys};
+
+/// The extension's queue in this database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Queue {
+    /// The table.
+    pub(crate) relation: pg_sys::Oid,
+    /// Who owns it: whose rights the extension acts with.
+    pub(crate) owner: pg_sys::Oid,
+}
+
+impl Queue {
+    /// Finds the queue; `None` where the extension is not installed.
+    pub(crate) fn find() -> Option<Self> {
+        let relation = relation_in_net(c"http_request_queue")?;
+        Some(Self { relation, owner: owner_of(relation)? })
+    }
+
+    /// Whether the queue is the extension's, and not a table that somebody gave the same name.
+    pub(crate) fn belongs_to_extension(self) -> bool {
+        // SAFETY: catalog look-ups within a transaction.
+        unsafe {
+            let extension = pg_sys::get_extension_oid(c"pg_net".as_ptr(), true);
+            extension != pg_sys::InvalidOid
+                && pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, self.relation) == extension
+        }
+    }
+}
+
+fn schema() -> Option<pg_sys::Oid> {
+    // SAFETY: a catalog look-up within a transaction; a missing schema gives an invalid oid.
+    valid(unsafe { pg_sys::get_namespace_oid(c"net".as_ptr(), true) })
+}
+
+/// The oid of a relation in the schema `net`.
+pub(crate) fn relation_in_net(name: &CStr) -> Option<pg_sys::Oid> {
+    let schema = schema()?;
+    // SAFETY: a catalog look-up within a transaction; a missing relation gives an invalid oid.
+    valid(unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema) })
+}
+
+fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: the row of pg_class stays valid until it is released, and is read only before.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        Some(owner)
+    }
+}
+
+fn valid(oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    (oid != pg_sys::InvalidOid).then_some(oid)
+}
+
+/// The next value of a sequence.
+pub(crate) fn next_value(sequence: pg_sys::Oid) -> i64 {
+    // SAFETY: nextval takes a sequence's oid, raises if it is none, and never gives a null.
+    let value = unsafe { direct_function_call_as_datum(pg_sys::nextval_oid, &[Some(sequence.into())]) };
+    value.map_or(0, |value| value.value() as i64)
+}
+
+/// The oid of a type in the schema `net`.
+pub(crate) fn type_in_net(name: &CStr) -> Option<pg_sys::Oid> {
+    let schema = schema()?;
+    // SAFETY: a catalog look-up within a transaction; a missing type gives an invalid oid.
+    valid(unsafe {
+        pg_sys::GetSysCacheOid(
+            pg_sys::SysCacheIdentifier::TYPENAMENSP as i32,
+            pg_sys::Anum_pg_type_oid as pg_sys::AttrNumber,
+            pg_sys::Datum::from(name.as_ptr()),
+            schema.into(),
+            pg_sys::Datum::null(),
+            pg_sys::Datum::null(),
+        )
+    })
+}

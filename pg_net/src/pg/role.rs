@@ -1,0 +1,36 @@
+//! Who acts.
+
+use pgrx::pg_sys;
+
+/// The role that statements run as now.
+pub(crate) fn current() -> pg_sys::Oid {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::GetUserId() }
+}
+
+/// Acts with another role's rights until dropped, in a context where code of others cannot switch back.
+pub(crate) struct ActAs {
+    role: pg_sys::Oid,
+    context: i32,
+}
+
+impl ActAs {
+    /// `also` are further `SECURITY_…` flags for the context.
+    pub(crate) fn new(role: pg_sys::Oid, also: u32) -> Self {
+        let mut before = Self { role: pg_sys::InvalidOid, context: 0 };
+        // SAFETY: reads and sets variables of this process; `Drop`, or an abort of the transaction, sets them back.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut before.role, &mut before.context);
+            let context = before.context | (pg_sys::SECURITY_LOCAL_USERID_CHANGE | also) as i32;
+            pg_sys::SetUserIdAndSecContext(role, context);
+        }
+        before
+    }
+}
+
+impl Drop for ActAs {
+    fn drop(&mut self) {
+        // SAFETY: sets back what `new` read.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.role, self.context) };
+    }
+}

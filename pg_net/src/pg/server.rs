@@ -1,0 +1,52 @@
+//! What kind of process this is and where.
+
+use pgrx::pg_sys;
+
+/// Whether `pg_upgrade` runs this server.
+pub(crate) fn in_binary_upgrade() -> bool {
+    // SAFETY: a plain variable, set before any library is loaded.
+    unsafe { pg_sys::IsBinaryUpgrade }
+}
+
+/// Whether the postmaster is loading `shared_preload_libraries`.
+pub(crate) fn preloading() -> bool {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// The database that this process is connected to; invalid where it is connected to none.
+pub(crate) fn my_database() -> pg_sys::Oid {
+    // SAFETY: a plain variable of this process, set once when it connects.
+    unsafe { pg_sys::MyDatabaseId }
+}
+
+/// Has the postmaster, and through it every process, read the configuration files again.
+///
+/// Safe in a commit callback: it cannot raise. A postmaster that is gone needs no reload.
+pub(crate) fn reload_configuration() {
+    // SAFETY: a plain variable, set before any backend exists.
+    let postmaster = unsafe { pg_sys::PostmasterPid };
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(postmaster), nix::sys::signal::Signal::SIGHUP);
+}
+
+/// Sets a setting for this session.
+pub(crate) fn set_for_session(name: &std::ffi::CStr, value: &std::ffi::CStr) {
+    // SAFETY: both are C strings that Postgres copies.
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+        );
+    }
+}
+
+/// A setting's value as text.
+pub(crate) fn setting(name: &std::ffi::CStr) -> String {
+    // SAFETY: a C string; the answer is one that stays until the setting changes, or null for an unknown setting.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        if value.is_null() { String::new() } else { std::ffi::CStr::from_ptr(value).to_string_lossy().into_owned() }
+    }
+}

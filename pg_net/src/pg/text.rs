@@ -1,0 +1,105 @@
+//! Text between Rust, which speaks UTF-8, and the server, which speaks the database's encoding.
+
+use std::borrow::Cow;
+
+use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
+
+use super::SqlError;
+
+/// The bytes of a text, bytea or other plain varlena.
+///
+/// # Safety
+///
+/// `datum` must be a varlena that lives at least as long as `'a`; a compressed or toasted one is copied into the current
+/// memory context, which then must live as long, too.
+pub(crate) unsafe fn bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    // SAFETY: by the caller's promise this is a varlena; detoasting gives one that is plain, long or short.
+    unsafe {
+        let varlena = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+        let length = pgrx::varsize_any_exhdr(varlena);
+        std::slice::from_raw_parts(pgrx::vardata_any(varlena).cast(), length)
+    }
+}
+
+/// A varlena with these bytes, in the current memory context: a bytea, or a text if they are in the server's encoding.
+pub(crate) fn varlena(bytes: &[u8]) -> pg_sys::Datum {
+    // SAFETY: the pointer and the length are those of one slice; the bytes are copied.
+    unsafe { pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), bytes.len() as i32).into() }
+}
+
+/// A text in the current memory context; what the database's encoding cannot hold becomes a question mark.
+pub(crate) fn datum(text: &str) -> pg_sys::Datum {
+    match to_server(text) {
+        Some(bytes) => varlena(&bytes),
+        None => {
+            let plain: String = text.chars().map(|c| if c.is_ascii() && c != '\0' { c } else { '?' }).collect();
+            varlena(plain.as_bytes())
+        }
+    }
+}
+
+/// The server's text as UTF-8.
+pub(crate) fn from_server(bytes: &[u8]) -> Result<Cow<'_, str>, SqlError> {
+    match encoding() {
+        Encoding::Utf8 | Encoding::None => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| {
+            SqlError::new(
+                PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
+                "text that is to be sent must be valid UTF-8",
+            )
+        }),
+        Encoding::Other => {
+            // SAFETY: pointer and length of one slice; the answer is either the input or a C string of the server's.
+            let converted = unsafe {
+                let result = pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as i32, UTF8);
+                if std::ptr::eq(result.cast(), bytes.as_ptr()) {
+                    bytes
+                } else {
+                    std::ffi::CStr::from_ptr(result).to_bytes()
+                }
+            };
+            Ok(Cow::Owned(String::from_utf8_lossy(converted).into_owned()))
+        }
+    }
+}
+
+/// UTF-8 in the server's encoding; `None` where that cannot hold it, as no encoding can hold a NUL.
+pub(crate) fn to_server(text: &str) -> Option<Cow<'_, [u8]>> {
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        return None;
+    }
+    match encoding() {
+        Encoding::Utf8 | Encoding::None => Some(Cow::Borrowed(text.as_bytes())),
+        Encoding::Other if text.is_ascii() => Some(Cow::Borrowed(text.as_bytes())),
+        // The conversion functions hold nothing that an abort would have to release, so the error may end here.
+        Encoding::Other => PgTryBuilder::new(|| {
+            // SAFETY: pointer and length of one slice; the answer is a C string, as the input is not plain ASCII.
+            let converted = unsafe {
+                let result = pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8);
+                std::ffi::CStr::from_ptr(result).to_bytes()
+            };
+            Some(Cow::Owned(converted.to_vec()))
+        })
+        .catch_when(PgSqlErrorCode::ERRCODE_UNTRANSLATABLE_CHARACTER, |_| None)
+        .catch_when(PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, |_| None)
+        .execute(),
+    }
+}
+
+const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
+const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
+
+enum Encoding {
+    Utf8,
+    /// SQL_ASCII: the server takes bytes as they are, so UTF-8 goes in and comes out.
+    None,
+    Other,
+}
+
+fn encoding() -> Encoding {
+    // SAFETY: reads a variable of this process.
+    match unsafe { pg_sys::GetDatabaseEncoding() } {
+        UTF8 => Encoding::Utf8,
+        SQL_ASCII => Encoding::None,
+        _ => Encoding::Other,
+    }
+}

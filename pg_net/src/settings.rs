@@ -1,0 +1,144 @@
+//! The settings, and why each may be changed where it may.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+
+use pgrx::pg_sys;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_guard};
+
+use crate::interval;
+
+// How fast a database's queue is worked off and how long its responses stay is its administrator's matter: ALTER ROLE and
+// ALTER DATABASE … SET work, and a superuser can set them.
+static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(200);
+static TTL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"6 hours"));
+
+// Where the worker connects is read before it is connected: only the server's own configuration can say it.
+static DATABASE_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"postgres"));
+static USERNAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+// What limits callers is the server's matter: the owner of a database must not loosen it with ALTER DATABASE.
+static MAX_IN_FLIGHT: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_IN_FLIGHT_PER_ORIGIN: GucSetting<i32> = GucSetting::<i32>::new(200);
+static MAX_RESPONSE_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
+
+/// Makes the settings known. Called once, while the library is preloaded.
+pub(crate) fn define() {
+    GucRegistry::define_int_guc(
+        c"pg_net.batch_size",
+        c"How many waiting requests one read of the queue may claim.",
+        c"",
+        &BATCH_SIZE,
+        1,
+        10_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    // SAFETY: the hook reads the text that it is given and nothing else, and never raises.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            c"pg_net.ttl",
+            c"How long responses are kept.",
+            c"Any interval.",
+            &TTL,
+            GucContext::Suset,
+            GucFlags::default(),
+            Some(check_ttl),
+            None,
+            None,
+        );
+    }
+    GucRegistry::define_string_guc(
+        c"pg_net.database_name",
+        c"Database of the worker that starts with the server.",
+        c"Applies when the worker is restarted.",
+        &DATABASE_NAME,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"pg_net.username",
+        c"Role that the worker connects as; the bootstrap superuser if not set.",
+        c"Applies when the worker is restarted.",
+        &USERNAME,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_net.max_in_flight",
+        c"How many requests may be under way at once.",
+        c"",
+        &MAX_IN_FLIGHT,
+        1,
+        100_000,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_net.max_in_flight_per_origin",
+        c"How many requests may be under way at once to one scheme, host and port.",
+        c"",
+        &MAX_IN_FLIGHT_PER_ORIGIN,
+        1,
+        100_000,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_net.max_response_bytes",
+        c"How long a response's body may be; a longer one is a failure.",
+        c"",
+        &MAX_RESPONSE_BYTES,
+        1,
+        // A row holds at most 1 GiB, and text may take more bytes in the server's encoding than it had on the wire.
+        256 << 20,
+        GucContext::Sighup,
+        GucFlags::UNIT_BYTE,
+    );
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn check_ttl(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: Postgres passes the proposed value, a C string or null.
+    let text = unsafe { if (*value).is_null() { None } else { Some(CStr::from_ptr(*value)) } };
+    text.is_some_and(interval::is_valid)
+}
+
+/// Rows that one read of the queue may claim.
+pub(crate) fn batch_size() -> usize {
+    BATCH_SIZE.get() as usize
+}
+
+/// How long responses are kept: an interval as text.
+pub(crate) fn ttl() -> CString {
+    TTL.get().unwrap_or_else(|| c"6 hours".to_owned())
+}
+
+/// Database of the worker that starts with the server.
+pub(crate) fn database_name() -> String {
+    text(&DATABASE_NAME).unwrap_or_else(|| "postgres".to_owned())
+}
+
+/// Role that the worker connects as; `None` is the bootstrap superuser.
+pub(crate) fn username() -> Option<String> {
+    text(&USERNAME)
+}
+
+/// The engine's limits.
+pub(crate) fn policy() -> engine::Policy {
+    engine::Policy {
+        max_in_flight: MAX_IN_FLIGHT.get() as usize,
+        max_in_flight_per_origin: MAX_IN_FLIGHT_PER_ORIGIN.get() as usize,
+        max_response_bytes: MAX_RESPONSE_BYTES.get() as usize,
+        user_agent: format!("pg_net/{}", crate::VERSION),
+        ..engine::Policy::default()
+    }
+}
+
+/// A string setting that says something.
+fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
+    setting.get().map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+}

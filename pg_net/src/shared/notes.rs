@@ -1,0 +1,42 @@
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+
+use engine::Key;
+
+/// The range of row keys that commits have brought since the worker last looked.
+///
+/// Row keys are given out before a transaction commits, so a commit may bring keys below ones that the worker has read past.
+/// The notes tell it how far to go back.
+#[repr(C)]
+pub(crate) struct Notes {
+    lowest: AtomicI64,
+    highest: AtomicI64,
+}
+
+const NONE: (Key, Key) = (Key::MAX, Key::MIN);
+
+impl Notes {
+    pub(super) fn initialize(&mut self) {
+        *self.lowest.get_mut() = NONE.0;
+        *self.highest.get_mut() = NONE.1;
+    }
+
+    /// Notes that keys from `lowest` to `highest` may have come.
+    pub(crate) fn note(&self, lowest: Key, highest: Key) {
+        // The highest first: `take` reads in the other order, so that whenever it sees a lowest, the highest that belongs to
+        // it has been written before.
+        self.highest.fetch_max(highest, SeqCst);
+        self.lowest.fetch_min(lowest, SeqCst);
+    }
+
+    /// Takes what has been noted.
+    pub(crate) fn take(&self) -> Option<(Key, Key)> {
+        let lowest = self.lowest.swap(NONE.0, SeqCst);
+        if lowest == NONE.0 {
+            return None;
+        }
+        let highest = self.highest.swap(NONE.1, SeqCst);
+        // Another process may stand between its two writes: then its highest was taken by an earlier look, and this lowest
+        // comes alone. How far it goes is unknown.
+        Some((lowest, if highest == NONE.1 { Key::MAX } else { highest.max(lowest) }))
+    }
+}

@@ -1,0 +1,193 @@
+//! Commands that concern the worker: those that need a database to themselves, and `COMMIT PREPARED`.
+
+use std::ffi::{CStr, c_char};
+use std::time::Duration;
+
+use pgrx::pg_guard;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys::{self, NodeTag};
+
+use crate::{shared, wake};
+
+/// How long the worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
+/// Postgres' own wait for other sessions is what reports it.
+const LEAVE: Duration = Duration::from_secs(5);
+
+/// Puts the hook in place. Called once, while the library is preloaded.
+pub(crate) fn install() {
+    // SAFETY: set in the postmaster, before any backend exists.
+    unsafe {
+        NEXT = pg_sys::ProcessUtility_hook;
+        pg_sys::ProcessUtility_hook = Some(run);
+    }
+}
+
+static mut NEXT: pg_sys::ProcessUtility_hook_type = None;
+
+#[pg_guard]
+#[allow(clippy::too_many_arguments, reason = "the hook's signature is Postgres'")]
+unsafe extern "C-unwind" fn run(
+    statement: *mut pg_sys::PlannedStmt,
+    source: *const c_char,
+    #[cfg(not(feature = "pg13"))] read_only: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    parameters: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: Postgres passes a planned utility statement.
+    let command = unsafe { Command::of((*statement).utilityStmt) };
+    let _closed = match &command {
+        Command::NeedsDatabase(name) => Closed::database(name),
+        _ => None,
+    };
+    // SAFETY: passes on what came, to whom it would have gone without us. Another hook is a bare C function: the boundary
+    // turns its errors into panics, as the bindings do for Postgres' own functions.
+    unsafe {
+        match NEXT {
+            Some(next) => pg_guard_ffi_boundary(|| {
+                next(
+                    statement,
+                    source,
+                    #[cfg(not(feature = "pg13"))]
+                    read_only,
+                    context,
+                    parameters,
+                    environment,
+                    destination,
+                    completion,
+                )
+            }),
+            None => pg_sys::standard_ProcessUtility(
+                statement,
+                source,
+                #[cfg(not(feature = "pg13"))]
+                read_only,
+                context,
+                parameters,
+                environment,
+                destination,
+                completion,
+            ),
+        }
+    }
+    if matches!(command, Command::CommitPrepared) {
+        wake::note_any_key();
+        wake::wake_at_commit();
+    }
+}
+
+/// What a command means for the worker.
+enum Command {
+    /// It cannot run while somebody is connected to this database.
+    NeedsDatabase(std::ffi::CString),
+    /// It commits what another session, or this one earlier, prepared.
+    CommitPrepared,
+    Other,
+}
+
+impl Command {
+    /// # Safety
+    ///
+    /// `node` must be a utility statement.
+    unsafe fn of(node: *mut pg_sys::Node) -> Self {
+        // SAFETY: each arm reads the node as what its tag says it is.
+        unsafe {
+            match (*node).type_ {
+                NodeTag::T_DropdbStmt => Self::needs((*node.cast::<pg_sys::DropdbStmt>()).dbname),
+                NodeTag::T_RenameStmt => {
+                    let rename = &*node.cast::<pg_sys::RenameStmt>();
+                    match rename.renameType {
+                        pg_sys::ObjectType::OBJECT_DATABASE => Self::needs(rename.subname),
+                        _ => Self::Other,
+                    }
+                }
+                NodeTag::T_CreatedbStmt => template(&*node.cast::<pg_sys::CreatedbStmt>()),
+                NodeTag::T_TransactionStmt => match (*node.cast::<pg_sys::TransactionStmt>()).kind {
+                    pg_sys::TransactionStmtKind::TRANS_STMT_COMMIT_PREPARED => Self::CommitPrepared,
+                    _ => Self::Other,
+                },
+                _ => Self::Other,
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `name` must be null or a C string.
+    unsafe fn needs(name: *const c_char) -> Self {
+        if name.is_null() {
+            return Self::Other;
+        }
+        // SAFETY: by the caller's promise.
+        Self::NeedsDatabase(unsafe { CStr::from_ptr(name) }.to_owned())
+    }
+}
+
+/// The database that CREATE DATABASE copies.
+///
+/// # Safety
+///
+/// The statement must come from the parser.
+unsafe fn template(statement: &pg_sys::CreatedbStmt) -> Command {
+    // SAFETY: the options of the statement are DefElems with C strings for names.
+    unsafe {
+        let Some(options) = statement.options.as_ref() else { return Command::Other };
+        for place in 0..options.length as usize {
+            let option = (*options.elements.add(place)).ptr_value.cast::<pg_sys::DefElem>();
+            if CStr::from_ptr((*option).defname) == c"template" && !(*option).arg.is_null() {
+                return Command::needs(pg_sys::defGetString(option));
+            }
+        }
+    }
+    Command::Other
+}
+
+/// Keeps the worker out of a database until dropped, also by an error of the command.
+struct Closed;
+
+impl Closed {
+    /// Asks the worker to leave the database and waits until it has. Nothing where the worker is elsewhere, or where the
+    /// caller could not run the command anyway.
+    fn database(name: &CStr) -> Option<Self> {
+        // SAFETY: catalog look-ups within the command's transaction.
+        let database = unsafe {
+            let database = pg_sys::get_database_oid(name.as_ptr(), true);
+            if database == pg_sys::InvalidOid || !may_close(database) {
+                return None;
+            }
+            database
+        };
+        let shared = shared::get();
+        if !shared.serves(database) || !shared.close(database) {
+            return None;
+        }
+        let closed = Self;
+        shared.state_changed.wait_at_most(LEAVE, || !shared.serves(database));
+        Some(closed)
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        shared::get().reopen();
+    }
+}
+
+/// Whether the caller owns the database, or may create databases, as copying a template asks.
+///
+/// # Safety
+///
+/// Within a transaction.
+unsafe fn may_close(database: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups.
+    unsafe {
+        let user = pg_sys::GetUserId();
+        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+        let owns = pg_sys::pg_database_ownercheck(database, user);
+        #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+        let owns = pg_sys::object_ownercheck(pg_sys::DatabaseRelationId, database, user);
+        owns || pg_sys::have_createdb_privilege()
+    }
+}

@@ -1,0 +1,172 @@
+//! The background worker: claims waiting requests, hands them to the engine, records the outcomes.
+//!
+//! Only this process' main thread touches Postgres. The engine has a thread of its own, and the two meet at a queue each way
+//! and an eventfd, which the main thread waits on together with its latch.
+
+use std::time::{Duration, Instant};
+
+use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
+use pgrx::{pg_guard, pg_sys};
+
+use crate::pg::transaction::report_idle;
+use crate::pg::{latch, server};
+use crate::settings;
+use crate::shared;
+
+mod backoff;
+mod claim;
+mod expire;
+mod outcomes;
+mod record;
+mod sender;
+mod start;
+mod tables;
+
+use claim::Claim;
+use expire::Expire;
+use record::Record;
+use sender::Sender;
+use tables::Tables;
+
+/// How long requests under way may go on when the worker is asked to stop.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Has the postmaster start the worker, and again a second after it ended. Called once, while the library is preloaded.
+pub(crate) fn register() {
+    BackgroundWorkerBuilder::new("pg_net")
+        .set_type("pg_net")
+        .set_library("pg_net")
+        .set_function("pg_net_worker")
+        .enable_spi_access()
+        .set_restart_time(Some(Duration::from_secs(1)))
+        .load();
+}
+
+/// The worker's process, from its start to its end.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub(crate) extern "C-unwind" fn pg_net_worker(_argument: pg_sys::Datum) {
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    // SAFETY: set by Postgres when the process started.
+    let pid = unsafe { pg_sys::MyProcPid };
+    shared::get().enter(pid, latch::my_place());
+    // SAFETY: the callback is a function of this library, which is never unloaded.
+    unsafe { pg_sys::before_shmem_exit(Some(leave), pg_sys::Datum::from(pid)) };
+
+    if start::connect() {
+        Worker::new().run();
+    }
+    // Any other code than 0 has the postmaster start the worker again, unless the server is stopping.
+    // SAFETY: ends the process by the way that runs the callbacks.
+    unsafe { pg_sys::proc_exit(1) };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
+    shared::get().leave(pid.value() as i32);
+}
+
+/// The connected worker.
+struct Worker {
+    incarnation: u64,
+    tables: Tables,
+    sender: Sender,
+    claim: Claim,
+    record: Record,
+    expire: Expire,
+}
+
+impl Worker {
+    fn new() -> Self {
+        Self {
+            incarnation: shared::get().run(server::my_database()),
+            tables: Tables::new(),
+            sender: Sender::new(settings::policy()),
+            claim: Claim::new(),
+            record: Record::new(),
+            expire: Expire::new(),
+        }
+    }
+
+    /// Interrupts, configuration, work, wait: until somebody asks the worker to leave.
+    fn run(mut self) {
+        loop {
+            pgrx::check_for_interrupts!();
+            if BackgroundWorker::sighup_received() {
+                self.reload();
+            }
+            if self.must_leave() {
+                break;
+            }
+            let now = Instant::now();
+            let more_at_once = self.work(now);
+            if !more_at_once {
+                report_idle();
+                self.sender.wait(self.next_deadline(now));
+            }
+        }
+        self.stop();
+    }
+
+    fn reload(&mut self) {
+        start::reload_configuration();
+        self.sender.set_policy(settings::policy());
+        self.claim.set_policy(&settings::policy());
+        self.expire.reload();
+    }
+
+    fn must_leave(&self) -> bool {
+        BackgroundWorker::sigterm_received() || shared::get().must_leave(self.incarnation, server::my_database())
+    }
+
+    /// Does what there is to do. Whether there is more that needs no waiting for.
+    fn work(&mut self, now: Instant) -> bool {
+        if shared::get().take_work() {
+            self.claim.look();
+        }
+        self.sender.drain(&mut self.record);
+        let recorded = self.record.work(now, &mut self.tables, &mut self.claim);
+        if !self.sender.is_alive() {
+            pgrx::warning!("pg_net: the engine has stopped; what it had in flight is sent again by a new one");
+            self.sender.revive(settings::policy());
+            self.claim.start_over();
+        }
+        if recorded {
+            self.expire.after_record(now);
+        }
+        let claimed = self.claim.work(now, &mut self.tables, &mut self.record, &self.sender);
+        let expired = self.expire.work(now, &mut self.tables);
+        recorded || claimed || expired
+    }
+
+    fn next_deadline(&self, now: Instant) -> Option<Duration> {
+        [self.record.deadline(), self.claim.deadline(), self.expire.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|deadline| deadline.saturating_duration_since(now))
+    }
+
+    /// Stops sending, records what still comes in within the grace, and leaves the rest in the queue.
+    fn stop(mut self) {
+        let shared = shared::get();
+        self.sender.close();
+        // A command that needs the database to itself waits for us: what is under way is sent again if there is a queue left.
+        let grace = if shared.is_closed(server::my_database()) { Duration::ZERO } else { GRACE };
+        let end = Instant::now() + grace;
+        loop {
+            self.sender.drain(&mut self.record);
+            self.record.work(Instant::now(), &mut self.tables, &mut self.claim);
+            let left = end.saturating_duration_since(Instant::now());
+            if self.sender.under_way() == 0 || left.is_zero() {
+                break;
+            }
+            self.sender.wait(Some(left));
+        }
+        let open = self.sender.under_way() + self.record.pending();
+        if open > 0 {
+            pgrx::log!("pg_net: the worker stops with {open} requests under way; they stay queued and are sent again");
+        }
+        self.sender.stop();
+    }
+}

@@ -1,0 +1,98 @@
+//! Expiry: responses older than `pg_net.ttl` are removed, also when nothing else happens.
+//!
+//! No polling: the next look is when the oldest response expires, and at least a second after the one before, so that under
+//! load many go at once.
+
+use std::time::{Duration, Instant};
+
+use pgrx::pg_sys;
+
+use super::backoff::Backoff;
+use super::tables::{Found, Tables};
+use crate::pg::plan::{Access, Plan, Session};
+use crate::pg::text;
+use crate::pg::transaction::transaction;
+use crate::settings;
+
+/// Responses that one transaction removes.
+const MOST: i64 = 2000;
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) struct Expire {
+    /// When to look next; `None` while there is no response.
+    due: Option<Instant>,
+    backoff: Backoff,
+    delete: Plan,
+    next: Plan,
+}
+
+impl Expire {
+    pub(super) fn new() -> Self {
+        Self {
+            due: Some(Instant::now()),
+            backoff: Backoff::default(),
+            delete: Plan::new(
+                c"delete from net._http_response where ctid = any (array( \
+                      select ctid from net._http_response \
+                      where created < now() - $1::pg_catalog.interval order by created limit $2))",
+            ),
+            next: Plan::new(
+                c"select (extract(epoch from min(created) + $1::pg_catalog.interval - now()) * 1000)::pg_catalog.int8 \
+                  from net._http_response",
+            ),
+        }
+    }
+
+    /// The configuration was read anew, and perhaps another ttl with it.
+    pub(super) fn reload(&mut self) {
+        self.due = Some(Instant::now());
+    }
+
+    /// Responses have been recorded: the first one of all sets the timer.
+    pub(super) fn after_record(&mut self, now: Instant) {
+        self.due.get_or_insert(now);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due.map(|due| self.backoff.deadline().map_or(due, |backoff| backoff.max(due)))
+    }
+
+    /// Removes what has expired, if it is time to look. Whether there is more to remove at once.
+    pub(super) fn work(&mut self, now: Instant, tables: &mut Tables) -> bool {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return false;
+        }
+        match transaction(c"removing expired responses", |session| self.remove(session, tables)) {
+            Ok(next) => {
+                self.backoff.succeed();
+                self.due = next.map(|next| now + next);
+                self.due.is_some_and(|due| due <= now)
+            }
+            Err(error) => {
+                pgrx::warning!("pg_net: could not remove expired responses, and will try again: {error}");
+                self.backoff.fail(now);
+                false
+            }
+        }
+    }
+
+    /// How long it is until the next look; `None` if there is no response left.
+    fn remove(&self, session: &Session, tables: &mut Tables) -> Option<Duration> {
+        let _owner = match tables.find() {
+            Found::Same(owner) => owner,
+            Found::New(_) | Found::Nothing => {
+                tables.forget();
+                return None;
+            }
+        };
+        let ttl = Some(text::varlena(settings::ttl().as_bytes()));
+        let removed =
+            session.run(&self.delete, Access::Write, [pg_sys::TEXTOID, pg_sys::INT8OID], [ttl, Some(MOST.into())]);
+        if removed.count() as i64 == MOST {
+            return Some(Duration::ZERO);
+        }
+        let next = session.run(&self.next, Access::Write, [pg_sys::TEXTOID], [ttl]);
+        let milliseconds = next.int8(0, 0)?;
+        Some(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).max(PAUSE))
+    }
+}

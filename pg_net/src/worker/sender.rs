@@ -1,0 +1,97 @@
+//! The engine as the worker holds it: started with every signal masked, and waited for together with the latch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Engine, Policy, Request};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{SigSet, SigmaskHow};
+
+use super::record::Record;
+use crate::pg::wait::WaitSet;
+
+pub(super) struct Sender {
+    engine: Engine,
+    /// The engine writes to it when outcomes have come.
+    event: Arc<EventFd>,
+    wait_set: WaitSet,
+}
+
+impl Sender {
+    pub(super) fn new(policy: Policy) -> Self {
+        let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
+            .unwrap_or_else(|error| panic!("could not make an eventfd: {error}"));
+        let event = Arc::new(event);
+        let wait_set = WaitSet::new(&event);
+        raise_descriptor_limit();
+        Self { engine: start(policy, &event), event, wait_set }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.engine.is_alive()
+    }
+
+    /// Starts a new engine in the place of one that died.
+    pub(super) fn revive(&mut self, policy: Policy) {
+        self.engine = start(policy, &self.event);
+    }
+
+    pub(super) fn set_policy(&self, policy: Policy) {
+        self.engine.set_policy(policy);
+    }
+
+    /// Hands requests over. False if the engine has died; they stay queued.
+    pub(super) fn submit(&self, requests: Vec<Request>) -> bool {
+        self.engine.submit(requests).is_ok()
+    }
+
+    /// Moves the outcomes that have come to where they are recorded.
+    pub(super) fn drain(&self, record: &mut Record) {
+        self.engine.drain(record.inbox());
+    }
+
+    pub(super) fn under_way(&self) -> usize {
+        self.engine.under_way()
+    }
+
+    /// Waits for the latch, for outcomes, or for the time to be up.
+    pub(super) fn wait(&self, timeout: Option<Duration>) {
+        if self.wait_set.wait(timeout) {
+            // Nothing is lost by an error: the event then stays readable.
+            let _ = self.event.read();
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.engine.close();
+    }
+
+    pub(super) fn stop(self) {
+        self.engine.stop();
+    }
+}
+
+/// Starts an engine whose threads take no signal: Postgres' handlers belong to the main thread.
+fn start(policy: Policy, event: &Arc<EventFd>) -> Engine {
+    let event = Arc::clone(event);
+    let before = SigSet::all()
+        .thread_swap_mask(SigmaskHow::SIG_SETMASK)
+        .unwrap_or_else(|error| panic!("could not mask the signals: {error}"));
+    let engine = Engine::start(policy, move || {
+        // It fails only where the counter is full, and then the worker is being woken already.
+        let _ = event.write(1);
+    });
+    before.thread_set_mask().unwrap_or_else(|error| panic!("could not restore the signal mask: {error}"));
+    engine.unwrap_or_else(|error| panic!("could not start the engine: {error}"))
+}
+
+/// Lets the process have as many descriptors as it is allowed: each request under way needs one.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        pgrx::log!("pg_net: could not raise the limit of open files: {error}");
+    }
+}

@@ -1,0 +1,49 @@
+//! The tables that the worker serves, and whether they are still the same.
+
+use pgrx::pg_sys;
+
+use crate::pg::relation::Queue;
+use crate::pg::role::ActAs;
+
+/// What the worker knows of the tables. The extension may be dropped and created again between any two transactions.
+pub(super) struct Tables {
+    known: Option<Queue>,
+}
+
+/// What a look at the tables found.
+pub(super) enum Found {
+    /// The same tables as before. Statements run as their owner until the guard is dropped.
+    Same(ActAs),
+    /// Other tables than before: nothing that is known of the old ones holds.
+    New(ActAs),
+    /// None, or none that are the extension's.
+    Nothing,
+}
+
+impl Tables {
+    pub(super) fn new() -> Self {
+        Self { known: None }
+    }
+
+    /// Forgets what was found, so that the next look gives [`Found::New`] to whoever has to know.
+    pub(super) fn forget(&mut self) {
+        self.known = None;
+    }
+
+    /// Looks for the tables. Within a transaction.
+    pub(super) fn find(&mut self) -> Found {
+        let Some(queue) = Queue::find() else {
+            self.known = None;
+            return Found::Nothing;
+        };
+        let same = self.known.is_some_and(|known| known.relation == queue.relation);
+        if !same && !queue.belongs_to_extension() {
+            self.known = None;
+            return Found::Nothing;
+        }
+        self.known = Some(queue);
+        // Code that others attached to the tables, as triggers or defaults, gets the owner's rights and no way back to ours.
+        let owner = ActAs::new(queue.owner, pg_sys::SECURITY_RESTRICTED_OPERATION);
+        if same { Found::Same(owner) } else { Found::New(owner) }
+    }
+}
