@@ -74,6 +74,7 @@ impl Connection {
             .allow_spaces_after_header_name_in_responses(true)
             .allow_obsolete_multiline_headers_in_responses(true)
             .max_headers(MAX_FIELDS)
+            .max_header_size(MAX_HEAD)
             .max_buf_size(MAX_HEAD)
             .handshake(TokioIo::new(tap))
             .await
@@ -88,6 +89,8 @@ impl Connection {
     {
         let (sender, connection) = http2::Builder::new(LocalExecutor)
             .max_header_list_size(MAX_HEAD as u32)
+            // Until the server has said how many it takes: what is beyond that it would refuse.
+            .initial_max_send_streams(1)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Failure::new(FailureKind::Connect).with_detail(classify::root(&error)))?;

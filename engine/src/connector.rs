@@ -62,7 +62,7 @@ async fn open_tcp(target: &Target, addresses: Addresses, progress: &Progress) ->
     // The connector shares its time out evenly among the addresses. Were it given only what is left until the deadline,
     // it could give up at the very moment of the deadline, and the failure would be of one kind or the other by chance.
     let patience = (addresses.len() > 1).then(|| progress.remaining() * 5 / 4);
-    let mut connector = HttpConnector::new_with_resolver(Resolved(addresses));
+    let mut connector = HttpConnector::new_with_resolver(Resolved(addresses.to_vec()));
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector.set_connect_timeout(patience);
@@ -84,7 +84,7 @@ async fn open_tls(target: &Target, stream: TcpStream, tls: &Tls) -> Result<TlsSt
 
 /// A resolver that knows the answer: what was looked up, and perhaps looked over, is what is dialled.
 #[derive(Clone)]
-struct Resolved(Addresses);
+struct Resolved(Vec<SocketAddr>);
 
 impl Service<Name> for Resolved {
     type Response = std::vec::IntoIter<SocketAddr>;
@@ -96,6 +96,6 @@ impl Service<Name> for Resolved {
     }
 
     fn call(&mut self, _: Name) -> Self::Future {
-        ready(Ok(self.0.to_vec().into_iter()))
+        ready(Ok(self.0.clone().into_iter()))
     }
 }

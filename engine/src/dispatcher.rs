@@ -17,7 +17,7 @@ use crate::fair_queue::{FairQueue, Limits};
 use crate::origin::Origin;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
-use crate::request::Request;
+use crate::request::{Key, Request};
 
 /// What the host asks of the engine's thread.
 pub(crate) enum Command {
@@ -102,17 +102,18 @@ impl Dispatcher {
                 self.queue.clear();
                 return;
             }
-            spawn_local(carry_out(self.client.clone(), request, self.finished.clone()));
+            let (key, origin) = (request.key(), request.origin().clone());
+            let client = self.client.clone();
+            let work = async move { exchange::run(&client, request).await };
+            spawn_local(carry_out(key, origin, work, self.finished.clone()));
         }
     }
 }
 
 /// One request's task. A panic in it is the outcome of this request, and of no other.
-async fn carry_out(client: Rc<Client>, request: Request, finished: UnboundedSender<Finished>) {
-    let key = request.key();
-    let origin = request.origin().clone();
+async fn carry_out(key: Key, origin: Origin, work: impl Future<Output = Outcome>, finished: UnboundedSender<Finished>) {
     let started = Instant::now();
-    let outcome = AssertUnwindSafe(exchange::run(&client, request)).catch_unwind().await.unwrap_or_else(|_| Outcome {
+    let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Outcome {
         key,
         result: Err(Failure::new(FailureKind::Internal("the request's task panicked".into()))),
         elapsed: started.elapsed(),
@@ -123,4 +124,21 @@ async fn carry_out(client: Rc<Client>, request: Request, finished: UnboundedSend
 
 fn limits(policy: &Policy) -> Limits {
     Limits { total: policy.max_in_flight.max(1), per_origin: policy.max_in_flight_per_origin.max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Target;
+
+    #[test]
+    fn a_panic_is_the_outcome_of_its_request() {
+        let (finished, mut done) = mpsc::unbounded_channel();
+        let origin = Target::parse("http://a/").unwrap().origin().clone();
+        let work = async { panic!("this panic is part of a test") };
+        carry_out(7, origin, work, finished).now_or_never().unwrap();
+        let outcome = done.try_recv().unwrap().outcome;
+        assert_eq!(outcome.key, 7);
+        assert!(matches!(outcome.result.unwrap_err().kind(), FailureKind::Internal(_)));
+    }
 }

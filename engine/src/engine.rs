@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread::{self, JoinHandle};
@@ -77,10 +78,12 @@ impl Engine {
                     Err(error) => return drop(report_start.send(Err(error))),
                 };
                 let _ = report_start.send(Ok(()));
-                let _burial = Burial(&on_thread);
-                runtime.block_on(dispatcher::run(receiver, on_thread.clone(), policy));
+                let work = dispatcher::run(receiver, on_thread.clone(), policy);
+                // The hook has reported a panic. What is left is to close the connections and to tell the host.
+                let _ = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
                 // A thread that hangs in the resolver is not waited for.
                 runtime.shutdown_background();
+                on_thread.bury();
             })
             .map_err(StartError)?;
         let started = start.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended at once")));
@@ -150,15 +153,6 @@ impl Drop for Engine {
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").field("alive", &self.is_alive()).field("under_way", &self.under_way()).finish()
-    }
-}
-
-/// Tells the host when the thread ends, also by a panic.
-struct Burial<'a>(&'a Board);
-
-impl Drop for Burial<'_> {
-    fn drop(&mut self) {
-        self.0.bury();
     }
 }
 

@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fs, process};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+
+/// A certificate authority of a test's own.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its certificate, as a file to trust.
+    pub(crate) file: PathBuf,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        static FILES: AtomicUsize = AtomicUsize::new(0);
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let name = format!("authority-{}-{}", process::id(), FILES.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name.as_str());
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name).with_extension("pem");
+        fs::write(&file, certificate.pem()).unwrap();
+        Self { issuer: Issuer::new(params, key), file }
+    }
+
+    /// What a server with a certificate for `name` needs; it offers these protocols.
+    pub(crate) fn server(&self, name: &str, protocols: &[&str]) -> Arc<ServerConfig> {
+        self.configure(CertificateParams::new([name.to_owned()]).unwrap(), protocols)
+    }
+
+    pub(crate) fn expired_server(&self, name: &str) -> Arc<ServerConfig> {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(2001, 1, 1);
+        self.configure(params, &[])
+    }
+
+    fn configure(&self, params: CertificateParams, protocols: &[&str]) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())
+            .unwrap();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.file);
+    }
+}

@@ -1,0 +1,212 @@
+use std::convert::Infallible;
+use std::future::pending;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::{Content, Failure, FailureKind, Policy, Request, Response, Target};
+use futures_util::future::{Either, select};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificates::Authority;
+use crate::host::{Host, get, post, request, text};
+
+/// An HTTP/2 server with a few paths that the tests need.
+struct Server {
+    authority: Authority,
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+    most: AtomicUsize,
+    current: AtomicUsize,
+    /// Says good bye on all connections.
+    goodbye: Notify,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+impl Server {
+    fn start(max_concurrent_streams: u32) -> Self {
+        let authority = Authority::new();
+        let acceptor = TlsAcceptor::from(authority.server("localhost", &["h2", "http/1.1"]));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State::default());
+        let serving = state.clone();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                listener.set_nonblocking(true).unwrap();
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    serving.connections.fetch_add(1, Ordering::SeqCst);
+                    let (acceptor, state) = (acceptor.clone(), serving.clone());
+                    let task = tokio::spawn(async move {
+                        let Ok(stream) = acceptor.accept(stream).await else { return };
+                        serve(TokioIo::new(stream), state, max_concurrent_streams).await;
+                    });
+                    serving.tasks.lock().unwrap().push(task.abort_handle());
+                }
+            });
+        });
+        Self { authority, address, state }
+    }
+
+    fn host(&self) -> Host {
+        Host::new(Policy { ca_file: Some(self.authority.file.clone()), ..Policy::default() })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.address.port())
+    }
+
+    fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+
+    fn cut(&self) {
+        for task in self.state.tasks.lock().unwrap().drain(..) {
+            task.abort();
+        }
+    }
+}
+
+async fn serve<S>(stream: TokioIo<S>, state: Arc<State>, max_concurrent_streams: u32)
+where
+    TokioIo<S>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let answers = state.clone();
+    let service = service_fn(move |request| answer(request, answers.clone()));
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let connection = builder.max_concurrent_streams(max_concurrent_streams).serve_connection(stream, service);
+    let mut connection = pin!(connection);
+    let goodbye = pin!(state.goodbye.notified());
+    if let Either::Right(_) = select(connection.as_mut(), goodbye).await {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+}
+
+async fn answer(
+    request: http::Request<Incoming>,
+    state: Arc<State>,
+) -> Result<http::Response<Full<Bytes>>, Infallible> {
+    state.requests.fetch_add(1, Ordering::SeqCst);
+    let current = state.current.fetch_add(1, Ordering::SeqCst) + 1;
+    state.most.fetch_max(current, Ordering::SeqCst);
+    let (parts, body) = request.into_parts();
+    let body = match parts.uri.path() {
+        "/never" => pending().await,
+        "/authority" => parts.uri.authority().unwrap().as_str().to_owned().into(),
+        _ => {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes())
+        }
+    };
+    state.current.fetch_sub(1, Ordering::SeqCst);
+    if parts.uri.path() == "/goodbye" {
+        state.goodbye.notify_waiters();
+    }
+    let reply =
+        http::Response::builder().header("X-Mixed-Case", "1").header("Set-Cookie", "a").header("Set-Cookie", "b");
+    Ok(reply.body(Full::new(body)).unwrap())
+}
+
+fn failure(result: Result<Response, Failure>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn requests_share_a_connection() {
+    let server = Server::start(100);
+    let host = server.host();
+    host.submit((0..20).map(|key| request(key, "POST", &server.url("/"), &[], &key.to_string())).collect());
+    for outcome in host.wait_for(20) {
+        assert_eq!(text(&outcome.result.unwrap()), outcome.key.to_string());
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn no_more_streams_than_the_server_takes() {
+    let server = Server::start(3);
+    let host = server.host();
+    host.submit((0..20).map(|key| request(key, "POST", &server.url("/"), &[], "x")).collect());
+    assert!(host.wait_for(20).iter().all(|outcome| outcome.result.is_ok()));
+    assert!(server.state.most.load(Ordering::SeqCst) <= 3);
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn names_are_lower_case_and_repeats_in_order() {
+    let server = Server::start(100);
+    let response = server.host().get(&server.url("/"));
+    let fields = response.headers.iter().filter(|(name, _)| !matches!(*name, "date" | "content-length"));
+    assert_eq!(fields.collect::<Vec<_>>(), [("x-mixed-case", "1"), ("set-cookie", "a"), ("set-cookie", "b")]);
+    assert_eq!(response.content, Content::Empty);
+}
+
+#[test]
+fn the_authority_is_the_urls_or_the_users_host() {
+    let server = Server::start(100);
+    let host = server.host();
+    let authority = format!("localhost:{}", server.address.port());
+    assert_eq!(text(&host.get(&server.url("/authority"))), authority);
+    let overridden = request(1, "GET", &server.url("/authority"), &[("Host", "other.example")], "");
+    assert_eq!(text(&host.carry_out(overridden).result.unwrap()), "other.example");
+}
+
+#[test]
+fn a_server_that_says_goodbye_gets_a_new_connection() {
+    let server = Server::start(100);
+    let host = server.host();
+    for round in 1..=5 {
+        host.carry_out(post(&server.url("/goodbye"), "x")).result.unwrap();
+        assert!(server.connections() <= round);
+    }
+    assert!(server.connections() > 1);
+}
+
+#[test]
+fn a_time_out_ends_its_stream_only() {
+    let server = Server::start(100);
+    let host = server.host();
+    host.get(&server.url("/"));
+    let target = Target::parse(&server.url("/never")).unwrap();
+    let late = Request::new(2, "GET", target, Bytes::new(), Duration::from_millis(50)).unwrap();
+    let failure = host.carry_out(late).result.unwrap_err();
+    let FailureKind::Timeout { phases, .. } = failure.kind() else { panic!("{failure:?}") };
+    assert_eq!((phases.dns, phases.handshake), (Duration::ZERO, Duration::ZERO));
+    host.get(&server.url("/"));
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_connection_that_breaks_fails_what_is_on_it_and_is_replaced() {
+    let server = Server::start(100);
+    let host = server.host();
+    host.submit((0..3).map(|key| request(key, "POST", &server.url("/never"), &[], "x")).collect());
+    crate::host::eventually("three arrive", || server.state.requests.load(Ordering::SeqCst) == 3);
+    server.cut();
+    for outcome in host.wait_for(3) {
+        assert_eq!(failure(outcome.result), "Server returned nothing (no headers, no data)");
+    }
+    host.carry_out(get(&server.url("/"))).result.unwrap();
+    assert_eq!(server.connections(), 2);
+}

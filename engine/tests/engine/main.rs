@@ -1,0 +1,16 @@
+//! The engine against servers that say exactly what a test wants, on loopback.
+
+mod bodies;
+mod certificates;
+mod failures;
+mod host;
+mod http2;
+mod lifecycle;
+mod limits;
+mod redirects;
+mod replies;
+mod requests;
+mod reuse;
+mod server;
+mod timeouts;
+mod tls;

@@ -1,0 +1,88 @@
+use engine::Policy;
+
+use crate::host::{Host, carry_out, get, post, request};
+use crate::server::{Received, Server, ok};
+
+fn received(make: impl FnOnce(&Server) -> engine::Request) -> Received {
+    let server = Server::answering(ok(""));
+    assert_eq!(carry_out(make(&server)).unwrap().status, 200);
+    server.requests().remove(0)
+}
+
+#[test]
+fn what_every_request_says() {
+    let server = Server::answering(ok(""));
+    let host = Host::new(Policy { user_agent: "tester/1".to_owned(), ..Policy::default() });
+    host.get(&server.url("/a%20b?c=d#fragment"));
+    let received = server.requests().remove(0);
+    assert_eq!(received.line(), "GET /a%20b?c=d HTTP/1.1");
+    assert_eq!(received.field("host"), Some(server.address().to_string().as_str()));
+    assert_eq!(received.field("user-agent"), Some("tester/1"));
+    assert_eq!(received.field("accept"), Some("*/*"));
+    for absent in ["content-length", "transfer-encoding", "accept-encoding", "authorization", "connection"] {
+        assert_eq!(received.field(absent), None, "{absent}");
+    }
+}
+
+#[test]
+fn the_user_has_the_last_word_on_most_fields() {
+    let fields =
+        [("User-Agent", "mine"), ("Accept", "text/html"), ("Host", "other.example"), ("X-A", "1"), ("X-A", "2")];
+    let received = received(|server| request(1, "GET", &server.url("/"), &fields, ""));
+    assert_eq!(received.field("user-agent"), Some("mine"));
+    assert_eq!(received.field("accept"), Some("text/html"));
+    assert_eq!(received.field("host"), Some("other.example"));
+    let repeats = received.head.lines().filter(|line| line.to_lowercase().starts_with("x-a: ")).collect::<Vec<_>>();
+    assert_eq!(repeats.len(), 2, "{repeats:?}");
+    assert_eq!(received.head.to_lowercase().matches("\r\nhost:").count(), 1);
+}
+
+#[test]
+fn framing_is_ours() {
+    let fields = [
+        ("Content-Length", "999"),
+        ("Transfer-Encoding", "chunked"),
+        ("Connection", "close"),
+        ("Expect", "100-continue"),
+        ("TE", "trailers"),
+        ("Upgrade", "websocket"),
+    ];
+    let received = received(|server| request(1, "POST", &server.url("/"), &fields, "four"));
+    assert_eq!(received.field("content-length"), Some("4"));
+    assert_eq!(received.body, b"four");
+    for absent in ["transfer-encoding", "connection", "expect", "te", "upgrade"] {
+        assert_eq!(received.field(absent), None, "{absent}");
+    }
+}
+
+#[test]
+fn a_body_has_its_length_and_some_methods_always_one() {
+    assert_eq!(received(|server| request(1, "GET", &server.url("/"), &[], "body")).body, b"body");
+    for method in ["POST", "PUT", "PATCH"] {
+        let received = received(|server| request(1, method, &server.url("/"), &[], ""));
+        assert_eq!(received.field("content-length"), Some("0"), "{method}");
+    }
+    assert_eq!(received(|server| request(1, "DELETE", &server.url("/"), &[], "")).field("content-length"), None);
+    assert_eq!(received(|server| post(&server.url("/"), "{}")).field("content-type"), Some("application/json"));
+}
+
+#[test]
+fn methods_of_all_kinds() {
+    for (given, sent) in [("options", "OPTIONS"), ("Delete", "DELETE"), ("PROPFIND", "PROPFIND"), ("trace", "TRACE")] {
+        let received = received(|server| request(1, given, &server.url("/"), &[], ""));
+        assert_eq!(received.line(), format!("{sent} / HTTP/1.1"));
+    }
+}
+
+#[test]
+fn user_information_becomes_basic_authorization() {
+    let with_user = |server: &Server, user: &str| server.url("/p").replace("http://", &format!("http://{user}@"));
+    let sent = received(|server| get(&with_user(server, "us%40er:p%C3%A4ss")));
+    // us@er:päss
+    assert_eq!(sent.field("authorization"), Some("Basic dXNAZXI6cMOkc3M="));
+    assert_eq!(sent.line(), "GET /p HTTP/1.1");
+    assert!(!sent.field("host").unwrap().contains('@'));
+    let given = [("Authorization", "Bearer token")];
+    let sent = received(|server| request(1, "GET", &with_user(server, "user:pass"), &given, ""));
+    assert_eq!(sent.field("authorization"), Some("Bearer token"));
+}
