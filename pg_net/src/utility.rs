@@ -24,9 +24,69 @@ pub(crate) fn install() {
 
 static mut NEXT: pg_sys::ProcessUtility_hook_type = None;
 
+unsafe extern "C-unwind" {
+    // The bare C function. The one that the bindings have turns errors into panics, which loses parts of them.
+    fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        source: *const c_char,
+        #[cfg(not(feature = "pg13"))] read_only: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        parameters: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+}
+
+/// Passes a call of the hook on to whom it would have gone without us.
+macro_rules! forward {
+    ($statement:ident, $source:ident, $read_only:ident, $($rest:ident),+) => {
+        match NEXT {
+            Some(next) => next($statement, $source, #[cfg(not(feature = "pg13"))] $read_only, $($rest),+),
+            None => standard_ProcessUtility(
+                $statement, $source, #[cfg(not(feature = "pg13"))] $read_only, $($rest),+
+            ),
+        }
+    };
+}
+
+/// The hook. Every utility command of the server comes through here, so whatever does not concern the worker is passed on
+/// from a frame that owns nothing, without a guard: an error of the command jumps over it and stays exactly what it was.
+unsafe extern "C-unwind" fn run(
+    statement: *mut pg_sys::PlannedStmt,
+    source: *const c_char,
+    #[cfg(not(feature = "pg13"))] read_only: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    parameters: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: Postgres passes a planned utility statement.
+    if unsafe { concerns_worker((*statement).utilityStmt) } {
+        // SAFETY: passes on what came.
+        unsafe {
+            run_guarded(
+                statement,
+                source,
+                #[cfg(not(feature = "pg13"))]
+                read_only,
+                context,
+                parameters,
+                environment,
+                destination,
+                completion,
+            );
+        }
+    } else {
+        // SAFETY: passes on what came, to a hook that was set as ours is.
+        unsafe { forward!(statement, source, read_only, context, parameters, environment, destination, completion) };
+    }
+}
+
 #[pg_guard]
 #[allow(clippy::too_many_arguments, reason = "the hook's signature is Postgres'")]
-unsafe extern "C-unwind" fn run(
+unsafe extern "C-unwind" fn run_guarded(
     statement: *mut pg_sys::PlannedStmt,
     source: *const c_char,
     #[cfg(not(feature = "pg13"))] read_only: bool,
@@ -42,39 +102,37 @@ unsafe extern "C-unwind" fn run(
         Command::NeedsDatabase(name) => Closed::database(name),
         _ => None,
     };
-    // SAFETY: passes on what came, to whom it would have gone without us. Another hook is a bare C function: the boundary
-    // turns its errors into panics, as the bindings do for Postgres' own functions.
+    // SAFETY: passes on what came; the boundary turns an error into a panic, so that the database is reopened on the way out.
     unsafe {
-        match NEXT {
-            Some(next) => pg_guard_ffi_boundary(|| {
-                next(
-                    statement,
-                    source,
-                    #[cfg(not(feature = "pg13"))]
-                    read_only,
-                    context,
-                    parameters,
-                    environment,
-                    destination,
-                    completion,
-                )
-            }),
-            None => pg_sys::standard_ProcessUtility(
-                statement,
-                source,
-                #[cfg(not(feature = "pg13"))]
-                read_only,
-                context,
-                parameters,
-                environment,
-                destination,
-                completion,
-            ),
-        }
+        pg_guard_ffi_boundary(|| {
+            forward!(statement, source, read_only, context, parameters, environment, destination, completion);
+        });
     }
     if matches!(command, Command::CommitPrepared) {
         wake::note_any_key();
         wake::wake_at_commit();
+    }
+}
+
+/// Whether a command could be one that [`Command`] names. Reads the statement's tag and calls nothing.
+///
+/// # Safety
+///
+/// `node` must be a utility statement.
+unsafe fn concerns_worker(node: *const pg_sys::Node) -> bool {
+    // SAFETY: by the caller's promise; each arm reads the node as what its tag says it is.
+    unsafe {
+        match (*node).type_ {
+            NodeTag::T_DropdbStmt | NodeTag::T_CreatedbStmt => true,
+            NodeTag::T_RenameStmt => {
+                (*node.cast::<pg_sys::RenameStmt>()).renameType == pg_sys::ObjectType::OBJECT_DATABASE
+            }
+            NodeTag::T_TransactionStmt => {
+                let kind = (*node.cast::<pg_sys::TransactionStmt>()).kind;
+                kind == pg_sys::TransactionStmtKind::TRANS_STMT_COMMIT_PREPARED
+            }
+            _ => false,
+        }
     }
 }
 
@@ -90,24 +148,15 @@ enum Command {
 impl Command {
     /// # Safety
     ///
-    /// `node` must be a utility statement.
+    /// `node` must be a utility statement that concerns the worker.
     unsafe fn of(node: *mut pg_sys::Node) -> Self {
         // SAFETY: each arm reads the node as what its tag says it is.
         unsafe {
             match (*node).type_ {
                 NodeTag::T_DropdbStmt => Self::needs((*node.cast::<pg_sys::DropdbStmt>()).dbname),
-                NodeTag::T_RenameStmt => {
-                    let rename = &*node.cast::<pg_sys::RenameStmt>();
-                    match rename.renameType {
-                        pg_sys::ObjectType::OBJECT_DATABASE => Self::needs(rename.subname),
-                        _ => Self::Other,
-                    }
-                }
+                NodeTag::T_RenameStmt => Self::needs((*node.cast::<pg_sys::RenameStmt>()).subname),
                 NodeTag::T_CreatedbStmt => template(&*node.cast::<pg_sys::CreatedbStmt>()),
-                NodeTag::T_TransactionStmt => match (*node.cast::<pg_sys::TransactionStmt>()).kind {
-                    pg_sys::TransactionStmtKind::TRANS_STMT_COMMIT_PREPARED => Self::CommitPrepared,
-                    _ => Self::Other,
-                },
+                NodeTag::T_TransactionStmt => Self::CommitPrepared,
                 _ => Self::Other,
             }
         }

@@ -13,7 +13,7 @@ use crate::pg::text;
 /// Stores many rows at once: an array a column.
 pub(super) const INSERT: &CStr = c"insert into net._http_response \
     (id, status_code, content_type, headers, content, timed_out, error_msg, content_bytes, requested_by) \
-    select * from pg_catalog.unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 const COLUMNS: usize = 9;
 
