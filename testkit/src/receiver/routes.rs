@@ -90,7 +90,7 @@ fn odd_body(to: &mut Conversation, kind: &str) -> io::Result<Then> {
             let length = usize::try_from(query::number(to.request, "bytes")).unwrap_or(0);
             to.answer(200, &["Content-Type: text/plain"], &vec![b'x'; length])
         }
-        "bytes" => to.answer(200, &["Content-Type: application/octet-stream"], &[0xff, 0xfe, 0x00, 0x80, 0xc3, 0x28]),
+        "bytes" => to.answer(200, &["Content-Type: application/octet-stream"], b"\x89PNG\r\n\x1a\n\xff\xc3\x28"),
         "nul" => to.answer(200, &["Content-Type: text/plain; charset=utf-8"], b"before\0after"),
         "charset" => to.answer(200, &["Content-Type: text/plain; charset=ISO-8859-1"], b"caf\xe9"),
         _ => to.answer(200, &["Content-Type: text/plain"], b""),

@@ -82,7 +82,7 @@ fn text_is_decoded_by_its_charset() {
 #[test]
 fn what_is_no_text_is_kept_as_bytes() {
     let mut bench = Bench::new();
-    for (path, bytes) in [("/bytes", &b"\xff\xfe\x00\x80\xc3\x28"[..]), ("/nul", &b"before\0after"[..])] {
+    for (path, bytes) in [("/bytes", &b"\x89PNG\r\n\x1a\n\xff\xc3\x28"[..]), ("/nul", &b"before\0after"[..])] {
         let answer = bench.get(path);
         assert_success(&answer, 200);
         assert_eq!(answer.content, None, "{path}");
