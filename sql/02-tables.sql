@@ -29,6 +29,26 @@ create sequence net.http_request_queue_id_seq owned by net.http_request_queue.id
 alter table net.http_request_queue
     alter column id set default pg_catalog.nextval('net.http_request_queue_id_seq');
 
+-- A row that is inserted with a row key of its own, such as a copy of another one, gets a new key. Not under logical
+-- replication, where no such trigger fires: there the row is not ours to send.
+create function net._noted_row_key() returns bigint
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'noted_row_key';
+
+create function net._assign_row_key() returns trigger
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    new.row_key := net._note_row_key(nextval('net.http_request_queue_row_key_seq'));
+    return new;
+end
+$$;
+
+create trigger assign_row_key before insert on net.http_request_queue
+    for each row when (new.row_key is distinct from net._noted_row_key())
+    execute function net._assign_row_key();
+
 -- What a claim is ordered by.
 create index http_request_queue_row_key_idx on net.http_request_queue (row_key);
 

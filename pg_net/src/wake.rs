@@ -15,7 +15,7 @@ use crate::shared;
 
 #[derive(Clone, Copy)]
 struct Owed {
-    /// The row keys that this transaction brings.
+    /// The row keys that this transaction brings: the lowest, the highest.
     keys: Option<(Key, Key)>,
     /// Whether the worker is to read the queue.
     wake: bool,
@@ -27,6 +27,7 @@ const NOTHING: Owed = Owed { keys: None, wake: false, restart: false };
 
 thread_local! {
     static OWED: Cell<Owed> = const { Cell::new(NOTHING) };
+    static LAST_KEY: Cell<Option<Key>> = const { Cell::new(None) };
 }
 
 fn owe(change: impl FnOnce(&mut Owed)) {
@@ -37,13 +38,19 @@ fn owe(change: impl FnOnce(&mut Owed)) {
 
 /// This transaction brings a row with this key.
 pub(crate) fn note_key(key: Key) {
+    LAST_KEY.set(Some(key));
     owe(|owed| {
         let (lowest, highest) = owed.keys.unwrap_or((key, key));
         owed.keys = Some((lowest.min(key), highest.max(key)));
     });
 }
 
-/// Rows with unknown keys come with this transaction: it commits one that another session prepared.
+/// The key that this session noted last.
+pub(crate) fn last_key() -> Option<Key> {
+    LAST_KEY.get()
+}
+
+/// Rows with unknown keys may come with this transaction, or have come before it without a note.
 pub(crate) fn note_any_key() {
     owe(|owed| owed.keys = Some((0, Key::MAX)));
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::transaction::report_idle;
+use crate::pg::transaction::{report_idle, report_statistics};
 use crate::pg::{latch, server};
 use crate::settings;
 use crate::shared;
@@ -46,7 +46,11 @@ pub(crate) fn register() {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub(crate) extern "C-unwind" fn pg_net_worker(_argument: pg_sys::Datum) {
-    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    // SIGINT, a cancel, is taken and ignored: no statement of the worker's waits longer than its lock_timeout, and between
+    // two statements a cancel would end the process.
+    BackgroundWorker::attach_signal_handlers(
+        SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM | SignalWakeFlags::SIGINT,
+    );
     // SAFETY: set by Postgres when the process started.
     let pid = unsafe { pg_sys::MyProcPid };
     shared::get().enter(pid, latch::my_place());
@@ -100,7 +104,9 @@ impl Worker {
             }
             let now = Instant::now();
             let more_at_once = self.work(now);
-            if !more_at_once {
+            if more_at_once {
+                report_statistics();
+            } else {
                 report_idle();
                 self.sender.wait(self.next_deadline(now));
             }

@@ -11,13 +11,16 @@ sql_function!(worker_restart, pg_finfo_worker_restart, restart_worker);
 sql_function!(wait_until_running, pg_finfo_wait_until_running, wait_until_worker_runs);
 sql_function!(check_worker_is_up, pg_finfo_check_worker_is_up, check_worker);
 sql_function!(note_row_key, pg_finfo_note_row_key, note_key);
+sql_function!(noted_row_key, pg_finfo_noted_row_key, last_key);
 
 type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 
 /// What a function that returns void gives.
 const VOID: Answer = Ok(Some(pg_sys::Datum::null()));
 
+/// Whoever asks for this by hand has rows in the queue that came some other way than ours: the worker looks at all of it.
 fn wake_worker(_: &Call) -> Answer {
+    wake::note_any_key();
     wake::wake_at_commit();
     VOID
 }
@@ -50,4 +53,8 @@ fn note_key(call: &Call) -> Answer {
         wake::note_key(key);
     }
     Ok(key)
+}
+
+fn last_key(_: &Call) -> Answer {
+    Ok(wake::last_key().map(pg_sys::Datum::from))
 }

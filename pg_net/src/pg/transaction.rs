@@ -69,6 +69,12 @@ pub(crate) fn report_idle() {
     unsafe { pg_sys::pgstat_report_stat(true) };
 }
 
+/// Hands table statistics over if that was not done within the last second: autovacuum goes by them.
+pub(crate) fn report_statistics() {
+    // SAFETY: outside a transaction, as its contract asks.
+    unsafe { pg_sys::pgstat_report_stat(false) };
+}
+
 fn report(state: pg_sys::BackendState::Type, activity: Option<&CStr>) {
     let text = activity.map_or(std::ptr::null(), CStr::as_ptr);
     // SAFETY: a C string that is copied, or null.

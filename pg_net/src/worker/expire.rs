@@ -80,10 +80,12 @@ impl Expire {
     fn remove(&self, session: &Session, tables: &mut Tables) -> Option<Duration> {
         let _owner = match tables.find() {
             Found::Same(owner) => owner,
-            Found::New(_) | Found::Nothing => {
+            // The next claim finds out what is new about them.
+            Found::New(_) => {
                 tables.forget();
-                return None;
+                return Some(PAUSE);
             }
+            Found::Nothing => return None,
         };
         let ttl = Some(text::varlena(settings::ttl().as_bytes()));
         let removed =
