@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use testkit::{PATIENCE, Receiver, is_running, kill, responses, wait_until};
+use testkit::{PATIENCE, Receiver, kill, responses, wait_until};
 
 use crate::support::{Bench, ask, assert_works};
 
@@ -13,7 +13,9 @@ fn ids_at(receiver: &Receiver) -> BTreeSet<i64> {
     ids.collect()
 }
 
+/// Waits until the crash has ended all sessions, and connects again when the server has recovered.
 fn reconnect(bench: &mut Bench) {
+    wait_until("the end of all sessions", PATIENCE, || bench.client.batch_execute("select 1").is_err());
     bench.client = wait_until("the server after the crash", PATIENCE, || {
         // The postmaster takes connections again when recovery is done.
         bench.cluster.try_connect_as("postgres", "postgres").ok()
@@ -55,9 +57,8 @@ fn the_worker_is_killed_with_500_requests_in_flight() {
     let ids = five_hundred(&mut bench, &others);
     let pid = bench.cluster.worker_pid(&mut bench.client);
     kill(pid);
-    wait_until("the worker's end", PATIENCE, || !is_running(pid));
-    drop(gates);
     reconnect(&mut bench);
+    drop(gates);
     assert_all_answered(&mut bench, &others, &ids);
     bench.assert_works();
 }
@@ -85,7 +86,6 @@ fn another_backend_is_killed() {
     bench.assert_works();
     let mut victim = bench.cluster.connect();
     kill(crate::support::value(&mut victim, "select pg_backend_pid()"));
-    wait_until("the end of all sessions", PATIENCE, || bench.client.batch_execute("select 1").is_err());
     reconnect(&mut bench);
     bench.assert_works();
 }
