@@ -20,13 +20,16 @@ use crate::resolver::Resolver;
 use crate::target::Target;
 use crate::tls::Tls;
 
+/// Origins of which it is remembered whether their connections can be shared.
+const MAX_GATES: usize = 1000;
+
 /// What all requests have in common: connections, trust, the resolver, and the policy of the day.
 pub(crate) struct Client {
     settings: RefCell<Rc<Settings>>,
     pool: RefCell<Pool<Connection>>,
     resolver: Resolver,
-    /// Of the https origins that are being connected to.
-    gates: RefCell<HashMap<Origin, Weak<Gate>>>,
+    /// Of the https origins that were connected to.
+    gates: RefCell<HashMap<Origin, Rc<Gate>>>,
     /// Closes idle connections; there is none while there are none.
     reaper: RefCell<Option<AbortHandle>>,
 }
@@ -115,12 +118,11 @@ impl Client {
         let gate = self.gate(target.origin());
         progress.enter(Phase::Handshake);
         let turn = gate.turn().await;
-        if gate.is_exclusive() {
-            drop(turn);
-            return open_new().await;
-        }
         if let Some(lease) = self.pooled(target.origin(), settings) {
             return Ok(lease);
+        }
+        if gate.is_exclusive() {
+            drop(turn);
         }
         let lease = open_new().await?;
         gate.learn(lease.is_shared());
@@ -140,13 +142,10 @@ impl Client {
 
     fn gate(&self, origin: &Origin) -> Rc<Gate> {
         let mut gates = self.gates.borrow_mut();
-        if let Some(gate) = gates.get(origin).and_then(Weak::upgrade) {
-            return gate;
+        if gates.len() >= MAX_GATES {
+            gates.retain(|_, gate| Rc::strong_count(gate) > 1);
         }
-        gates.retain(|_, gate| gate.strong_count() > 0);
-        let gate = Rc::new(Gate::default());
-        gates.insert(origin.clone(), Rc::downgrade(&gate));
-        gate
+        gates.entry(origin.clone()).or_default().clone()
     }
 
     fn start_reaper(self: &Rc<Self>) {

@@ -2,6 +2,7 @@ use std::future::Future;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -103,10 +104,10 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of the reply.
-    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<ReplyHead, SendError> {
+    pub(crate) fn send(&mut self, request: Request<Full<Bytes>>) -> impl Future<Output = Result<ReplyHead, SendError>> {
         match self {
-            Self::Http1(connection) => connection.send(request).await,
-            Self::Http2(connection) => connection.send(request).await,
+            Self::Http1(connection) => Either::Left(connection.send(request)),
+            Self::Http2(connection) => Either::Right(connection.send(request)),
         }
     }
 
@@ -152,15 +153,19 @@ impl Poolable for Connection {
 }
 
 impl Http1 {
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<ReplyHead, SendError> {
+    // The request is handed to hyper here and now: it is large, and the future is smaller for not having it.
+    fn send(&mut self, request: Request<Full<Bytes>>) -> impl Future<Output = Result<ReplyHead, SendError>> {
         self.record.arm();
-        let response = self.sender.try_send_request(request).await.map_err(|error| self.send_error(error))?;
-        let (parts, body) = response.into_parts();
-        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(SendError::weird("a switch of protocols that nobody asked for"));
+        let response = self.sender.try_send_request(request);
+        async {
+            let response = response.await.map_err(|error| self.send_error(error))?;
+            let (parts, body) = response.into_parts();
+            if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Err(SendError::weird("a switch of protocols that nobody asked for"));
+            }
+            let headers = head::parse(&self.record.head()).map_err(|error| SendError::weird(error.describe()))?;
+            Ok(ReplyHead { status: parts.status, headers, body })
         }
-        let headers = head::parse(&self.record.head()).map_err(|error| SendError::weird(error.describe()))?;
-        Ok(ReplyHead { status: parts.status, headers, body })
     }
 
     fn send_error(&self, error: TrySendError<Request<Full<Bytes>>>) -> SendError {
@@ -175,20 +180,19 @@ impl Http1 {
 }
 
 impl Http2 {
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<ReplyHead, SendError> {
-        match self.sender.try_send_request(request).await {
-            Ok(response) => {
-                let (parts, body) = response.into_parts();
-                Ok(ReplyHead { status: parts.status, headers: fields(&parts.headers), body })
-            }
-            Err(error) => {
-                let unsent = error.message().is_some();
-                let error = error.into_error();
-                let resend =
-                    if unsent || classify::was_refused(&error) { Resend::Always } else { Resend::IfIdempotent };
-                Err(SendError { failure: classify::broken_stream(&error, false), resend })
-            }
+    fn send(&mut self, request: Request<Full<Bytes>>) -> impl Future<Output = Result<ReplyHead, SendError>> {
+        let response = self.sender.try_send_request(request);
+        async {
+            let (parts, body) = response.await.map_err(Self::send_error)?.into_parts();
+            Ok(ReplyHead { status: parts.status, headers: fields(&parts.headers), body })
         }
+    }
+
+    fn send_error(error: TrySendError<Request<Full<Bytes>>>) -> SendError {
+        let unsent = error.message().is_some();
+        let error = error.into_error();
+        let resend = if unsent || classify::was_refused(&error) { Resend::Always } else { Resend::IfIdempotent };
+        SendError { failure: classify::broken_stream(&error, false), resend }
     }
 }
 

@@ -70,7 +70,7 @@ impl Dispatcher {
             match command {
                 Some(Command::Submit(requests)) => {
                     for request in requests {
-                        self.queue.push(&request.origin().clone(), request);
+                        self.queue.push(request.origin().clone(), request);
                     }
                 }
                 Some(Command::SetPolicy(policy)) => {
@@ -104,7 +104,8 @@ impl Dispatcher {
             }
             let (key, origin) = (request.key(), request.origin().clone());
             let client = self.client.clone();
-            let work = async move { exchange::run(&client, request).await };
+            // A task is moved about as it is made and when it ends; a boxed one is moved as a pointer.
+            let work = Box::pin(async move { exchange::run(&client, request).await });
             spawn_local(carry_out(key, origin, work, self.finished.clone()));
         }
     }

@@ -59,14 +59,11 @@ impl<T> FairQueue<T> {
         }
     }
 
-    pub(crate) fn push(&mut self, origin: &Origin, item: T) {
-        if !self.lanes.contains_key(origin) {
-            self.lanes.insert(origin.clone(), Lane::default());
-        }
-        let lane = self.lanes.get_mut(origin).expect("just made sure of");
+    pub(crate) fn push(&mut self, origin: Origin, item: T) {
+        let lane = self.lanes.entry(origin.clone()).or_default();
         lane.waiting.push_back(item);
         if lane.claims_turn(self.limits.per_origin) {
-            self.turns.push_back(origin.clone());
+            self.turns.push_back(origin);
         }
     }
 
@@ -137,10 +134,10 @@ mod tests {
     fn origins_take_turns_and_each_keeps_its_order() {
         let mut queue = queue(100, 100);
         for item in ["a1", "a2", "a3", "a4"] {
-            queue.push(&origin("a"), item);
+            queue.push(origin("a"), item);
         }
-        queue.push(&origin("b"), "b1");
-        queue.push(&origin("b"), "b2");
+        queue.push(origin("b"), "b1");
+        queue.push(origin("b"), "b2");
         assert_eq!(started(&mut queue), ["a1", "b1", "a2", "b2", "a3", "a4"]);
     }
 
@@ -148,9 +145,9 @@ mod tests {
     fn an_origin_at_its_limit_holds_up_no_other() {
         let mut queue = queue(100, 1);
         for item in ["a1", "a2", "a3"] {
-            queue.push(&origin("a"), item);
+            queue.push(origin("a"), item);
         }
-        queue.push(&origin("b"), "b1");
+        queue.push(origin("b"), "b1");
         assert_eq!(started(&mut queue), ["a1", "b1"]);
         queue.finish(&origin("a"));
         assert_eq!(started(&mut queue), ["a2"]);
@@ -160,9 +157,9 @@ mod tests {
     fn the_total_binds_and_turns_go_round() {
         let mut queue = queue(2, 2);
         for item in ["a1", "a2", "a3"] {
-            queue.push(&origin("a"), item);
+            queue.push(origin("a"), item);
         }
-        queue.push(&origin("b"), "b1");
+        queue.push(origin("b"), "b1");
         assert_eq!(started(&mut queue), ["a1", "b1"]);
         queue.finish(&origin("a"));
         assert_eq!(started(&mut queue), ["a2"]);
@@ -174,7 +171,7 @@ mod tests {
     fn raised_limits_apply_at_once_and_lowered_ones_let_go_on() {
         let mut queue = queue(10, 1);
         for item in ["a1", "a2", "a3", "a4"] {
-            queue.push(&origin("a"), item);
+            queue.push(origin("a"), item);
         }
         assert_eq!(started(&mut queue), ["a1"]);
         queue.set_limits(Limits { total: 10, per_origin: 3 });
@@ -190,9 +187,9 @@ mod tests {
     #[test]
     fn an_idle_origin_is_forgotten() {
         let mut queue = queue(10, 10);
-        queue.push(&origin("a"), "a1");
-        queue.push(&origin("b"), "b1");
-        queue.push(&origin("b"), "b2");
+        queue.push(origin("a"), "a1");
+        queue.push(origin("b"), "b1");
+        queue.push(origin("b"), "b2");
         assert_eq!(queue.start(), Some("a1"));
         queue.clear();
         assert_eq!(queue.start(), None);

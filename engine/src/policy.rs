@@ -6,7 +6,7 @@ use std::time::Duration;
 pub struct Policy {
     /// Requests under way at once, over all origins.
     pub max_in_flight: usize,
-    /// Requests under way at once to one [`Origin`](crate::Origin).
+    /// Requests under way at once to one [`Origin`](crate::Origin), which is that of the request, not of a redirect.
     pub max_in_flight_per_origin: usize,
     /// Bytes of a reply's body, as received and again as decoded; a longer one is a failure.
     pub max_response_bytes: usize,

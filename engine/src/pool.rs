@@ -65,10 +65,7 @@ impl<C: Poolable> Pool<C> {
 
     /// Keeps a connection, and drops those that have waited longest where there are too many.
     pub(crate) fn put(&mut self, origin: &Origin, connection: C, now: Instant, bounds: Bounds) {
-        if !self.shelves.contains_key(origin) {
-            self.shelves.insert(origin.clone(), VecDeque::new());
-        }
-        let shelf = self.shelves.get_mut(origin).expect("just made sure of");
+        let shelf = self.shelves.entry(origin.clone()).or_default();
         shelf.push_back(Idle { connection, since: now });
         self.len += 1;
         if shelf.len() > bounds.per_origin {

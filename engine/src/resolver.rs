@@ -55,3 +55,20 @@ async fn look_up(host: String) -> Result<Addresses, Failure> {
     }
     Ok(addresses)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_ask_at_the_same_time_share_the_answer() {
+        let resolver = Resolver::default();
+        let (first, second) = (resolver.join("a.example"), resolver.join("a.example"));
+        assert!(first.ptr_eq(&second));
+        assert!(!first.ptr_eq(&resolver.join("b.example")));
+        drop((first, second));
+        let later = resolver.join("a.example");
+        assert_eq!(resolver.under_way.borrow().len(), 1);
+        assert!(later.peek().is_none());
+    }
+}
