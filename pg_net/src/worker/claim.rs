@@ -110,7 +110,7 @@ impl Claim {
         self.window.room() > 0 && (self.more || self.behind.is_some() || self.window.can_resume())
     }
 
-    /// Claims one batch and hands it to the engine. Whether there may be more to claim at once.
+    /// Claims one batch and hands it to the engine. Whether there is more to do at once.
     pub(super) fn work(&mut self, now: Instant, tables: &mut Tables, record: &mut Record, sender: &Sender) -> bool {
         if !self.has_work() || !self.backoff.is_over(now) {
             return false;
@@ -124,12 +124,11 @@ impl Claim {
                 return false;
             }
         }
+        let failed = !batch.failures.is_empty();
         record.inbox().append(&mut batch.failures);
-        if !batch.requests.is_empty() && !sender.submit(batch.requests) {
-            // The engine's end is dealt with in the next round.
-            return true;
-        }
-        self.has_work()
+        // That the engine has ended is dealt with in the next round, as is the recording of what cannot be sent.
+        let refused = !batch.requests.is_empty() && !sender.submit(batch.requests);
+        refused || failed || self.has_work()
     }
 
     fn take_notes(&mut self) {
