@@ -25,8 +25,7 @@ pub(crate) fn tls(error: &io::Error) -> Failure {
 
 /// An exchange over HTTP/1.1 that ended before the head of the reply was complete.
 ///
-/// A head that breaks off in its middle is a partial reply. (libcurl calls it a success with what came; a truncated head
-/// must not pass for a whole one.)
+/// A head that breaks off in its middle is a partial reply.
 pub(crate) fn no_reply(error: &hyper::Error, received: bool, faults: Faults) -> Failure {
     let kind = if error.is_parse() {
         FailureKind::WeirdReply

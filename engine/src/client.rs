@@ -118,11 +118,10 @@ impl Client {
         let gate = self.gate(target.origin());
         progress.enter(Phase::Handshake);
         let turn = gate.turn().await;
-        if let Some(lease) = self.pooled(target.origin(), settings) {
-            return Ok(lease);
-        }
         if gate.is_exclusive() {
             drop(turn);
+        } else if let Some(lease) = self.pooled(target.origin(), settings) {
+            return Ok(lease);
         }
         let lease = open_new().await?;
         gate.learn(lease.is_shared());

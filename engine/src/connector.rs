@@ -19,6 +19,8 @@ use url::Host;
 use crate::classify;
 use crate::connection::Connection;
 use crate::failure::{Failure, FailureKind};
+use crate::http1::Http1;
+use crate::http2::Http2;
 use crate::progress::{Phase, Progress};
 use crate::resolver::{Addresses, Resolver};
 use crate::target::Target;
@@ -45,13 +47,13 @@ pub(crate) async fn connect(
     progress.enter(Phase::Handshake);
     let stream = open_tcp(target, addresses, progress).await?;
     if url.scheme() == "http" {
-        return Connection::http1(stream).await;
+        return Http1::over(stream).await.map(Connection::Http1);
     }
     let stream = open_tls(target, stream, tls).await?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        Connection::http2(stream).await
+        Http2::over(stream).await.map(Connection::Http2)
     } else {
-        Connection::http1(stream).await
+        Http1::over(stream).await.map(Connection::Http1)
     }
 }
 

@@ -29,9 +29,8 @@ impl<'a> Lease<'a> {
 
     /// The whole reply was read: the next request may have the connection.
     pub(crate) fn give_back(mut self) {
-        // It is not ready where the server closes it, or answered before it had the whole request.
-        if let Some(connection) = self.connection.take_if(|connection| connection.is_ready() && !connection.is_shared())
-        {
+        // It is not free where the server closes it, or answered before it had the whole request.
+        if let Some(connection) = self.connection.take_if(|connection| connection.is_free()) {
             self.client.keep(self.origin, connection, self.settings);
         }
     }

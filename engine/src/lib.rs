@@ -26,6 +26,8 @@ mod gate;
 mod head;
 pub mod header;
 mod hop;
+mod http1;
+mod http2;
 mod lease;
 mod origin;
 mod outcome;

@@ -6,12 +6,10 @@ use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::connection::MAX_HEAD;
 use crate::head::HeadScanner;
 
-/// Bytes that the head of a reply may have. libcurl's limit is of the same size.
-pub(crate) const MAX_HEAD: usize = 300 * 1024;
-
-/// A connection that keeps the head of the reply it carries, and remembers how it broke.
+/// A connection that keeps the head of the HTTP/1.1 reply it carries, and remembers how it broke.
 ///
 /// It sits between hyper and the socket, above TLS. Until the first request is written it holds back what the server
 /// sends: a server that answers before it is asked gets the benefit of the doubt, where hyper would call its bytes
@@ -30,6 +28,7 @@ struct State {
     reply: Reply,
     scanner: HeadScanner,
     received: bool,
+    reads: u64,
     faults: Faults,
     /// Whether a byte was ever written.
     asked: bool,
@@ -68,6 +67,11 @@ impl Record {
         self.0.borrow().received
     }
 
+    /// How often something was read; a sign of life.
+    pub(crate) fn reads(&self) -> u64 {
+        self.0.borrow().reads
+    }
+
     pub(crate) fn faults(&self) -> Faults {
         self.0.borrow().faults
     }
@@ -79,7 +83,11 @@ impl Record {
 
     fn observe(&self, bytes: &[u8]) {
         let mut state = self.0.borrow_mut();
-        if state.reply != Reply::Head || bytes.is_empty() {
+        if bytes.is_empty() {
+            return;
+        }
+        state.reads += 1;
+        if state.reply != Reply::Head {
             return;
         }
         state.received = true;

@@ -183,18 +183,34 @@ fn a_server_that_says_goodbye_gets_a_new_connection() {
     assert!(server.connections() > 1);
 }
 
+fn never(server: &Server, timeout: Duration) -> Request {
+    Request::new(99, "GET", Target::parse(&server.url("/never")).unwrap(), Bytes::new(), timeout).unwrap()
+}
+
 #[test]
 fn a_time_out_ends_its_stream_only() {
     let server = Server::start(100);
     let host = server.host();
     host.get(&server.url("/"));
-    let target = Target::parse(&server.url("/never")).unwrap();
-    let late = Request::new(2, "GET", target, Bytes::new(), Duration::from_millis(50)).unwrap();
-    let failure = host.carry_out(late).result.unwrap_err();
+    host.submit(vec![never(&server, Duration::from_secs(1))]);
+    // Others are answered meanwhile: the connection is alive.
+    crate::host::eventually("it arrives", || server.state.requests.load(Ordering::SeqCst) == 2);
+    host.get(&server.url("/"));
+    let failure = host.wait_for(1).remove(0).result.unwrap_err();
     let FailureKind::Timeout { phases, .. } = failure.kind() else { panic!("{failure:?}") };
     assert_eq!((phases.dns, phases.handshake), (Duration::ZERO, Duration::ZERO));
     host.get(&server.url("/"));
     assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_connection_that_may_be_dead_carries_no_more_requests() {
+    let server = Server::start(100);
+    let host = server.host();
+    host.get(&server.url("/"));
+    host.carry_out(never(&server, Duration::from_millis(50))).result.unwrap_err();
+    host.get(&server.url("/"));
+    assert_eq!(server.connections(), 2);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use engine::{Failure, FailureKind, Policy, Response};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -49,6 +49,29 @@ fn a_connection_is_used_again() {
         host.get(&url(&server, "localhost"));
     }
     assert_eq!((server.connections(), server.requests().len()), (1, 3));
+}
+
+#[test]
+fn a_request_that_met_a_closing_connection_goes_out_on_a_new_one() {
+    let authority = Authority::new();
+    let config = authority.server("localhost", &[]);
+    let two = Barrier::new(2);
+    let server = Server::start(move |connection| {
+        let tls = ServerConnection::new(config.clone()).unwrap();
+        let mut secure = connection.over(|stream| StreamOwned::new(tls, stream));
+        secure.receive();
+        if connection.number <= 2 {
+            two.wait();
+        }
+        secure.send(ok("secure"));
+        secure.receive();
+    });
+    let host = Host::new(trusting(&authority));
+    // Two connections wait in the pool, and the server closes each when it is used again.
+    host.submit((0..2).map(|key| request(key, "GET", &url(&server, "localhost"), &[], "")).collect());
+    host.wait_for(2);
+    host.get(&url(&server, "localhost"));
+    assert_eq!(server.connections(), 3);
 }
 
 #[test]
