@@ -12,6 +12,7 @@ use postgres::{Client, Config, NoTls};
 pub use builder::Builder;
 use server::Server;
 pub use server::Shutdown;
+pub use template::program;
 
 use crate::scratch::Scratch;
 use crate::{PATIENCE, account, children, is_running, kill, wait_until};

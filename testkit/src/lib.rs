@@ -16,7 +16,7 @@ mod scratch;
 mod wait;
 
 pub use certificates::Authority;
-pub use cluster::{Builder, Cluster, Shutdown};
+pub use cluster::{Builder, Cluster, Shutdown, program};
 pub use nginx::{Nginx, NginxRequest};
 pub use ports::RefusedPort;
 pub use process::{children, is_running, kill};

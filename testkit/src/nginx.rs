@@ -10,6 +10,9 @@ use serde_json::Value;
 use crate::scratch::Scratch;
 use crate::{Authority, PATIENCE, account, ports, process, wait_until};
 
+/// Another process can take a port between our look and nginx's bind.
+const ATTEMPTS: u32 = 5;
+
 /// Debian's nginx with a configuration of its own: HTTP/1.1 on one port, TLS with HTTP/2 on another.
 ///
 /// `/status/<code>` answers with that status, `/gzip` with a compressed body, all else with 200 and `ok`.
@@ -37,14 +40,24 @@ pub struct NginxRequest {
 impl Nginx {
     /// Starts one.
     pub fn start() -> Self {
-        // Another process can take a port between our look and nginx's bind.
-        const ATTEMPTS: u32 = 5;
-        let started = (0..ATTEMPTS).find_map(|_| Self::try_start(ports::free(), ports::free()));
+        let started = (0..ATTEMPTS).find_map(|_| {
+            let (port, tls_port) = (ports::free(), ports::free());
+            Self::try_start(port, tls_port, &configuration(port, tls_port))
+        });
         started.expect("two free ports for nginx")
     }
 
+    /// Starts one for measuring: a process a core, as Debian has it, no log and no TLS; these locations beside `/`.
+    pub fn start_quiet(locations: &str) -> Self {
+        let started = (0..ATTEMPTS).find_map(|_| {
+            let port = ports::free();
+            Self::try_start(port, port, &quiet_configuration(port, locations))
+        });
+        started.expect("a free port for nginx")
+    }
+
     /// Nothing when a port was lost to another process.
-    fn try_start(port: u16, tls_port: u16) -> Option<Self> {
+    fn try_start(port: u16, tls_port: u16, configuration: &str) -> Option<Self> {
         let scratch = Scratch::new("nginx");
         let authority = Authority::new();
         let (certificate, key) = authority.issue();
@@ -54,7 +67,7 @@ impl Nginx {
         scratch.directory("html");
         let text = "well compressed, ".repeat(200);
         scratch.file("html/gzip", &text);
-        let config = scratch.file("nginx.conf", &configuration(port, tls_port));
+        let config = scratch.file("nginx.conf", configuration);
         let log = File::create(scratch.path().join("error.log")).expect("create the log");
 
         let master = account::command("/usr/sbin/nginx")
@@ -177,6 +190,31 @@ http {{
         location ~ ^/status/404$ {{ return 404 'not here'; }}
         location ~ ^/status/500$ {{ return 500 'broken'; }}
         location = /gzip {{ gzip on; gzip_types text/plain; }}
+    }}
+}}
+"
+    )
+}
+
+fn quiet_configuration(port: u16, locations: &str) -> String {
+    format!(
+        "daemon off;
+pid nginx.pid;
+worker_processes auto;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    keepalive_requests 1000000;
+    default_type text/plain;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{ return 200 'ok'; }}
+        {locations}
     }}
 }}
 "

@@ -11,11 +11,18 @@ pub struct Builder {
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     durable: bool,
+    stock: bool,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { libraries: vec!["pg_net".into()], settings: Vec::new(), environment: Vec::new(), durable: false }
+        Self {
+            libraries: vec!["pg_net".into()],
+            settings: Vec::new(),
+            environment: Vec::new(),
+            durable: false,
+            stock: false,
+        }
     }
 
     /// Preloads one more library.
@@ -53,11 +60,23 @@ impl Builder {
         self
     }
 
+    /// As Postgres comes: durable, with segments of the usual size, and nothing set but where it listens and what it
+    /// preloads. Takes longer to make.
+    #[must_use]
+    pub fn stock(mut self) -> Self {
+        self.stock = true;
+        self.durable()
+    }
+
     /// Boots the server.
     pub fn start(self) -> Cluster {
         let scratch = Scratch::new("cluster");
         let data = scratch.path().join("data");
-        template::copy_to(&data);
+        if self.stock {
+            template::initialize(&data, &[]);
+        } else {
+            template::copy_to(&data);
+        }
         let sockets = scratch.directory("s");
         let log = scratch.file("log", "");
 

@@ -8,14 +8,14 @@ use crate::account;
 use crate::scratch::Scratch;
 
 /// A program of the private Postgres tree.
-pub(super) fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let root = std::env::var_os("PGNET_TEST_ROOT").expect(
         "these tests need a Postgres with pg_net installed: run `make test`, or `make test TEST=name` for a part of them",
     );
     PathBuf::from(root).join("bin").join(name)
 }
 
-/// Makes a new data directory.
+/// Makes a new data directory, quickly.
 pub(super) fn copy_to(data: &Path) {
     run(account::command("cp").args(["-a", "--reflink=auto"]).arg(template()).arg(data));
 }
@@ -26,15 +26,22 @@ fn template() -> &'static Path {
     let (_, data) = TEMPLATE.get_or_init(|| {
         let scratch = Scratch::new("template");
         let data = scratch.path().join("data");
-        run(account::command(program("initdb"))
-            // The smallest segments there are, so that copies are quick.
-            .args(["--no-sync", "--auth=trust", "--username=postgres", "--wal-segsize=1"])
-            .args(["--encoding=UTF8", "--locale=C.UTF-8", "--pgdata"])
-            .arg(&data)
-            .current_dir(scratch.path()));
+        // The smallest segments there are, so that copies are quick.
+        initialize(&data, &["--wal-segsize=1"]);
         (scratch, data)
     });
     data
+}
+
+/// Makes a new data directory with options of its own.
+pub(super) fn initialize(data: &Path, options: &[&str]) {
+    run(account::command(program("initdb"))
+        .args(["--no-sync", "--auth=trust", "--username=postgres"])
+        .args(["--encoding=UTF8", "--locale=C.UTF-8"])
+        .args(options)
+        .arg("--pgdata")
+        .arg(data)
+        .current_dir(data.parent().expect("a directory around the cluster")));
 }
 
 fn run(command: &mut Command) {
