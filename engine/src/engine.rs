@@ -97,11 +97,10 @@ impl Engine {
     ///
     /// Gives the requests back if the engine's thread has died.
     pub fn submit(&self, requests: Vec<Request>) -> Result<(), Vec<Request>> {
-        match self.commands.send(Command::Submit(requests)) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::SendError(Command::Submit(requests))) => Err(requests),
-            Err(_) => Ok(()),
-        }
+        self.commands.send(Command::Submit(requests)).map_err(|unsent| match unsent.0 {
+            Command::Submit(requests) => requests,
+            _ => unreachable!("a channel gives back what was sent"),
+        })
     }
 
     /// Moves all finished outcomes into `into`, in the order in which they finished.

@@ -32,7 +32,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// An [`FailureKind::Invalid`] failure that says which part was wrong.
+    /// A [`FailureKind::Invalid`](crate::FailureKind::Invalid) failure that says which part was wrong.
     pub fn new(key: Key, method: &str, target: Target, body: Bytes, timeout: Duration) -> Result<Self, Failure> {
         let method = parse_method(method)
             .ok_or_else(|| Failure::invalid(format!("Unsupported request method: \"{}\"", method.escape_debug())))?;
@@ -46,7 +46,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// An [`FailureKind::Invalid`] failure that names the field, never with its value in it.
+    /// A [`FailureKind::Invalid`](crate::FailureKind::Invalid) failure that names the field, never with its value in it.
     pub fn push_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let (name, value) = header::parse(name, value).map_err(|error| Failure::invalid(error.to_string()))?;
         self.headers.push((name, value));
