@@ -51,5 +51,5 @@ pub use outcome::{Content, Headers, Outcome, Response};
 pub use phases::Phases;
 pub use policy::Policy;
 pub use request::{Key, Request};
-pub use target::{Target, TargetError};
+pub use target::{LastTarget, Target, TargetError};
 pub use window::{Bounds, Verdict, Window};

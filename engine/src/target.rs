@@ -105,6 +105,28 @@ impl fmt::Debug for Target {
     }
 }
 
+/// Parses URLs one after the other, faster where one is the same as the one before: most queues go to few targets.
+#[derive(Debug, Default)]
+pub struct LastTarget(Option<(Box<str>, Target)>);
+
+impl LastTarget {
+    /// See [`Target::parse`].
+    ///
+    /// # Errors
+    ///
+    /// See [`TargetError`].
+    pub fn parse(&mut self, text: &str) -> Result<Target, TargetError> {
+        if let Some((last, target)) = &self.0
+            && **last == *text
+        {
+            return Ok(target.clone());
+        }
+        let target = Target::parse(text)?;
+        self.0 = Some((text.into(), target.clone()));
+        Ok(target)
+    }
+}
+
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -152,6 +174,14 @@ mod tests {
     fn messages_hold_no_secret() {
         for text in ["http://user:hunter2@ho st/?token=hunter2", "ftp://u:hunter2@h/#hunter2", "x://u:a@hunter2@h/"] {
             assert!(!message(text).contains("hunter2"), "{}", message(text));
+        }
+    }
+
+    #[test]
+    fn the_last_target_answers_for_its_own_text_only() {
+        let mut last = LastTarget::default();
+        for text in ["http://a/x", "http://a/x", "http://a/y", "nonsense", "http://a/y"] {
+            assert_eq!(last.parse(text), Target::parse(text));
         }
     }
 

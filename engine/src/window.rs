@@ -77,6 +77,12 @@ impl<T> Window<T> {
         self.bounds.total.saturating_sub(self.claimed.len())
     }
 
+    /// How many more rows of one origin may be claimed.
+    pub fn room_for(&self, origin: &Origin) -> usize {
+        let claimed = self.origins.get(origin).map_or(0, |share| share.claimed);
+        self.bounds.per_origin.saturating_sub(claimed).min(self.room())
+    }
+
     /// How many are claimed.
     pub fn claimed(&self) -> usize {
         self.claimed.len()
@@ -222,6 +228,7 @@ mod tests {
         assert_eq!(window.claimed(), 2);
         assert_eq!(window.offer(1001, &fast, || ()), Verdict::Claim);
         assert!(!window.can_resume(), "nothing of the slow one has ended");
+        assert_eq!((window.room_for(&slow), window.room_for(&fast)), (0, 1));
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Worker {
         if recorded {
             self.expire.after_record(now);
         }
-        let claimed = self.claim.work(now, &mut self.tables, &mut self.record, &self.sender);
+        let claimed = self.claim.work(now, recorded, &mut self.tables, &mut self.record, &self.sender);
         let expired = self.expire.work(now, &mut self.tables);
         recorded || claimed || expired
     }

@@ -1,6 +1,8 @@
 //! The request functions: arguments in, a checked row out.
 
-use engine::{Target, header, query};
+use std::cell::RefCell;
+
+use engine::{LastTarget, Target, header, query};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::enqueue::{self, Row};
@@ -83,9 +85,13 @@ fn enqueue(method: &'static str, arguments: Arguments) -> Answer {
     Ok(Some(id.into()))
 }
 
+thread_local! {
+    static LAST_TARGET: RefCell<LastTarget> = RefCell::default();
+}
+
 /// Checks a URL that a caller gave.
 pub(super) fn target(url: &str) -> Result<Target, SqlError> {
-    Target::parse(url).map_err(|error| {
+    LAST_TARGET.with_borrow_mut(|last| last.parse(url)).map_err(|error| {
         SqlError::invalid(error.to_string())
             .hint("A URL needs a scheme, http or https, and a host: https://example.com/path")
     })

@@ -24,7 +24,10 @@ impl<'a> Jsonb<'a> {
     /// memory context, which then must live as long, too.
     pub(crate) unsafe fn from_datum(datum: pg_sys::Datum) -> Self {
         // SAFETY: by the caller's promise a varlena; detoasting gives the aligned form that the jsonb functions read.
-        let value = unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) };
+        let value = unsafe {
+            let varlena = datum.cast_mut_ptr::<pg_sys::varlena>();
+            if pgrx::varatt_is_4b_u(varlena) { varlena } else { pg_sys::pg_detoast_datum(varlena) }
+        };
         Self { value: value.cast(), lives: PhantomData }
     }
 

@@ -107,35 +107,55 @@ impl<'s> Rows<'s> {
         self.count
     }
 
-    /// A column of a row; both count from 0. `None` for a null.
-    pub(crate) fn get(&self, row: usize, column: usize) -> Option<pg_sys::Datum> {
+    /// A row, counted from 0, with `N` columns, which must be all of them.
+    pub(crate) fn row<const N: usize>(&self, row: usize) -> Row<'s, N> {
         assert!(row < self.count && !self.table.is_null(), "no such row");
-        let mut is_null = true;
-        // SAFETY: the row is one of the table's, which lives until the session ends; a column that does not exist gives null.
-        let datum = unsafe {
+        let mut values = [pg_sys::Datum::null(); N];
+        let mut nulls = [true; N];
+        // SAFETY: the row is one of the table's, which lives until the session ends; there is room for its columns.
+        unsafe {
+            let columns = (*self.table).tupdesc;
+            assert_eq!((*columns).natts as usize, N, "the statement has other columns than the code reads");
             let tuple = *(*self.table).vals.add(row);
-            pg_sys::SPI_getbinval(tuple, (*self.table).tupdesc, column as i32 + 1, &mut is_null)
-        };
-        (!is_null).then_some(datum)
+            pg_sys::heap_deform_tuple(tuple, columns, values.as_mut_ptr(), nulls.as_mut_ptr());
+        }
+        Row { values, nulls, session: PhantomData }
+    }
+}
+
+/// The columns of one row, counted from 0.
+pub(crate) struct Row<'s, const N: usize> {
+    values: [pg_sys::Datum; N],
+    nulls: [bool; N],
+    session: PhantomData<&'s Session>,
+}
+
+impl<'s, const N: usize> Row<'s, N> {
+    fn get(&self, column: usize) -> Option<pg_sys::Datum> {
+        (!self.nulls[column]).then_some(self.values[column])
     }
 
-    pub(crate) fn int8(&self, row: usize, column: usize) -> Option<i64> {
-        self.get(row, column).map(|datum| datum.value() as i64)
+    pub(crate) fn int8(&self, column: usize) -> Option<i64> {
+        self.get(column).map(|datum| datum.value() as i64)
     }
 
-    pub(crate) fn int4(&self, row: usize, column: usize) -> Option<i32> {
-        self.get(row, column).map(|datum| datum.value() as i32)
+    pub(crate) fn int4(&self, column: usize) -> Option<i32> {
+        self.get(column).map(|datum| datum.value() as i32)
+    }
+
+    pub(crate) fn oid(&self, column: usize) -> Option<pg_sys::Oid> {
+        self.get(column).map(|datum| pg_sys::Oid::from(datum.value() as u32))
     }
 
     /// The bytes of a text or bytea column.
-    pub(crate) fn bytes(&self, row: usize, column: usize) -> Option<&'s [u8]> {
+    pub(crate) fn bytes(&self, column: usize) -> Option<&'s [u8]> {
         // SAFETY: the statement's column is a varlena; row and copy live in the session's memory.
-        self.get(row, column).map(|datum| unsafe { super::text::bytes_of(datum) })
+        self.get(column).map(|datum| unsafe { super::text::bytes_of(datum) })
     }
 
     /// A jsonb column.
-    pub(crate) fn jsonb(&self, row: usize, column: usize) -> Option<super::jsonb::Jsonb<'s>> {
+    pub(crate) fn jsonb(&self, column: usize) -> Option<super::jsonb::Jsonb<'s>> {
         // SAFETY: the statement's column is jsonb; row and copy live in the session's memory.
-        self.get(row, column).map(|datum| unsafe { super::jsonb::Jsonb::from_datum(datum) })
+        self.get(column).map(|datum| unsafe { super::jsonb::Jsonb::from_datum(datum) })
     }
 }

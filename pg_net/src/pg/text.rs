@@ -1,6 +1,7 @@
 //! Text between Rust, which speaks UTF-8, and the server, which speaks the database's encoding.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
 
@@ -15,7 +16,10 @@ use super::SqlError;
 pub(crate) unsafe fn bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     // SAFETY: by the caller's promise this is a varlena; detoasting gives one that is plain, long or short.
     unsafe {
-        let varlena = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+        let mut varlena = datum.cast_mut_ptr::<pg_sys::varlena>();
+        if pgrx::varatt_is_4b_c(varlena) || pgrx::varatt_is_1b_e(varlena) {
+            varlena = pg_sys::pg_detoast_datum_packed(varlena);
+        }
         let length = pgrx::varsize_any_exhdr(varlena);
         std::slice::from_raw_parts(pgrx::vardata_any(varlena).cast(), length)
     }
@@ -88,6 +92,7 @@ pub(crate) fn to_server(text: &str) -> Option<Cow<'_, [u8]>> {
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;
 const SQL_ASCII: i32 = pg_sys::pg_enc::PG_SQL_ASCII as i32;
 
+#[derive(Clone, Copy)]
 enum Encoding {
     Utf8,
     /// SQL_ASCII: the server takes bytes as they are, so UTF-8 goes in and comes out.
@@ -95,11 +100,20 @@ enum Encoding {
     Other,
 }
 
+thread_local! {
+    // A process stays in its database; asking costs as much as what is done with the answer.
+    static ENCODING: Cell<Option<Encoding>> = const { Cell::new(None) };
+}
+
 fn encoding() -> Encoding {
-    // SAFETY: reads a variable of this process.
-    match unsafe { pg_sys::GetDatabaseEncoding() } {
-        UTF8 => Encoding::Utf8,
-        SQL_ASCII => Encoding::None,
-        _ => Encoding::Other,
-    }
+    ENCODING.get().unwrap_or_else(|| {
+        // SAFETY: reads a variable of this process.
+        let encoding = match unsafe { pg_sys::GetDatabaseEncoding() } {
+            UTF8 => Encoding::Utf8,
+            SQL_ASCII => Encoding::None,
+            _ => Encoding::Other,
+        };
+        ENCODING.set(Some(encoding));
+        encoding
+    })
 }

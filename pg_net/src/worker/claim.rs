@@ -8,14 +8,14 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine::{Bounds, Failure, Key, Outcome, Policy, Request, Target, Verdict, Window};
+use engine::{Bounds, Failure, Key, LastTarget, Origin, Outcome, Policy, Request, Target, Verdict, Window};
 use pgrx::pg_sys;
 
 use super::backoff::Backoff;
 use super::record::Record;
 use super::sender::Sender;
 use super::tables::{Found, Tables};
-use crate::pg::plan::{Access, Plan, Rows, Session};
+use crate::pg::plan::{Access, Plan, Row, Session};
 use crate::pg::transaction::{Aborted, transaction};
 use crate::pg::{array, text};
 use crate::{settings, shared};
@@ -23,6 +23,8 @@ use crate::{settings, shared};
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
 /// a request can start the moment another one ends.
 const AHEAD: usize = 2;
+/// How long a busy worker goes on between two looks past the rows of a crowded origin.
+const LOOK_AHEAD: Duration = Duration::from_millis(10);
 
 /// What is remembered of a claimed row until its outcome is recorded.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,12 @@ pub(super) struct Claim {
     behind: Option<(Key, Key)>,
     /// Whether there may be rows beyond the cursor.
     more: bool,
+    /// Whose rows the last read beyond the cursor had to park: there is likely more of the same ahead.
+    crowded: Option<Origin>,
+    /// When to look past the rows of a crowded origin even if there is other work to do.
+    look_ahead_at: Instant,
     backoff: Backoff,
+    targets: LastTarget,
     plans: Plans,
 }
 
@@ -55,7 +62,10 @@ impl Claim {
             cursor: Key::MIN,
             behind: None,
             more: true,
+            crowded: None,
+            look_ahead_at: Instant::now(),
             backoff: Backoff::default(),
+            targets: LastTarget::default(),
             plans: Plans {
                 range: Plan::new(
                     c"select row_key, id, requested_by, method::text, url, headers, body, timeout_milliseconds \
@@ -100,6 +110,7 @@ impl Claim {
         self.cursor = Key::MIN;
         self.behind = None;
         self.more = true;
+        self.crowded = None;
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -111,14 +122,30 @@ impl Claim {
     }
 
     /// Claims one batch and hands it to the engine. Whether there is more to do at once.
-    pub(super) fn work(&mut self, now: Instant, tables: &mut Tables, record: &mut Record, sender: &Sender) -> bool {
+    ///
+    /// `busy` says that outcomes are coming in: then the rows of a crowded origin are read as it gets room, and what lies
+    /// behind them is looked for now and then only. Reading them twice would cost more than it brings.
+    pub(super) fn work(
+        &mut self,
+        now: Instant,
+        busy: bool,
+        tables: &mut Tables,
+        record: &mut Record,
+        sender: &Sender,
+    ) -> bool {
         if !self.has_work() || !self.backoff.is_over(now) {
             return false;
         }
         self.take_notes();
         let mut batch = Batch::default();
-        match transaction(c"claiming requests", |session| self.read(session, tables, &mut batch)) {
-            Ok(()) => self.backoff.succeed(),
+        let look_ahead = !busy || self.look_ahead_at <= now;
+        match transaction(c"claiming requests", |session| self.read(session, tables, look_ahead, &mut batch)) {
+            Ok(()) => {
+                self.backoff.succeed();
+                if look_ahead {
+                    self.look_ahead_at = now + LOOK_AHEAD;
+                }
+            }
             Err(error) => {
                 self.give_back(&batch, &error, now);
                 return false;
@@ -152,7 +179,7 @@ impl Claim {
         self.backoff.fail(now);
     }
 
-    fn read(&mut self, session: &Session, tables: &mut Tables, batch: &mut Batch) {
+    fn read(&mut self, session: &Session, tables: &mut Tables, look_ahead: bool, batch: &mut Batch) {
         let _owner = match tables.find() {
             Found::Same(owner) => owner,
             Found::New(owner) => {
@@ -171,7 +198,7 @@ impl Claim {
             let keys = array::int8s(parked.iter().copied());
             let rows = session.run(&self.plans.keys, Access::Read, [pg_sys::INT8ARRAYOID], [Some(keys)]);
             for row in 0..rows.count() {
-                self.meet(&rows, row, true, batch);
+                self.meet(&rows.row(row), true, batch);
             }
         }
         if let Some((lowest, highest)) = self.behind {
@@ -179,6 +206,13 @@ impl Claim {
             self.behind = end.map(|met| (met + 1, highest)).filter(|(lowest, highest)| lowest <= highest);
         }
         if self.behind.is_none() && self.more {
+            if look_ahead {
+                self.crowded = None;
+            }
+            let most = self.crowded.as_ref().map_or(most, |origin| self.window.room_for(origin).min(most));
+            if most == 0 {
+                return;
+            }
             match self.read_range(session, self.cursor.saturating_add(1), Key::MAX, most, batch) {
                 Some(met) => self.cursor = met,
                 None => self.more = false,
@@ -204,7 +238,7 @@ impl Claim {
         );
         let mut met = lowest - 1;
         for row in 0..rows.count() {
-            met = self.meet(&rows, row, false, batch).max(met);
+            met = self.meet(&rows.row(row), false, batch).max(met);
         }
         // The cursor passes what was met even where the range is exhausted.
         self.cursor = self.cursor.max(met);
@@ -212,22 +246,26 @@ impl Claim {
     }
 
     /// Deals with one row; gives its key.
-    fn meet(&mut self, rows: &Rows, row: usize, was_parked: bool, batch: &mut Batch) -> Key {
-        let key = rows.int8(row, 0).unwrap_or_default();
-        let asked = Asked {
-            id: rows.int8(row, 1).unwrap_or_default(),
-            by: rows.get(row, 2).and_then(|datum| u32::try_from(datum.value()).ok()).unwrap_or_default().into(),
-        };
-        let target = string(rows, row, 4)
-            .and_then(|url| Target::parse(&url).map_err(|error| Failure::invalid(error.to_string())));
+    fn meet(&mut self, row: &QueueRow, was_parked: bool, batch: &mut Batch) -> Key {
+        let key = row.int8(0).unwrap_or_default();
+        let asked = Asked { id: row.int8(1).unwrap_or_default(), by: row.oid(2).unwrap_or_default() };
+        let target = string(row, 4)
+            .and_then(|url| self.targets.parse(&url).map_err(|error| Failure::invalid(error.to_string())));
         let claimed = match &target {
             Ok(target) if was_parked => self.window.claim(key, Some(target.origin()), asked),
-            Ok(target) => self.window.offer(key, target.origin(), || asked) == Verdict::Claim,
+            Ok(target) => match self.window.offer(key, target.origin(), || asked) {
+                Verdict::Claim => true,
+                Verdict::Parked => {
+                    self.crowded = Some(target.origin().clone());
+                    false
+                }
+                Verdict::Known => false,
+            },
             Err(_) => self.window.claim(key, None, asked),
         };
         if claimed {
             batch.claimed.push(key);
-            match target.and_then(|target| request(rows, row, key, target)) {
+            match target.and_then(|target| request(row, key, target)) {
                 Ok(request) => batch.requests.push(request),
                 Err(failure) => {
                     batch.failures.push(Outcome { key, result: Err(failure), elapsed: Duration::ZERO });
@@ -237,6 +275,9 @@ impl Claim {
         key
     }
 }
+
+/// A row as the statements of [`Plans`] give it.
+type QueueRow<'s> = Row<'s, 8>;
 
 /// What one claim has read.
 #[derive(Default)]
@@ -250,15 +291,15 @@ fn bounds(policy: &Policy) -> Bounds {
     Bounds { total: policy.max_in_flight * AHEAD, per_origin: policy.max_in_flight_per_origin * AHEAD }
 }
 
-fn request(rows: &Rows, row: usize, key: Key, target: Target) -> Result<Request, Failure> {
-    let method = string(rows, row, 3)?;
-    let body = rows.bytes(row, 6).map(Bytes::copy_from_slice).unwrap_or_default();
-    let milliseconds = u64::try_from(rows.int4(row, 7).unwrap_or_default())
+fn request(row: &QueueRow, key: Key, target: Target) -> Result<Request, Failure> {
+    let method = string(row, 3)?;
+    let body = row.bytes(6).map(Bytes::copy_from_slice).unwrap_or_default();
+    let milliseconds = u64::try_from(row.int4(7).unwrap_or_default())
         .ok()
         .filter(|&milliseconds| milliseconds > 0)
         .ok_or_else(|| Failure::invalid("timeout_milliseconds must be above 0"))?;
     let mut request = Request::new(key, &method, target, body, Duration::from_millis(milliseconds))?;
-    if let Some(headers) = rows.jsonb(row, 5) {
+    if let Some(headers) = row.jsonb(5) {
         if !headers.is_object() && !headers.is_null() {
             return Err(Failure::invalid("headers must be a JSON object"));
         }
@@ -271,8 +312,8 @@ fn request(rows: &Rows, row: usize, key: Key, target: Target) -> Result<Request,
 }
 
 /// A text column, which every row that the table admits has.
-fn string<'r>(rows: &Rows<'r>, row: usize, column: usize) -> Result<std::borrow::Cow<'r, str>, Failure> {
-    let bytes = rows.bytes(row, column).unwrap_or_default();
+fn string<'r>(row: &QueueRow<'r>, column: usize) -> Result<std::borrow::Cow<'r, str>, Failure> {
+    let bytes = row.bytes(column).unwrap_or_default();
     text::from_server(bytes).map_err(|error| Failure::invalid(error.message()))
 }
 

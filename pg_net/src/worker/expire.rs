@@ -94,7 +94,7 @@ impl Expire {
             return Some(Duration::ZERO);
         }
         let next = session.run(&self.next, Access::Write, [pg_sys::TEXTOID], [ttl]);
-        let milliseconds = next.int8(0, 0)?;
+        let milliseconds = next.row::<1>(0).int8(0)?;
         Some(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).max(PAUSE))
     }
 }

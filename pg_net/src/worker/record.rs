@@ -167,7 +167,7 @@ impl Record {
         let deleted = session.run(&self.plans.delete, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
         // A row that somebody deleted meanwhile has nobody who waits for its outcome.
         let gone = (deleted.count() < batch.len())
-            .then(|| (0..deleted.count()).filter_map(|row| deleted.int8(row, 0)).collect::<HashSet<Key>>());
+            .then(|| (0..deleted.count()).filter_map(|row| deleted.row::<1>(row).int8(0)).collect::<HashSet<Key>>());
         let mut columns = Columns::with_capacity(batch.len());
         for (outcome, asked) in batch {
             if gone.as_ref().is_none_or(|deleted| deleted.contains(&outcome.key)) {
