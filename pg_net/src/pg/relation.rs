@@ -29,6 +29,13 @@ impl Queue {
                 && pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, self.relation) == extension
         }
     }
+
+    /// Whether the queue has the columns that this library's SQL gives it. That of the C version, which this library took
+    /// the place of, has not until it is updated.
+    pub(crate) fn is_updated(self) -> bool {
+        // SAFETY: a catalog look-up within a transaction; a missing column gives an invalid number.
+        unsafe { pg_sys::get_attnum(self.relation, c"row_key".as_ptr()) != 0 }
+    }
 }
 
 fn schema() -> Option<pg_sys::Oid> {

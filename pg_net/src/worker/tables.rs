@@ -8,6 +8,8 @@ use crate::pg::role::ActAs;
 /// What the worker knows of the tables. The extension may be dropped and created again between any two transactions.
 pub(super) struct Tables {
     known: Option<Queue>,
+    /// Whether the log has been told that the SQL is that of another version.
+    told: bool,
 }
 
 /// What a look at the tables found.
@@ -22,7 +24,7 @@ pub(super) enum Found {
 
 impl Tables {
     pub(super) fn new() -> Self {
-        Self { known: None }
+        Self { known: None, told: false }
     }
 
     /// Forgets what was found, so that the next look gives [`Found::New`] to whoever has to know.
@@ -38,6 +40,16 @@ impl Tables {
         };
         let same = self.known.is_some_and(|known| known.relation == queue.relation);
         if !same && !queue.belongs_to_extension() {
+            self.known = None;
+            return Found::Nothing;
+        }
+        if !same && !queue.is_updated() {
+            if !std::mem::replace(&mut self.told, true) {
+                pgrx::warning!(
+                    "pg_net: the SQL objects are those of an earlier version; requests wait until this is run in the \
+                     database: ALTER EXTENSION pg_net UPDATE"
+                );
+            }
             self.known = None;
             return Found::Nothing;
         }

@@ -1,7 +1,7 @@
 -- The request functions. They check what they are given, and insert with the rights of the queue's owner: a caller needs
 -- EXECUTE and nothing else.
 
-create function net.http_get(
+create or replace function net.http_get(
     url text,
     params jsonb default '{}'::jsonb,
     headers jsonb default '{}'::jsonb,
@@ -14,7 +14,7 @@ create function net.http_get(
 comment on function net.http_get(text, jsonb, jsonb, integer) is
     'Queues a GET request, sent after the transaction commits. Returns its id.';
 
-create function net.http_post(
+create or replace function net.http_post(
     url text,
     body jsonb default '{}'::jsonb,
     params jsonb default '{}'::jsonb,
@@ -28,7 +28,7 @@ create function net.http_post(
 comment on function net.http_post(text, jsonb, jsonb, jsonb, integer) is
     'Queues a POST request with a JSON body, sent after the transaction commits. Returns its id.';
 
-create function net.http_delete(
+create or replace function net.http_delete(
     url text,
     params jsonb default '{}'::jsonb,
     headers jsonb default '{}'::jsonb,
@@ -42,12 +42,12 @@ create function net.http_delete(
 comment on function net.http_delete(text, jsonb, jsonb, integer, jsonb) is
     'Queues a DELETE request, sent after the transaction commits. Returns its id.';
 
-create function net._urlencode_string(string varchar)
+create or replace function net._urlencode_string(string varchar)
     returns text
     language c immutable strict
     as 'MODULE_PATHNAME', '_urlencode_string';
 
-create function net._encode_url_with_params_array(url text, params_array text[])
+create or replace function net._encode_url_with_params_array(url text, params_array text[])
     returns text
     language c immutable strict
     as 'MODULE_PATHNAME', '_encode_url_with_params_array';

@@ -1,16 +1,16 @@
 -- How often the worker has recorded outcomes: the number, and a wait for it to pass one that was seen before.
-create function net._records_seen()
+create or replace function net._records_seen()
     returns bigint
     language c volatile parallel unsafe
     as 'MODULE_PATHNAME', 'records_seen';
 
-create function net._wait_for_records(seen bigint)
+create or replace function net._wait_for_records(seen bigint)
     returns bigint
     language c volatile strict parallel unsafe
     as 'MODULE_PATHNAME', 'wait_for_records';
 
 -- True once the request has its response; false if it stands neither in the queue nor among the responses.
-create function net._await_response(request_id bigint)
+create or replace function net._await_response(request_id bigint)
     returns bool
     language plpgsql volatile parallel unsafe
     set search_path = pg_catalog, pg_temp
@@ -39,7 +39,7 @@ begin
 end
 $$;
 
-create function net._http_collect_response(
+create or replace function net._http_collect_response(
     request_id bigint,
     async bool default true
 )
@@ -71,7 +71,7 @@ begin
 end
 $$;
 
-create function net.http_collect_response(
+create or replace function net.http_collect_response(
     request_id bigint,
     async bool default true
 )

@@ -1,0 +1,14 @@
+-- A row that is inserted with a row key of its own, such as a copy of another one, gets a new key. Not under logical
+-- replication, where no such trigger fires: there the row is not ours to send.
+create trigger assign_row_key before insert on net.http_request_queue
+    for each row when (new.row_key is distinct from net._noted_row_key())
+    execute function net._assign_row_key();
+
+-- What a claim is ordered by.
+create index http_request_queue_row_key_idx on net.http_request_queue (row_key);
+
+create index _http_response_id_idx on net._http_response (id);
+
+-- A publication FOR ALL TABLES takes the queue in; without a replica identity every delete of the worker would fail.
+alter table net.http_request_queue replica identity full;
+alter table net._http_response replica identity full;
