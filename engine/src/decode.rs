@@ -1,4 +1,4 @@
-//! Makes text of a body. Content codings, once they are asked for, are undone before this.
+//! Makes text of a body. Content codings are undone before this.
 
 use encoding_rs::{Encoding, UTF_8};
 use memchr::memchr;

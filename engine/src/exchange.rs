@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::body;
 use crate::client::{Client, Settings};
+use crate::coding;
 use crate::connection::{ReplyHead, Resend, SendError};
 use crate::decode;
 use crate::failure::{Failure, FailureKind};
@@ -37,7 +38,8 @@ async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> R
     loop {
         let reply = send(client, &settings, &hop, progress).await?;
         let Some(location) = redirect::location(reply.status, &reply.headers) else {
-            return reply.read(settings.policy.max_response_bytes).await;
+            let decompress = hop.accepts_codings(&settings);
+            return reply.read(settings.policy.max_response_bytes, decompress).await;
         };
         let location = location.to_owned();
         let Some(left) = hops_left.checked_sub(1) else {
@@ -92,13 +94,21 @@ async fn send_on<'a>(mut lease: Lease<'a>, hop: &Hop, settings: &Settings) -> Re
 
 impl Reply<'_> {
     /// Reads the whole reply.
-    async fn read(mut self, max_bytes: usize) -> Result<Response, Failure> {
+    async fn read(mut self, max_bytes: usize, decompress: bool) -> Result<Response, Failure> {
         let too_large = || Failure::new(FailureKind::TooLarge { limit: max_bytes });
-        let body = body::read(&mut self.body, max_bytes).await.map_err(|error| match error {
+        let mut body = body::read(&mut self.body, max_bytes).await.map_err(|error| match error {
             body::ReadError::TooLarge => too_large(),
             body::ReadError::Broken(error) => self.lease.body_failure(&error),
         })?;
         self.lease.give_back();
+        if decompress && coding::is_coded(&self.headers) {
+            // Rare enough to be kept out of every request's task.
+            let undone = Box::pin(coding::undo(body, &self.headers, max_bytes)).await;
+            body = undone.map_err(|error| match error {
+                coding::UndoError::TooLarge => too_large(),
+                coding::UndoError::Corrupt(detail) => Failure::new(FailureKind::ContentEncoding).with_detail(detail),
+            })?;
+        }
         let content = decode::content(body, self.headers.get("content-type"));
         if matches!(&content, Content::Text(text) if text.len() > max_bytes) {
             return Err(too_large());

@@ -41,6 +41,8 @@ pub enum FailureKind {
     BadRedirect,
     /// The reply ended before its declared length.
     Partial,
+    /// The body is not what its `Content-Encoding` says, or ends too early for that.
+    ContentEncoding,
     /// The connection broke while the reply was read.
     Receive,
     /// The connection broke while the request was written.
@@ -118,6 +120,7 @@ impl fmt::Display for FailureKind {
             Self::TooManyRedirects => f.write_str("Number of redirects hit maximum amount"),
             Self::BadRedirect => f.write_str("Redirect to an unsupported or malformed URL"),
             Self::Partial => f.write_str("Transferred a partial file"),
+            Self::ContentEncoding => f.write_str("Unrecognized or bad HTTP Content or Transfer-Encoding"),
             Self::Receive => f.write_str("Failure when receiving data from the peer"),
             Self::Send => f.write_str("Failed sending data to the peer"),
             Self::TooLarge { limit } => write!(f, "Response is larger than {limit} bytes (pg_net.max_response_bytes)"),

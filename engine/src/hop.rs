@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
 use crate::client::Settings;
+use crate::coding;
 use crate::failure::{Failure, FailureKind};
 use crate::request::Request;
 use crate::target::Target;
@@ -53,13 +54,21 @@ impl Hop {
         }
     }
 
+    /// Whether a compressed reply is asked for, and so decompressed.
+    ///
+    /// A caller who sets `Accept-Encoding` wants the body as it comes, as with libcurl. A range is one of the bytes that
+    /// are sent, and a part of a compressed body is none that could be decompressed.
+    pub(crate) fn accepts_codings(&self, settings: &Settings) -> bool {
+        settings.policy.accept_encoding && !self.has(&header::ACCEPT_ENCODING) && !self.has(&header::RANGE)
+    }
+
     fn has(&self, name: &HeaderName) -> bool {
         self.headers.iter().any(|(have, _)| have == name)
     }
 
     /// The message for HTTP/1.1: the target in origin form (RFC 9112 §3.2.1), the authority in `Host`.
     pub(crate) fn http1_message(&self, settings: &Settings) -> Result<http::Request<Full<Bytes>>, Failure> {
-        let mut fields = HeaderMap::with_capacity(self.headers.len() + 4);
+        let mut fields = HeaderMap::with_capacity(self.headers.len() + 5);
         if !self.has(&header::HOST) {
             fields.insert(header::HOST, self.authority()?);
         }
@@ -73,7 +82,7 @@ impl Hop {
         let authority = Authority::try_from(host.as_bytes());
         let uri = Uri::builder().scheme(self.target.url().scheme()).path_and_query(self.path_and_query());
         let uri = authority.map_err(http::Error::from).and_then(|authority| uri.authority(authority).build());
-        let mut message = self.message(uri, HeaderMap::with_capacity(self.headers.len() + 3), settings)?;
+        let mut message = self.message(uri, HeaderMap::with_capacity(self.headers.len() + 4), settings)?;
         message.headers_mut().remove(header::HOST);
         Ok(message)
     }
@@ -92,6 +101,9 @@ impl Hop {
         }
         if !self.has(&header::ACCEPT) {
             fields.insert(header::ACCEPT, const { HeaderValue::from_static("*/*") });
+        }
+        if self.accepts_codings(settings) {
+            fields.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
         }
         for (name, value) in &self.headers {
             fields.append(name, value.clone());

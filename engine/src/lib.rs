@@ -14,6 +14,7 @@ mod board;
 mod body;
 mod classify;
 mod client;
+mod coding;
 mod connection;
 mod connector;
 mod decode;

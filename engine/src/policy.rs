@@ -16,6 +16,9 @@ pub struct Policy {
     pub idle_timeout: Duration,
     /// A PEM file of certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether compressed replies are asked for and decompressed. A request that sets `Accept-Encoding` itself, or
+    /// `Range`, gets its reply's body as it came, whatever stands here.
+    pub accept_encoding: bool,
     /// `User-Agent` of the requests that name none.
     pub user_agent: String,
 }
@@ -29,6 +32,7 @@ impl Default for Policy {
             max_redirects: 30,
             idle_timeout: Duration::from_secs(60),
             ca_file: None,
+            accept_encoding: true,
             user_agent: concat!("pg_net/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod certificates;
+mod codings;
 mod failures;
 mod host;
 mod http2;

@@ -19,7 +19,8 @@ fn what_every_request_says() {
     assert_eq!(received.field("host"), Some(server.address().to_string().as_str()));
     assert_eq!(received.field("user-agent"), Some("tester/1"));
     assert_eq!(received.field("accept"), Some("*/*"));
-    for absent in ["content-length", "transfer-encoding", "accept-encoding", "authorization", "connection"] {
+    assert_eq!(received.field("accept-encoding"), Some("gzip, deflate, br, zstd"));
+    for absent in ["content-length", "transfer-encoding", "authorization", "connection"] {
         assert_eq!(received.field(absent), None, "{absent}");
     }
 }

@@ -1,0 +1,166 @@
+//! Undoes the content codings of a body (RFC 9110 §8.4), within bounds.
+
+mod brotli;
+mod deflate;
+mod gzip;
+mod zstd;
+
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::rc::Rc;
+
+use http::HeaderValue;
+use tokio::task::yield_now;
+
+use crate::outcome::Headers;
+
+/// `Accept-Encoding` of the requests whose replies are decompressed.
+pub(crate) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, deflate, br, zstd");
+
+/// Codings that one body may have, as libcurl allows them. Each costs time and a window of memory.
+const MAX_STACKED: usize = 5;
+
+/// Bytes that are decompressed before the engine's thread turns to the other requests.
+const SLICE: usize = 64 << 10;
+
+/// Why codings were not undone.
+#[derive(Debug)]
+pub(crate) enum UndoError {
+    /// The body, or what is between two of its codings, is longer than allowed.
+    TooLarge,
+    /// It is not in the coding that it is said to be in; the text says more.
+    Corrupt(Box<str>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+/// Where a decoder reads from.
+type Source = Box<dyn BufRead>;
+
+/// Whether a reply says that its body is encoded.
+pub(crate) fn is_coded(headers: &Headers) -> bool {
+    headers.get("content-encoding").is_some()
+}
+
+/// The body without its codings.
+///
+/// A body whose codings are not all known stays as it is: there is nothing better to give, and the header says what it is
+/// in. So does an empty one, which many servers mark as encoded.
+pub(crate) async fn undo(body: Vec<u8>, headers: &Headers, max_bytes: usize) -> Result<Vec<u8>, UndoError> {
+    let Some(codings) = codings(headers) else { return Ok(body) };
+    if body.is_empty() || codings.is_empty() {
+        return Ok(body);
+    }
+    if codings.len() > MAX_STACKED {
+        return Err(UndoError::Corrupt(format!("more than {MAX_STACKED} content codings").into()));
+    }
+    let too_large = Rc::new(Cell::new(false));
+    let failed = |error: io::Error| match too_large.get() {
+        true => UndoError::TooLarge,
+        false => UndoError::Corrupt(error.to_string().into()),
+    };
+    let mut source: Source = Box::new(Cursor::new(body));
+    // They stand in the order in which they were applied.
+    for coding in codings.into_iter().rev() {
+        let decoder = coding.decoder(source).map_err(failed)?;
+        source = Box::new(Bounded { source: BufReader::new(decoder), left: max_bytes, exceeded: too_large.clone() });
+    }
+    let mut plain = Vec::new();
+    loop {
+        let read = source.by_ref().take(SLICE as u64).read_to_end(&mut plain).map_err(failed)?;
+        if read < SLICE {
+            return Ok(plain);
+        }
+        yield_now().await;
+    }
+}
+
+/// The codings that the header fields name, in the order in which they were applied; none if one is not known.
+fn codings(headers: &Headers) -> Option<Vec<Coding>> {
+    let fields = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
+    let names = fields.flat_map(|(_, value)| value.split(',')).map(str::trim);
+    let named = names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"));
+    named.map(Coding::from_name).collect()
+}
+
+impl Coding {
+    fn from_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => Some(Self::Gzip),
+            "deflate" => Some(Self::Deflate),
+            "br" => Some(Self::Brotli),
+            "zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    fn decoder(self, source: Source) -> io::Result<Box<dyn Read>> {
+        Ok(match self {
+            Self::Gzip => Box::new(gzip::Decoder::new(source)),
+            Self::Deflate => deflate::decoder(source)?,
+            Self::Brotli => Box::new(brotli::Decoder::new(source)),
+            Self::Zstd => Box::new(zstd::Decoder::new(source)),
+        })
+    }
+}
+
+/// Fails beyond a number of bytes. Each coding's output has its bound: what lies between two codings takes no memory, but
+/// time, and could be a thousand times as long as what comes out in the end.
+struct Bounded<R> {
+    source: BufReader<R>,
+    left: usize,
+    exceeded: Rc<Cell<bool>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buf)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl<R: Read> BufRead for Bounded<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let bytes = self.source.fill_buf()?;
+        if bytes.len() > self.left {
+            // Some decoders wrap the errors of their source beyond recognition.
+            self.exceeded.set(true);
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left -= amount;
+        self.source.consume(amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(values: &[&str]) -> Option<Vec<Coding>> {
+        let mut headers = Headers::default();
+        for value in values {
+            headers.push(b"Content-Encoding", value.as_bytes());
+        }
+        codings(&headers)
+    }
+
+    #[test]
+    fn codings_are_read_from_all_fields_in_their_order() {
+        assert_eq!(named(&["GZIP"]), Some(vec![Coding::Gzip]));
+        assert_eq!(named(&["deflate , br", "x-gzip"]), Some(vec![Coding::Deflate, Coding::Brotli, Coding::Gzip]));
+        assert_eq!(named(&["identity, zstd,,"]), Some(vec![Coding::Zstd]));
+        assert_eq!(named(&[""]), Some(vec![]));
+        assert_eq!(named(&["gzip, aws-chunked"]), None);
+    }
+}
