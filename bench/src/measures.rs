@@ -1,0 +1,37 @@
+//! The parts of a run. Each boots what it needs, and adds rows and notes to the report.
+
+mod backlog;
+mod calls;
+mod hang;
+mod latency;
+mod requests;
+mod saturation;
+mod sizes;
+mod snapshot;
+pub(crate) mod soak;
+mod steady;
+mod trigger;
+mod unlogged;
+
+use std::path::Path;
+
+use crate::report::Report;
+
+/// A part: it is given the report, and the directory for its plots.
+pub(crate) type Measure = fn(&mut Report, &Path);
+
+/// The parts of `make bench`, in the order in which they run.
+pub(crate) const ALL: &[(&str, Measure)] = &[
+    ("get", requests::get),
+    ("post", requests::post),
+    ("unlogged", unlogged::run),
+    ("backlog", backlog::run),
+    ("snapshot", snapshot::run),
+    ("latency", latency::run),
+    ("hang", hang::run),
+    ("calls", calls::run),
+    ("trigger", trigger::run),
+    ("steady", steady::run),
+    ("saturation", saturation::run),
+    ("sizes", sizes::run),
+];
