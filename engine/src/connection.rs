@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use futures_util::future::Either;
 use http::{Request, StatusCode};
@@ -15,7 +17,13 @@ use crate::pool::Poolable;
 pub(crate) const MAX_HEAD: usize = 300 * 1024;
 
 /// An open connection to an origin, as one request holds it.
-pub(crate) enum Connection {
+pub(crate) struct Connection {
+    protocol: Protocol,
+    remote: Option<SocketAddr>,
+}
+
+/// What is spoken on a connection.
+pub(crate) enum Protocol {
     /// One request at a time.
     Http1(Http1),
     /// A share in a connection that carries many.
@@ -53,55 +61,73 @@ impl SendError {
 }
 
 impl Connection {
+    /// `remote` is the other end.
+    pub(crate) fn new(protocol: Protocol, remote: Option<SocketAddr>) -> Self {
+        Self { protocol, remote }
+    }
+
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
+    pub(crate) fn version(&self) -> &'static str {
+        match &self.protocol {
+            Protocol::Http1(_) => "HTTP/1.1",
+            Protocol::Http2(_) => "HTTP/2",
+        }
+    }
+
     pub(crate) fn is_shared(&self) -> bool {
-        matches!(self, Self::Http2(_))
+        matches!(self.protocol, Protocol::Http2(_))
     }
 
     /// Sends a request and waits for the head of the reply.
     pub(crate) fn send(&mut self, request: Request<Full<Bytes>>) -> impl Future<Output = Result<ReplyHead, SendError>> {
-        match self {
-            Self::Http1(connection) => Either::Left(connection.send(request)),
-            Self::Http2(connection) => Either::Right(connection.send(request)),
+        match &mut self.protocol {
+            Protocol::Http1(connection) => Either::Left(connection.send(request)),
+            Protocol::Http2(connection) => Either::Right(connection.send(request)),
         }
     }
 
     /// Why the reply's body broke off.
     pub(crate) fn body_failure(&self, error: &hyper::Error) -> Failure {
-        match self {
-            Self::Http1(connection) => classify::broken_body(error, connection.faults()),
-            Self::Http2(_) => classify::broken_stream(error, true),
+        match &self.protocol {
+            Protocol::Http1(connection) => classify::broken_body(error, connection.faults()),
+            Protocol::Http2(_) => classify::broken_stream(error, true),
         }
     }
 
     /// Whether the next request may have the connection for itself: the last exchange is over in both directions.
     pub(crate) fn is_free(&self) -> bool {
-        match self {
-            Self::Http1(connection) => connection.is_ready(),
-            Self::Http2(_) => false,
+        match &self.protocol {
+            Protocol::Http1(connection) => connection.is_ready(),
+            Protocol::Http2(_) => false,
         }
     }
 
     /// Ends an exchange that is not over.
     pub(crate) fn abort(self) {
-        match self {
-            Self::Http1(connection) => connection.abort(),
-            Self::Http2(connection) => connection.abort(),
+        match self.protocol {
+            Protocol::Http1(connection) => connection.abort(),
+            Protocol::Http2(connection) => connection.abort(),
         }
     }
 }
 
 impl Poolable for Connection {
     fn is_open(&self) -> bool {
-        match self {
-            Self::Http1(connection) => connection.is_open(),
-            Self::Http2(connection) => connection.is_open(),
+        match &self.protocol {
+            Protocol::Http1(connection) => connection.is_open(),
+            Protocol::Http2(connection) => connection.is_open(),
         }
     }
 
     fn share(&self) -> Option<Self> {
-        match self {
-            Self::Http1(_) => None,
-            Self::Http2(connection) => Some(Self::Http2(connection.clone())),
+        match &self.protocol {
+            Protocol::Http1(_) => None,
+            Protocol::Http2(connection) => {
+                Some(Self { protocol: Protocol::Http2(connection.clone()), remote: self.remote })
+            }
         }
     }
 }

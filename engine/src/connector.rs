@@ -17,7 +17,7 @@ use tower_service::Service;
 use url::Host;
 
 use crate::classify;
-use crate::connection::Connection;
+use crate::connection::{Connection, Protocol};
 use crate::failure::{Failure, FailureKind};
 use crate::http1::Http1;
 use crate::http2::Http2;
@@ -46,15 +46,19 @@ pub(crate) async fn connect(
     };
     progress.enter(Phase::Handshake);
     let stream = open_tcp(target, addresses, progress).await?;
-    if url.scheme() == "http" {
-        return Http1::over(stream).await.map(Connection::Http1);
-    }
-    let stream = open_tls(target, stream, tls).await?;
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        Http2::over(stream).await.map(Connection::Http2)
+    let remote = stream.peer_addr().ok();
+    progress.reach(remote);
+    let protocol = if url.scheme() == "http" {
+        Protocol::Http1(Http1::over(stream).await?)
     } else {
-        Http1::over(stream).await.map(Connection::Http1)
-    }
+        let stream = open_tls(target, stream, tls).await?;
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            Protocol::Http2(Http2::over(stream).await?)
+        } else {
+            Protocol::Http1(Http1::over(stream).await?)
+        }
+    };
+    Ok(Connection::new(protocol, remote))
 }
 
 async fn open_tcp(target: &Target, addresses: Addresses, progress: &Progress) -> Result<TcpStream, Failure> {

@@ -22,16 +22,27 @@ use crate::request::Request;
 /// Carries a request out, within its deadline.
 pub(crate) async fn run(client: &Rc<Client>, request: Request) -> Outcome {
     let key = request.key();
-    let progress = Progress::start(request.timeout);
-    let result = match timeout(progress.limit(), follow(client, request, &progress)).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::new(FailureKind::Timeout { limit: progress.limit(), phases: progress.phases() })),
+    let progress = Progress::start(request.timeout, request.target.clone());
+    let followed = timeout(progress.limit(), follow(client, request, &progress)).await;
+    let trace = progress.trace();
+    let phases = trace.phases;
+    let result = match followed {
+        Ok(Ok(Message { status, headers, content })) => Ok(Response { status, headers, content, trace }),
+        Ok(Err(failure)) => Err(failure.with_trace(trace)),
+        Err(_) => Err(Failure::new(FailureKind::Timeout { limit: progress.limit(), phases }).with_trace(trace)),
     };
-    Outcome { key, result, elapsed: progress.elapsed() }
+    Outcome { key, result, elapsed: phases.total() }
+}
+
+/// A whole reply.
+struct Message {
+    status: u16,
+    headers: Headers,
+    content: Content,
 }
 
 /// Goes from hop to hop until a reply is no redirect.
-async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> Result<Response, Failure> {
+async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> Result<Message, Failure> {
     let settings = client.settings();
     let mut hop = Hop::first(request);
     let mut hops_left = settings.policy.max_redirects;
@@ -49,6 +60,7 @@ async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> R
         let status = reply.status;
         reply.skip().await;
         hop = redirect::follow(hop, status, &location)?;
+        progress.redirect(&hop.target);
     }
 }
 
@@ -72,20 +84,28 @@ async fn send<'a>(
 ) -> Result<Reply<'a>, Failure> {
     if let Some(lease) = client.pooled(hop.target.origin(), settings) {
         progress.enter(Phase::Exchange);
-        match send_on(lease, hop, settings).await {
+        match send_on(lease, hop, settings, progress).await {
             Ok(reply) => return Ok(reply),
             Err(SendError { resend: Resend::Always, .. }) => {}
             Err(SendError { resend: Resend::IfIdempotent, .. }) if hop.method.is_idempotent() => {}
             Err(SendError { failure, .. }) => return Err(failure),
         }
+        progress.disconnect();
     }
     // Opening is rare and its future large: kept out of every request's task.
     let lease = Box::pin(client.open(&hop.target, settings, progress)).await?;
     progress.enter(Phase::Exchange);
-    send_on(lease, hop, settings).await.map_err(|error| error.failure)
+    send_on(lease, hop, settings, progress).await.map_err(|error| error.failure)
 }
 
-async fn send_on<'a>(mut lease: Lease<'a>, hop: &Hop, settings: &Settings) -> Result<Reply<'a>, SendError> {
+async fn send_on<'a>(
+    mut lease: Lease<'a>,
+    hop: &Hop,
+    settings: &Settings,
+    progress: &Progress,
+) -> Result<Reply<'a>, SendError> {
+    progress.reach(lease.remote());
+    progress.speak(lease.version());
     let message = if lease.is_shared() { hop.http2_message(settings) } else { hop.http1_message(settings) };
     let message = message.map_err(|failure| SendError { failure, resend: Resend::Never })?;
     let ReplyHead { status, headers, body } = lease.send(message).await?;
@@ -94,7 +114,7 @@ async fn send_on<'a>(mut lease: Lease<'a>, hop: &Hop, settings: &Settings) -> Re
 
 impl Reply<'_> {
     /// Reads the whole reply.
-    async fn read(mut self, max_bytes: usize, decompress: bool) -> Result<Response, Failure> {
+    async fn read(mut self, max_bytes: usize, decompress: bool) -> Result<Message, Failure> {
         let too_large = || Failure::new(FailureKind::TooLarge { limit: max_bytes });
         let mut body = body::read(&mut self.body, max_bytes).await.map_err(|error| match error {
             body::ReadError::TooLarge => too_large(),
@@ -113,7 +133,7 @@ impl Reply<'_> {
         if matches!(&content, Content::Text(text) if text.len() > max_bytes) {
             return Err(too_large());
         }
-        Ok(Response { status: self.status.as_u16(), headers: self.headers, content })
+        Ok(Message { status: self.status.as_u16(), headers: self.headers, content })
     }
 
     /// Gives the connection back if the body is short; else it is cheaper to open another.

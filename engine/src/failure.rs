@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::phases::Phases;
+use crate::trace::Trace;
 
 /// Why a request has no reply.
 ///
@@ -10,6 +11,7 @@ use crate::phases::Phases;
 pub struct Failure {
     kind: FailureKind,
     detail: Option<Box<str>>,
+    trace: Option<Box<Trace>>,
 }
 
 /// The kinds of failure, a sentence each.
@@ -65,12 +67,17 @@ impl Failure {
     }
 
     pub(crate) fn new(kind: FailureKind) -> Self {
-        Self { kind, detail: None }
+        Self { kind, detail: None, trace: None }
     }
 
     /// Adds what a person needs to find the cause. Must not hold a secret: no URL, header value or body.
     pub(crate) fn with_detail(mut self, detail: impl fmt::Display) -> Self {
         self.detail = Some(detail.to_string().into());
+        self
+    }
+
+    pub(crate) fn with_trace(mut self, trace: Trace) -> Self {
+        self.trace = Some(Box::new(trace));
         self
     }
 
@@ -84,9 +91,38 @@ impl Failure {
         self.detail.as_deref()
     }
 
+    /// How the exchange went up to the failure, if it began.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
+    }
+
     /// Whether the deadline passed.
     pub fn timed_out(&self) -> bool {
         matches!(self.kind, FailureKind::Timeout { .. })
+    }
+}
+
+impl FailureKind {
+    /// A name for programs, which never changes: lower case, words joined by `_`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::Connect => "connect",
+            Self::Resolve => "resolve",
+            Self::NoReply => "no_reply",
+            Self::WeirdReply => "weird_reply",
+            Self::Certificate => "certificate",
+            Self::TlsHandshake => "tls_handshake",
+            Self::TooManyRedirects => "too_many_redirects",
+            Self::BadRedirect => "bad_redirect",
+            Self::Partial => "partial",
+            Self::ContentEncoding => "content_encoding",
+            Self::Receive => "receive",
+            Self::Send => "send",
+            Self::TooLarge { .. } => "too_large",
+            Self::Invalid(_) => "invalid",
+            Self::Internal(_) => "internal",
+        }
     }
 }
 

@@ -43,6 +43,7 @@ mod resolver;
 mod tap;
 mod target;
 mod tls;
+mod trace;
 mod window;
 
 pub use engine::{Engine, StartError};
@@ -53,4 +54,5 @@ pub use phases::Phases;
 pub use policy::Policy;
 pub use request::{Key, Request};
 pub use target::{LastTarget, Target, TargetError};
+pub use trace::Trace;
 pub use window::{Bounds, Verdict, Window};

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::failure::Failure;
 use crate::request::Key;
+use crate::trace::Trace;
 
 /// What became of one request.
 #[derive(Debug)]
@@ -16,6 +17,16 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
+impl Outcome {
+    /// How the exchange went; none where there was none, because the request could not be sent as it was.
+    pub fn trace(&self) -> Option<&Trace> {
+        match &self.result {
+            Ok(response) => Some(&response.trace),
+            Err(failure) => failure.trace(),
+        }
+    }
+}
+
 /// A whole reply: of the last hop, where redirects were followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -25,6 +36,8 @@ pub struct Response {
     pub headers: Headers,
     /// The body.
     pub content: Content,
+    /// How the exchange went.
+    pub trace: Trace,
 }
 
 /// A reply's body.

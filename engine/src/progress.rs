@@ -1,7 +1,10 @@
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::phases::Phases;
+use crate::target::Target;
+use crate::trace::Trace;
 
 /// What an exchange is busy with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +14,8 @@ pub(crate) enum Phase {
     Exchange,
 }
 
-/// The stopwatch of one request: it always knows which phase the time goes to, also when the deadline cuts one short.
+/// The stopwatch and log of one request: it always knows where the exchange is and which phase the time goes to, also
+/// when the deadline cuts one short.
 #[derive(Debug)]
 pub(crate) struct Progress {
     started: Instant,
@@ -20,12 +24,60 @@ pub(crate) struct Progress {
     since: Cell<Instant>,
     /// Of each phase that was entered, the time up to `since`.
     spent: [Cell<Option<Duration>>; 3],
+    target: RefCell<Target>,
+    redirects: Cell<u32>,
+    remote: Cell<Option<SocketAddr>>,
+    version: Cell<Option<&'static str>>,
 }
 
 impl Progress {
-    pub(crate) fn start(limit: Duration) -> Self {
+    pub(crate) fn start(limit: Duration, target: Target) -> Self {
         let now = Instant::now();
-        Self { started: now, limit, current: Cell::new(None), since: Cell::new(now), spent: Default::default() }
+        Self {
+            started: now,
+            limit,
+            current: Cell::new(None),
+            since: Cell::new(now),
+            spent: Default::default(),
+            target: RefCell::new(target),
+            redirects: Cell::new(0),
+            remote: Cell::new(None),
+            version: Cell::new(None),
+        }
+    }
+
+    /// A redirect leads on.
+    pub(crate) fn redirect(&self, target: &Target) {
+        self.target.replace(target.clone());
+        self.redirects.set(self.redirects.get() + 1);
+        self.disconnect();
+    }
+
+    /// There is a connection.
+    pub(crate) fn reach(&self, remote: Option<SocketAddr>) {
+        self.remote.set(remote);
+    }
+
+    /// The protocol on it is settled.
+    pub(crate) fn speak(&self, version: &'static str) {
+        self.version.set(Some(version));
+    }
+
+    /// The connection is out of use.
+    pub(crate) fn disconnect(&self) {
+        self.remote.set(None);
+        self.version.set(None);
+    }
+
+    /// How it went up to now.
+    pub(crate) fn trace(&self) -> Trace {
+        Trace {
+            phases: self.phases(),
+            redirects: self.redirects.get(),
+            remote: self.remote.get(),
+            version: self.version.get(),
+            target: self.target.borrow().clone(),
+        }
     }
 
     pub(crate) fn limit(&self) -> Duration {
@@ -86,7 +138,7 @@ mod tests {
     use super::*;
 
     fn progress_begun(ago: Duration) -> Progress {
-        let progress = Progress::start(Duration::from_secs(1));
+        let progress = Progress::start(Duration::from_secs(1), Target::parse("http://a/").unwrap());
         let then = Instant::now() - ago;
         progress.since.set(then);
         Progress { started: then, ..progress }

@@ -1,13 +1,16 @@
 use std::fmt;
+use std::sync::Arc;
 
 use url::{ParseError, Position, Url};
 
 use crate::origin::Origin;
 
 /// An absolute http or https URL that a request may go to.
+///
+/// Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
-    url: Url,
+    url: Arc<Url>,
     origin: Origin,
 }
 
@@ -68,7 +71,7 @@ impl Target {
             return Err(TargetError::Malformed { url: redact(url.as_str()), reason: "too long".to_owned() });
         }
         let origin = Origin::of(&url);
-        Ok(Self { url, origin })
+        Ok(Self { url: Arc::new(url), origin })
     }
 
     /// Scheme, host and port.
@@ -79,6 +82,15 @@ impl Target {
     /// The URL in the standard's own form, as it goes into the queue.
     pub fn as_str(&self) -> &str {
         self.url.as_str()
+    }
+
+    pub(crate) fn without_user_info(&self) -> String {
+        let mut url = Url::clone(&self.url);
+        // Both fail for a URL without a host only.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_fragment(None);
+        url.into()
     }
 
     pub(crate) fn url(&self) -> &Url {
@@ -94,7 +106,7 @@ impl Target {
             Some(old) if !old.is_empty() => format!("{old}&{encoded}"),
             _ => encoded.to_owned(),
         };
-        self.url.set_query(Some(&query));
+        Arc::make_mut(&mut self.url).set_query(Some(&query));
     }
 }
 
@@ -183,6 +195,12 @@ mod tests {
         for text in ["http://a/x", "http://a/x", "http://a/y", "nonsense", "http://a/y"] {
             assert_eq!(last.parse(text), Target::parse(text));
         }
+    }
+
+    #[test]
+    fn user_info_and_fragment_can_be_left_out() {
+        let target = Target::parse("https://us%40er:hunter2@h:8443/a?b=c#d").unwrap();
+        assert_eq!(target.without_user_info(), "https://h:8443/a?b=c");
     }
 
     #[test]

@@ -138,6 +138,8 @@ fn requests_share_a_connection() {
     let host = server.host();
     host.submit((0..20).map(|key| request(key, "POST", &server.url("/"), &[], &key.to_string())).collect());
     for outcome in host.wait_for(20) {
+        let trace = outcome.trace().unwrap();
+        assert_eq!((trace.version, trace.remote), (Some("HTTP/2"), Some(server.address)));
         assert_eq!(text(&outcome.result.unwrap()), outcome.key.to_string());
     }
     assert_eq!(server.connections(), 1);

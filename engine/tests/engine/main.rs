@@ -15,3 +15,4 @@ mod reuse;
 mod server;
 mod timeouts;
 mod tls;
+mod traces;

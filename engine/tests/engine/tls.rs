@@ -7,7 +7,7 @@ use crate::certificates::Authority;
 use crate::host::{Host, get, request, text};
 use crate::server::{Server, ok};
 
-fn serving(config: Arc<ServerConfig>) -> Server {
+pub(crate) fn serving(config: Arc<ServerConfig>) -> Server {
     Server::start(move |connection| {
         let mut secure =
             connection.over(|stream| StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream));
