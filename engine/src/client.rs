@@ -8,7 +8,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep_until;
 
 use crate::connection::Connection;
-use crate::connector;
+use crate::connector::Connector;
 use crate::failure::Failure;
 use crate::gate::Gate;
 use crate::lease::Lease;
@@ -18,7 +18,6 @@ use crate::pool::{Bounds, Pool, Poolable};
 use crate::progress::{Phase, Progress};
 use crate::resolver::Resolver;
 use crate::target::Target;
-use crate::tls::Tls;
 
 /// Origins of which it is remembered whether their connections can be shared.
 const MAX_GATES: usize = 1000;
@@ -39,13 +38,13 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     /// None where the policy's text cannot stand in a header.
     pub(crate) user_agent: Option<HeaderValue>,
-    tls: Rc<Tls>,
+    connector: Rc<Connector>,
 }
 
 impl Settings {
-    fn new(policy: Policy, tls: Rc<Tls>) -> Rc<Self> {
+    fn new(policy: Policy, connector: Rc<Connector>) -> Rc<Self> {
         let user_agent = HeaderValue::from_str(&policy.user_agent).ok().filter(|value| !value.is_empty());
-        Rc::new(Self { policy, user_agent, tls })
+        Rc::new(Self { policy, user_agent, connector })
     }
 
     fn bounds(&self) -> Bounds {
@@ -59,9 +58,9 @@ impl Settings {
 
 impl Client {
     pub(crate) fn new(policy: Policy) -> Rc<Self> {
-        let tls = Rc::new(Tls::new(policy.ca_file.clone()));
+        let connector = Rc::new(Connector::new(&policy));
         Rc::new(Self {
-            settings: RefCell::new(Settings::new(policy, tls)),
+            settings: RefCell::new(Settings::new(policy, connector)),
             pool: RefCell::new(Pool::new()),
             resolver: Resolver::default(),
             gates: RefCell::default(),
@@ -74,20 +73,29 @@ impl Client {
     }
 
     pub(crate) fn set_policy(self: &Rc<Self>, policy: Policy) {
-        let old = self.settings();
-        let tls = if policy.ca_file.as_deref() == old.tls.ca_file() {
-            old.tls.clone()
+        let connector = self.settings().connector.clone();
+        if connector.serves(&policy) {
+            self.settings.replace(Settings::new(policy, connector));
         } else {
-            // What was trusted before is not trusted for that alone.
-            self.pool.borrow_mut().clear();
-            Rc::new(Tls::new(policy.ca_file.clone()))
-        };
-        self.settings.replace(Settings::new(policy, tls));
+            self.renew(policy);
+        }
         // Idle connections may have to go sooner now.
         if let Some(reaper) = self.reaper.take() {
             reaper.abort();
             self.start_reaper();
         }
+    }
+
+    /// Reads the certificates anew, for the connections opened from now on.
+    pub(crate) fn reload_certificates(&self) {
+        self.renew(self.settings().policy.clone());
+    }
+
+    fn renew(&self, policy: Policy) {
+        // What was trusted before is not trusted for that alone.
+        self.pool.borrow_mut().clear();
+        let connector = Rc::new(Connector::new(&policy));
+        self.settings.replace(Settings::new(policy, connector));
     }
 
     /// A connection that waited in the pool, or a share in one.
@@ -104,7 +112,7 @@ impl Client {
         progress: &Progress,
     ) -> Result<Lease<'a>, Failure> {
         let open_new = async || {
-            let connection = connector::connect(target, &self.resolver, &settings.tls, progress).await?;
+            let connection = settings.connector.connect(target, &self.resolver, progress).await?;
             if let Some(share) = connection.share() {
                 self.keep(target.origin(), share, settings);
             }
@@ -131,7 +139,7 @@ impl Client {
     /// Puts a connection into the pool.
     pub(crate) fn keep(self: &Rc<Self>, origin: &Origin, connection: Connection, settings: &Settings) {
         let current = self.settings.borrow();
-        if Rc::ptr_eq(&current.tls, &settings.tls) {
+        if Rc::ptr_eq(&current.connector, &settings.connector) {
             self.pool.borrow_mut().put(origin, connection, Instant::now(), current.bounds());
             if self.reaper.borrow().is_none() {
                 self.start_reaper();

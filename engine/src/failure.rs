@@ -35,6 +35,8 @@ pub enum FailureKind {
     WeirdReply,
     /// The server's certificate is not accepted.
     Certificate,
+    /// Our own certificate cannot be used.
+    ClientCertificate,
     /// The TLS handshake failed for another reason.
     TlsHandshake,
     /// More redirects than allowed.
@@ -112,6 +114,7 @@ impl FailureKind {
             Self::NoReply => "no_reply",
             Self::WeirdReply => "weird_reply",
             Self::Certificate => "certificate",
+            Self::ClientCertificate => "client_certificate",
             Self::TlsHandshake => "tls_handshake",
             Self::TooManyRedirects => "too_many_redirects",
             Self::BadRedirect => "bad_redirect",
@@ -152,6 +155,7 @@ impl fmt::Display for FailureKind {
             Self::NoReply => f.write_str("Server returned nothing (no headers, no data)"),
             Self::WeirdReply => f.write_str("Weird server reply"),
             Self::Certificate => f.write_str("SSL peer certificate or SSH remote key was not OK"),
+            Self::ClientCertificate => f.write_str("Problem with the local SSL certificate"),
             Self::TlsHandshake => f.write_str("SSL connect error"),
             Self::TooManyRedirects => f.write_str("Number of redirects hit maximum amount"),
             Self::BadRedirect => f.write_str("Redirect to an unsupported or malformed URL"),

@@ -1,6 +1,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::client_identity::ClientIdentity;
+use crate::host_pattern::HostPattern;
+
 /// The limits that the engine works under. A change applies to what starts after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -16,6 +19,10 @@ pub struct Policy {
     pub idle_timeout: Duration,
     /// A PEM file of certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The certificate that we show, and to whom.
+    pub client_identity: Option<ClientIdentity>,
+    /// Hosts whose certificates are accepted unseen.
+    pub unverified_hosts: Vec<HostPattern>,
     /// Whether compressed replies are asked for and decompressed. A request that sets `Accept-Encoding` itself, or
     /// `Range`, gets its reply's body as it came, whatever stands here.
     pub accept_encoding: bool,
@@ -32,6 +39,8 @@ impl Default for Policy {
             max_redirects: 30,
             idle_timeout: Duration::from_secs(60),
             ca_file: None,
+            client_identity: None,
+            unverified_hosts: Vec::new(),
             accept_encoding: true,
             user_agent: concat!("pg_net/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -1,51 +1,143 @@
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use url::Host;
 
+use crate::classify;
+use crate::client_identity::{ClientIdentity, KeyPair, unreadable};
 use crate::failure::{Failure, FailureKind};
+use crate::host_pattern::HostPattern;
+use crate::policy::Policy;
+use crate::unverified::Unverified;
 
-/// What https requests trust and offer. The certificates are read when the first one needs them.
+/// Whom TLS connections trust, and what they show. The files are read when the first connection needs them.
 pub(crate) struct Tls {
+    options: Options,
+    roots: OnceCell<RootCertStore>,
+    /// Of each [`Variant`].
+    connectors: [OnceCell<TlsConnector>; 4],
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Options {
     ca_file: Option<PathBuf>,
-    connector: OnceCell<TlsConnector>,
+    identity: Option<ClientIdentity>,
+    unverified: Vec<HostPattern>,
+}
+
+/// What differs from host to host.
+#[derive(Clone, Copy)]
+struct Variant {
+    shows_identity: bool,
+    verifies: bool,
 }
 
 impl Tls {
-    pub(crate) fn new(ca_file: Option<PathBuf>) -> Self {
-        Self { ca_file, connector: OnceCell::new() }
+    pub(crate) fn new(policy: &Policy) -> Self {
+        Self { options: Options::of(policy), roots: OnceCell::new(), connectors: Default::default() }
     }
 
-    pub(crate) fn ca_file(&self) -> Option<&Path> {
-        self.ca_file.as_deref()
+    /// Whether a policy asks for the same as the one that this was made for.
+    pub(crate) fn serves(&self, policy: &Policy) -> bool {
+        self.options == Options::of(policy)
     }
 
+    /// Shakes hands with a server over an open connection.
+    ///
     /// # Errors
     ///
-    /// A [`FailureKind::Certificate`] failure when there is nothing to trust. The next call tries again.
-    pub(crate) async fn connector(&self) -> Result<&TlsConnector, Failure> {
-        self.connector.get_or_try_init(|| build(self.ca_file.clone())).await
+    /// Among others a [`FailureKind::Certificate`] failure when there is nothing to trust. The next call tries again.
+    pub(crate) async fn handshake<S>(&self, host: &Host<&str>, stream: S) -> Result<TlsStream<S>, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name = match host {
+            Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
+            Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
+            Host::Domain(name) => ServerName::try_from((*name).to_owned())
+                .map_err(|error| Failure::new(FailureKind::TlsHandshake).with_detail(error))?,
+        };
+        let variant = self.options.variant(host);
+        let connector = self.connectors[variant.index()].get_or_try_init(|| self.build(variant)).await?;
+        connector.connect(name, stream).await.map_err(|error: io::Error| classify::tls(&error))
+    }
+
+    async fn build(&self, variant: Variant) -> Result<TlsConnector, Failure> {
+        let internal =
+            |error: rustls::Error| Failure::new(FailureKind::Internal("TLS setup".into())).with_detail(error);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(internal)?;
+        let builder = if variant.verifies {
+            builder.with_root_certificates(self.roots().await?.clone())
+        } else {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified { provider }))
+        };
+        let mut config = match &self.options.identity {
+            Some(identity) if variant.shows_identity => {
+                let KeyPair { chain, key } =
+                    read(FailureKind::ClientCertificate, identity, ClientIdentity::read).await?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| {
+                    let files = format!("{} and {}", identity.cert_file.display(), identity.key_file.display());
+                    Failure::new(FailureKind::ClientCertificate).with_detail(format!("{files}: {error}"))
+                })?
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config).into())
+    }
+
+    async fn roots(&self) -> Result<&RootCertStore, Failure> {
+        let ca_file = &self.options.ca_file;
+        self.roots.get_or_try_init(|| read(FailureKind::Certificate, ca_file, |path| read_roots(path.as_deref()))).await
     }
 }
 
-async fn build(ca_file: Option<PathBuf>) -> Result<TlsConnector, Failure> {
-    // Parsing the system's bundle takes tens of milliseconds: not on the thread that serves everyone.
-    let roots = tokio::task::spawn_blocking(move || read_roots(ca_file.as_deref()));
-    let roots = roots.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-    let roots = roots.map_err(|error| Failure::new(FailureKind::Certificate).with_detail(error))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|error| Failure::new(FailureKind::Internal("TLS setup".into())).with_detail(error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config).into())
+impl Options {
+    fn of(policy: &Policy) -> Self {
+        Self {
+            ca_file: policy.ca_file.clone(),
+            identity: policy.client_identity.clone(),
+            unverified: policy.unverified_hosts.clone(),
+        }
+    }
+
+    fn variant(&self, host: &Host<&str>) -> Variant {
+        let named = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(host));
+        Variant {
+            shows_identity: self.identity.as_ref().is_some_and(|identity| named(&identity.hosts)),
+            verifies: !named(&self.unverified),
+        }
+    }
+}
+
+impl Variant {
+    fn index(self) -> usize {
+        usize::from(self.shows_identity) + 2 * usize::from(self.verifies)
+    }
+}
+
+/// Reads files away from the thread that serves everyone: parsing the system's bundle takes tens of milliseconds.
+async fn read<O, T>(kind: FailureKind, of: &O, reader: fn(&O) -> io::Result<T>) -> Result<T, Failure>
+where
+    O: Clone + Send + 'static,
+    T: Send + 'static,
+{
+    let of = of.clone();
+    let read = spawn_blocking(move || reader(&of)).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    read.map_err(|error| Failure::new(kind).with_detail(error))
 }
 
 /// The system's trust roots (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name), and those in `ca_file`.
@@ -55,10 +147,9 @@ fn read_roots(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
     // A system's bundle may hold certificates that are of no use here: any number of the others will do.
     roots.add_parsable_certificates(native.certs);
     if let Some(path) = ca_file {
-        let unreadable = |error| io::Error::other(format!("{}: {error}", path.display()));
-        for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-            let refused = |error| io::Error::other(format!("{}: {error}", path.display()));
-            roots.add(certificate.map_err(unreadable)?).map_err(refused)?;
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(path, error))? {
+            let certificate = certificate.map_err(|error| unreadable(path, error))?;
+            roots.add(certificate).map_err(|error| unreadable(path, error))?;
         }
     }
     if roots.is_empty() {

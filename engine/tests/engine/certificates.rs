@@ -3,9 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, process};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 
 /// A certificate authority of a test's own.
 pub(crate) struct Authority {
@@ -39,11 +42,39 @@ impl Authority {
         self.configure(params, &[])
     }
 
-    fn configure(&self, params: CertificateParams, protocols: &[&str]) -> Arc<ServerConfig> {
+    /// A server that asks its clients for a certificate of this authority.
+    pub(crate) fn asking_server(&self, name: &str) -> Arc<ServerConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&self.file).unwrap()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()));
+        let verifier = verifier.allow_unauthenticated().build().unwrap();
+        let (chain, key) = self.certify(CertificateParams::new([name.to_owned()]).unwrap());
+        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![chain.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into());
+        Arc::new(config.unwrap())
+    }
+
+    /// Writes a certificate for a client, and its key.
+    pub(crate) fn client(&self, name: &str) -> (PathBuf, PathBuf) {
+        let (certificate, key) = self.certify(CertificateParams::new([name.to_owned()]).unwrap());
+        let files = (self.file.with_extension(format!("{name}.crt")), self.file.with_extension(format!("{name}.key")));
+        fs::write(&files.0, certificate.pem()).unwrap();
+        fs::write(&files.1, key.serialize_pem()).unwrap();
+        files
+    }
+
+    fn certify(&self, params: CertificateParams) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    fn configure(&self, params: CertificateParams, protocols: &[&str]) -> Arc<ServerConfig> {
+        let (certificate, key) = self.certify(params);
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -52,6 +83,10 @@ impl Authority {
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Arc::new(config)
     }
+}
+
+fn provider() -> CryptoProvider {
+    rustls::crypto::ring::default_provider()
 }
 
 impl Drop for Authority {

@@ -6,6 +6,7 @@ mod codings;
 mod failures;
 mod host;
 mod http2;
+mod identity;
 mod lifecycle;
 mod limits;
 mod redirects;

@@ -17,11 +17,11 @@ pub(crate) fn serving(config: Arc<ServerConfig>) -> Server {
     })
 }
 
-fn trusting(authority: &Authority) -> Policy {
+pub(crate) fn trusting(authority: &Authority) -> Policy {
     Policy { ca_file: Some(authority.file.clone()), ..Policy::default() }
 }
 
-fn url(server: &Server, host: &str) -> String {
+pub(crate) fn url(server: &Server, host: &str) -> String {
     format!("https://{host}:{}/", server.address().port())
 }
 
