@@ -30,12 +30,12 @@ all: $(INSTALL_SQL) $(UPDATE_SQL) pg-config-works
 # the update script: the same one for each of its versions.
 $(INSTALL_SQL): $(filter-out %.from-c.sql,$(SQL)) pg_net/pg_net.control
 	@mkdir -p $(@D)
-	cat $(filter %.sql,$^) > $@
+	@cat $(filter %.sql,$^) > $@
 
 # A database that is updated keeps the C version's timeout of 5 s, so that no request that used to succeed times out.
 $(UPDATE_SQL): $(filter-out %.new.sql,$(SQL)) pg_net/pg_net.control
 	@mkdir -p $(@D)
-	cat $(filter %.sql,$^) | sed 's/timeout_milliseconds int default 2000/timeout_milliseconds int default 5000/' > $@
+	@cat $(filter %.sql,$^) | sed 's/timeout_milliseconds int default 2000/timeout_milliseconds int default 5000/' > $@
 
 .PHONY: pg-config-works
 pg-config-works:

@@ -9,6 +9,7 @@ use pgrx::pg_guard;
 mod functions;
 mod interval;
 mod pg;
+mod schema;
 mod settings;
 mod shared;
 mod utility;
