@@ -33,6 +33,7 @@ fn scratch() -> PathBuf {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let results = Path::new("bench/results");
+    fs::create_dir_all(results).expect("make the directory for the results");
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {
             let report = everything(results);
