@@ -43,7 +43,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     fn new(policy: Policy, connector: Rc<Connector>) -> Rc<Self> {
-        let user_agent = HeaderValue::from_str(&policy.user_agent).ok().filter(|value| !value.is_empty());
+        let user_agent = policy.user_agent_field();
         Rc::new(Self { policy, user_agent, connector })
     }
 

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use futures_util::future::Either;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
@@ -20,6 +20,14 @@ pub(crate) const MAX_HEAD: usize = 300 * 1024;
 pub(crate) struct Connection {
     protocol: Protocol,
     remote: Option<SocketAddr>,
+    /// Rare enough not to be carried about with every connection.
+    forwarding: Option<Box<Forwarding>>,
+}
+
+/// A proxy at the other end, which is told with each request where it goes.
+pub(crate) struct Forwarding {
+    /// `Proxy-Authorization`.
+    pub(crate) authorization: Option<HeaderValue>,
 }
 
 /// What is spoken on a connection.
@@ -63,7 +71,20 @@ impl SendError {
 impl Connection {
     /// `remote` is the other end.
     pub(crate) fn new(protocol: Protocol, remote: Option<SocketAddr>) -> Self {
-        Self { protocol, remote }
+        Self { protocol, remote, forwarding: None }
+    }
+
+    /// To a proxy that forwards requests.
+    pub(crate) fn forwarding(
+        protocol: Protocol,
+        remote: Option<SocketAddr>,
+        authorization: Option<HeaderValue>,
+    ) -> Self {
+        Self { protocol, remote, forwarding: Some(Box::new(Forwarding { authorization })) }
+    }
+
+    pub(crate) fn forwards(&self) -> Option<&Forwarding> {
+        self.forwarding.as_deref()
     }
 
     pub(crate) fn remote(&self) -> Option<SocketAddr> {
@@ -125,9 +146,7 @@ impl Poolable for Connection {
     fn share(&self) -> Option<Self> {
         match &self.protocol {
             Protocol::Http1(_) => None,
-            Protocol::Http2(connection) => {
-                Some(Self { protocol: Protocol::Http2(connection.clone()), remote: self.remote })
-            }
+            Protocol::Http2(connection) => Some(Self::new(Protocol::Http2(connection.clone()), self.remote)),
         }
     }
 }

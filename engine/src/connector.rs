@@ -1,30 +1,59 @@
+use std::net::SocketAddr;
+
+use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite};
-use url::Host;
+use tokio::net::TcpStream;
+use url::{Host, Position};
 
 use crate::connection::{Connection, Protocol};
 use crate::failure::{Failure, FailureKind};
 use crate::http1::Http1;
 use crate::http2::Http2;
+use crate::no_proxy::NoProxy;
 use crate::policy::Policy;
 use crate::progress::Progress;
+use crate::proxy::{Proxy, ProxyKind};
 use crate::resolver::Resolver;
 use crate::target::Target;
-use crate::tcp;
-use crate::tls::Tls;
+use crate::tls::{Offer, Tls};
+use crate::{socks, tcp, tunnel};
 
-/// Opens connections the way a policy wants it: TCP, TLS, and the protocol that TLS agreed on.
+/// Opens connections the way a policy wants it: TCP, proxy, TLS, and the protocol that TLS agreed on.
 pub(crate) struct Connector {
     tls: Tls,
+    proxy: Option<Proxy>,
+    no_proxy: NoProxy,
+    user_agent: Option<HeaderValue>,
+}
+
+/// What goes over a proxy's connection, be it TLS or not.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// Where a connection is to lead.
+struct End<'a> {
+    host: Host<&'a str>,
+    port: u16,
+    target: &'a Target,
 }
 
 impl Connector {
     pub(crate) fn new(policy: &Policy) -> Self {
-        Self { tls: Tls::new(policy) }
+        Self {
+            tls: Tls::new(policy),
+            proxy: policy.proxy.clone(),
+            no_proxy: policy.no_proxy.clone(),
+            user_agent: policy.user_agent_field(),
+        }
     }
 
     /// Whether connections opened under a policy would be the same.
     pub(crate) fn serves(&self, policy: &Policy) -> bool {
         self.tls.serves(policy)
+            && self.proxy == policy.proxy
+            && self.no_proxy == policy.no_proxy
+            && self.user_agent == policy.user_agent_field()
     }
 
     /// Opens a new connection to where `target` points.
@@ -37,21 +66,73 @@ impl Connector {
         let url = target.url();
         let port = url.port_or_known_default().unwrap_or_default();
         let host = url.host().ok_or_else(|| Failure::new(FailureKind::Resolve))?;
-        let stream = tcp::open(&host, port, resolver, progress).await?;
+        let end = End { host, port, target };
+        if let Some(proxy) = self.proxy.as_ref().filter(|_| !self.no_proxy.matches(&end.host, port)) {
+            return Box::pin(self.connect_through(proxy, &end, resolver, progress)).await;
+        }
+        let stream = tcp::open(&end.host, port, resolver, progress).await?;
         let remote = stream.peer_addr().ok();
-        let protocol = if url.scheme() == "http" {
-            Protocol::Http1(Http1::over(stream).await?)
-        } else {
-            self.secure(&host, stream).await?
+        Ok(Connection::new(self.speak(&end, stream).await?, remote))
+    }
+
+    async fn connect_through(
+        &self,
+        proxy: &Proxy,
+        end: &End<'_>,
+        resolver: &Resolver,
+        progress: &Progress,
+    ) -> Result<Connection, Failure> {
+        let host = proxy.host();
+        // The proxy is asked for the name's first address; another would take another connection to it.
+        let told = match proxy.kind {
+            ProxyKind::Socks5 => {
+                let addresses = tcp::resolve(&end.host, end.port, resolver, progress).await?;
+                match addresses[0] {
+                    SocketAddr::V4(address) => Host::Ipv4(*address.ip()),
+                    SocketAddr::V6(address) => Host::Ipv6(*address.ip()),
+                }
+            }
+            _ => end.host.clone(),
+        };
+        let stream = tcp::open(&host, proxy.port, resolver, progress).await.map_err(Failure::of_proxy)?;
+        let remote = stream.peer_addr().ok();
+        let protocol = match proxy.kind {
+            ProxyKind::Socks5 | ProxyKind::Socks5h => {
+                let mut stream = stream;
+                socks::connect(&mut stream, &told, end.port, proxy.credentials()).await?;
+                self.speak(end, stream).await?
+            }
+            ProxyKind::Http | ProxyKind::Https => {
+                let stream = self.to_http_proxy(proxy, stream).await.map_err(Failure::of_proxy)?;
+                if end.target.url().scheme() == "http" {
+                    let protocol = Protocol::Http1(Http1::over(stream).await?);
+                    return Ok(Connection::forwarding(protocol, remote, proxy.authorization()));
+                }
+                let fields = [("Proxy-Authorization", proxy.authorization()), ("User-Agent", self.user_agent.clone())];
+                let authority = &end.target.url()[Position::BeforeHost..Position::AfterHost];
+                let stream = tunnel::open(stream, &format!("{authority}:{}", end.port), &fields).await?;
+                self.speak(end, stream).await?
+            }
         };
         Ok(Connection::new(protocol, remote))
     }
 
-    async fn secure<S>(&self, host: &Host<&str>, stream: S) -> Result<Protocol, Failure>
+    async fn to_http_proxy(&self, proxy: &Proxy, stream: TcpStream) -> Result<Box<dyn Stream>, Failure> {
+        Ok(match proxy.kind {
+            ProxyKind::Https => Box::new(self.tls.handshake(&proxy.host(), stream, Offer::Http1).await?),
+            _ => Box::new(stream),
+        })
+    }
+
+    /// Settles on a protocol with the server at the other end.
+    async fn speak<S>(&self, end: &End<'_>, stream: S) -> Result<Protocol, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let stream = self.tls.handshake(host, stream).await?;
+        if end.target.url().scheme() == "http" {
+            return Http1::over(stream).await.map(Protocol::Http1);
+        }
+        let stream = self.tls.handshake(&end.host, stream, Offer::Any).await?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             Http2::over(stream).await.map(Protocol::Http2)
         } else {

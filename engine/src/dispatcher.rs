@@ -22,7 +22,7 @@ use crate::request::{Key, Request};
 /// What the host asks of the engine's thread.
 pub(crate) enum Command {
     Submit(Vec<Request>),
-    SetPolicy(Policy),
+    SetPolicy(Box<Policy>),
     ReloadCertificates,
     DropWaiting,
     Stop,
@@ -76,7 +76,7 @@ impl Dispatcher {
                 }
                 Some(Command::SetPolicy(policy)) => {
                     self.queue.set_limits(limits(&policy));
-                    self.client.set_policy(policy);
+                    self.client.set_policy(*policy);
                 }
                 Some(Command::ReloadCertificates) => self.client.reload_certificates(),
                 Some(Command::DropWaiting) => self.queue.clear(),

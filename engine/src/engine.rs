@@ -110,7 +110,7 @@ impl Engine {
 
     /// Applies other limits to what starts from now on.
     pub fn set_policy(&self, policy: Policy) {
-        let _ = self.commands.send(Command::SetPolicy(policy));
+        let _ = self.commands.send(Command::SetPolicy(Box::new(policy)));
     }
 
     /// Reads the certificate files of the policy anew, for the connections that are opened from now on. Connections that

@@ -106,7 +106,11 @@ async fn send_on<'a>(
 ) -> Result<Reply<'a>, SendError> {
     progress.reach(lease.remote());
     progress.speak(lease.version());
-    let message = if lease.is_shared() { hop.http2_message(settings) } else { hop.http1_message(settings) };
+    let message = match lease.forwards() {
+        Some(forwarding) => hop.forwarded_message(settings, forwarding),
+        None if lease.is_shared() => hop.http2_message(settings),
+        None => hop.http1_message(settings),
+    };
     let message = message.map_err(|failure| SendError { failure, resend: Resend::Never })?;
     let ReplyHead { status, headers, body } = lease.send(message).await?;
     Ok(Reply { status, headers, body, lease })

@@ -29,6 +29,10 @@ pub enum FailureKind {
     Connect,
     /// The host's name has no address.
     Resolve,
+    /// The proxy's name has no address.
+    ResolveProxy,
+    /// The proxy refuses to connect us, or does not speak as a proxy does.
+    Proxy,
     /// The connection was closed before the first byte of a reply.
     NoReply,
     /// What came is not HTTP, or has a header line without a colon.
@@ -72,6 +76,21 @@ impl Failure {
         Self { kind, detail: None, trace: None }
     }
 
+    /// A proxy that does not connect us.
+    pub(crate) fn proxy(detail: impl fmt::Display) -> Self {
+        Self::new(FailureKind::Proxy).with_detail(detail)
+    }
+
+    /// The failure of a connection to a proxy.
+    pub(crate) fn of_proxy(self) -> Self {
+        let kind = match self.kind {
+            FailureKind::Resolve => FailureKind::ResolveProxy,
+            other => other,
+        };
+        let detail = self.detail.map_or_else(|| "the proxy".to_owned(), |detail| format!("the proxy: {detail}"));
+        Self::new(kind).with_detail(detail)
+    }
+
     /// Adds what a person needs to find the cause. Must not hold a secret: no URL, header value or body.
     pub(crate) fn with_detail(mut self, detail: impl fmt::Display) -> Self {
         self.detail = Some(detail.to_string().into());
@@ -111,6 +130,8 @@ impl FailureKind {
             Self::Timeout { .. } => "timeout",
             Self::Connect => "connect",
             Self::Resolve => "resolve",
+            Self::ResolveProxy => "resolve_proxy",
+            Self::Proxy => "proxy",
             Self::NoReply => "no_reply",
             Self::WeirdReply => "weird_reply",
             Self::Certificate => "certificate",
@@ -152,6 +173,8 @@ impl fmt::Display for FailureKind {
             ),
             Self::Connect => f.write_str("Couldn't connect to server"),
             Self::Resolve => f.write_str("Couldn't resolve host name"),
+            Self::ResolveProxy => f.write_str("Couldn't resolve proxy name"),
+            Self::Proxy => f.write_str("proxy handshake error"),
             Self::NoReply => f.write_str("Server returned nothing (no headers, no data)"),
             Self::WeirdReply => f.write_str("Weird server reply"),
             Self::Certificate => f.write_str("SSL peer certificate or SSH remote key was not OK"),

@@ -10,6 +10,7 @@ use url::{Position, Url};
 
 use crate::client::Settings;
 use crate::coding;
+use crate::connection::Forwarding;
 use crate::failure::{Failure, FailureKind};
 use crate::request::Request;
 use crate::target::Target;
@@ -68,11 +69,33 @@ impl Hop {
 
     /// The message for HTTP/1.1: the target in origin form (RFC 9112 §3.2.1), the authority in `Host`.
     pub(crate) fn http1_message(&self, settings: &Settings) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let uri = self.path_and_query().parse::<Uri>();
+        self.message(uri, self.http1_fields()?, settings)
+    }
+
+    /// The message for a proxy that forwards it: the target in absolute form (RFC 9112 §3.2.2).
+    pub(crate) fn forwarded_message(
+        &self,
+        settings: &Settings,
+        proxy: &Forwarding,
+    ) -> Result<http::Request<Full<Bytes>>, Failure> {
+        let mut fields = self.http1_fields()?;
+        if let Some(authorization) = &proxy.authorization
+            && !self.has(&header::PROXY_AUTHORIZATION)
+        {
+            fields.insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let url = self.target.url();
+        let (start, end) = (&url[..Position::BeforeUsername], &url[Position::BeforeHost..Position::AfterQuery]);
+        self.message(format!("{start}{end}").parse::<Uri>(), fields, settings)
+    }
+
+    fn http1_fields(&self) -> Result<HeaderMap, Failure> {
         let mut fields = HeaderMap::with_capacity(self.headers.len() + 5);
         if !self.has(&header::HOST) {
             fields.insert(header::HOST, self.authority()?);
         }
-        self.message(self.path_and_query().parse::<Uri>(), fields, settings)
+        Ok(fields)
     }
 
     /// The message for HTTP/2: the authority, or the user's `Host`, is part of the target (RFC 9113 §8.3.1).

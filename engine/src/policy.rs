@@ -1,8 +1,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use crate::client_identity::ClientIdentity;
 use crate::host_pattern::HostPattern;
+use crate::no_proxy::NoProxy;
+use crate::proxy::Proxy;
 
 /// The limits that the engine works under. A change applies to what starts after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +27,22 @@ pub struct Policy {
     pub client_identity: Option<ClientIdentity>,
     /// Hosts whose certificates are accepted unseen.
     pub unverified_hosts: Vec<HostPattern>,
+    /// The proxy that requests go through.
+    pub proxy: Option<Proxy>,
+    /// Who is reached without it.
+    pub no_proxy: NoProxy,
     /// Whether compressed replies are asked for and decompressed. A request that sets `Accept-Encoding` itself, or
     /// `Range`, gets its reply's body as it came, whatever stands here.
     pub accept_encoding: bool,
     /// `User-Agent` of the requests that name none.
     pub user_agent: String,
+}
+
+impl Policy {
+    /// None where the text cannot stand in a header.
+    pub(crate) fn user_agent_field(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.user_agent).ok().filter(|value| !value.is_empty())
+    }
 }
 
 impl Default for Policy {
@@ -41,6 +56,8 @@ impl Default for Policy {
             ca_file: None,
             client_identity: None,
             unverified_hosts: Vec::new(),
+            proxy: None,
+            no_proxy: NoProxy::default(),
             accept_encoding: true,
             user_agent: concat!("pg_net/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -25,7 +25,7 @@ pub(crate) struct Tls {
     options: Options,
     roots: OnceCell<RootCertStore>,
     /// Of each [`Variant`].
-    connectors: [OnceCell<TlsConnector>; 4],
+    connectors: [OnceCell<TlsConnector>; 8],
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -35,9 +35,18 @@ struct Options {
     unverified: Vec<HostPattern>,
 }
 
-/// What differs from host to host.
+/// The protocols that we offer to speak over TLS.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Any,
+    /// What proxies speak.
+    Http1,
+}
+
+/// What differs from connection to connection.
 #[derive(Clone, Copy)]
 struct Variant {
+    offer: Offer,
     shows_identity: bool,
     verifies: bool,
 }
@@ -57,7 +66,7 @@ impl Tls {
     /// # Errors
     ///
     /// Among others a [`FailureKind::Certificate`] failure when there is nothing to trust. The next call tries again.
-    pub(crate) async fn handshake<S>(&self, host: &Host<&str>, stream: S) -> Result<TlsStream<S>, Failure>
+    pub(crate) async fn handshake<S>(&self, host: &Host<&str>, stream: S, offer: Offer) -> Result<TlsStream<S>, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -67,7 +76,7 @@ impl Tls {
             Host::Domain(name) => ServerName::try_from((*name).to_owned())
                 .map_err(|error| Failure::new(FailureKind::TlsHandshake).with_detail(error))?,
         };
-        let variant = self.options.variant(host);
+        let variant = self.options.variant(host, offer);
         let connector = self.connectors[variant.index()].get_or_try_init(|| self.build(variant)).await?;
         connector.connect(name, stream).await.map_err(|error: io::Error| classify::tls(&error))
     }
@@ -95,7 +104,11 @@ impl Tls {
             }
             _ => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let protocols: &[&[u8]] = match variant.offer {
+            Offer::Any => &[b"h2", b"http/1.1"],
+            Offer::Http1 => &[b"http/1.1"],
+        };
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Arc::new(config).into())
     }
 
@@ -114,9 +127,10 @@ impl Options {
         }
     }
 
-    fn variant(&self, host: &Host<&str>) -> Variant {
+    fn variant(&self, host: &Host<&str>, offer: Offer) -> Variant {
         let named = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(host));
         Variant {
+            offer,
             shows_identity: self.identity.as_ref().is_some_and(|identity| named(&identity.hosts)),
             verifies: !named(&self.unverified),
         }
@@ -125,7 +139,7 @@ impl Options {
 
 impl Variant {
     fn index(self) -> usize {
-        usize::from(self.shows_identity) + 2 * usize::from(self.verifies)
+        usize::from(self.shows_identity) + 2 * usize::from(self.verifies) + 4 * usize::from(self.offer == Offer::Any)
     }
 }
 

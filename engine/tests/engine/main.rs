@@ -9,6 +9,8 @@ mod http2;
 mod identity;
 mod lifecycle;
 mod limits;
+mod proxies;
+mod proxy;
 mod redirects;
 mod replies;
 mod requests;
