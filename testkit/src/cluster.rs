@@ -35,9 +35,7 @@ struct ServerConfig {
 impl Cluster {
     /// One that is ready to use: the worker preloaded, the extension created in the database `postgres`.
     pub fn start_default() -> Self {
-        let cluster = Self::builder().start();
-        cluster.connect().batch_execute("create extension pg_net").expect("create extension pg_net");
-        cluster
+        Self::builder().start_ready()
     }
 
     /// Describes one that differs. pg_net is preloaded unless said otherwise; the extension is left to the test to create.

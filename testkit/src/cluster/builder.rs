@@ -68,6 +68,13 @@ impl Builder {
         self.durable()
     }
 
+    /// Boots the server and creates the extension in the database `postgres`.
+    pub fn start_ready(self) -> Cluster {
+        let cluster = self.start();
+        cluster.connect().batch_execute("create extension pg_net").expect("create extension pg_net");
+        cluster
+    }
+
     /// Boots the server.
     pub fn start(self) -> Cluster {
         let scratch = Scratch::new("cluster");

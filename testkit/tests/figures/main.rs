@@ -49,9 +49,8 @@ fn fast_answers_are_there_within_200_ms_beside_a_slow_one() {
 #[test]
 fn ten_thousand_requests_take_at_most_four_seconds() {
     let _alone = alone();
-    let cluster = Cluster::builder().durable().start();
+    let cluster = Cluster::builder().durable().start_ready();
     let mut client = cluster.connect();
-    client.batch_execute("create extension pg_net").unwrap();
     let nginx = Nginx::start();
     let url = nginx.url("/");
     let mut transaction = client.transaction().unwrap();

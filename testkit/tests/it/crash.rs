@@ -65,9 +65,7 @@ fn the_worker_is_killed_with_500_requests_in_flight() {
 
 #[test]
 fn the_server_is_killed_with_500_requests_in_flight() {
-    let cluster = testkit::Cluster::builder().durable().start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(testkit::Cluster::builder().durable().start_ready());
     let others = [Receiver::start(), Receiver::start()];
     let gates = [bench.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
     let ids = five_hundred(&mut bench, &others);

@@ -36,9 +36,7 @@ fn the_timeout_covers_the_body() {
 #[test]
 fn the_timeout_starts_when_the_request_does() {
     // One at a time, so that the later ones wait longer than their timeout.
-    let cluster = testkit::Cluster::builder().conf("pg_net.max_in_flight", "1").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(testkit::Cluster::builder().conf("pg_net.max_in_flight", "1").start_ready());
     let url = bench.receiver.url("/delay/300");
     bench
         .client
@@ -141,9 +139,7 @@ fn a_server_that_speaks_no_tls() {
 
 #[test]
 fn a_body_larger_than_allowed() {
-    let cluster = testkit::Cluster::builder().conf("pg_net.max_response_bytes", "100000").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(testkit::Cluster::builder().conf("pg_net.max_response_bytes", "100000").start_ready());
     assert_eq!(bench.get("/big?bytes=100000").text().len(), 100_000);
     bench.get("/big?bytes=100001").assert_failure("Response is larger than 100000 bytes (pg_net.max_response_bytes)");
     assert_eq!(bench.receiver.count(), 2);

@@ -7,9 +7,7 @@ use crate::support::Bench;
 /// A server that trusts the authority of this nginx, and no other.
 fn trusting(nginx: &Nginx) -> Bench {
     let file = nginx.authority_file();
-    let cluster = Cluster::builder().env("SSL_CERT_FILE", file.to_str().unwrap()).start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    Bench::with(cluster)
+    Bench::with(Cluster::builder().env("SSL_CERT_FILE", file.to_str().unwrap()).start_ready())
 }
 
 #[test]

@@ -12,9 +12,7 @@ fn wait_until_none_is_left(bench: &mut Bench) {
 
 #[test]
 fn responses_expire_also_when_nothing_else_happens() {
-    let cluster = Cluster::builder().conf("pg_net.ttl", "1 second").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 second").start_ready());
     let answer = bench.get("/status/200");
     assert_eq!(answer.status_code, Some(200));
     wait_until_none_is_left(&mut bench);
@@ -36,9 +34,7 @@ fn a_shorter_time_applies_on_reload() {
 
 #[test]
 fn a_young_response_outlives_an_old_one() {
-    let cluster = Cluster::builder().conf("pg_net.ttl", "1 hour").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 hour").start_ready());
     bench.get("/status/200");
     bench.get("/status/201");
     bench

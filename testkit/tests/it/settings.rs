@@ -53,9 +53,7 @@ fn limits_on_callers_are_the_servers_alone() {
 
 #[test]
 fn the_database_setting_and_the_restart_may_come_in_one_transaction() {
-    let cluster = Cluster::builder().conf("pg_net.ttl", "1 day").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 day").start_ready());
     let before = bench.cluster.worker_pid(&mut bench.client);
     bench
         .client
@@ -77,9 +75,7 @@ fn the_database_setting_and_the_restart_may_come_in_one_transaction() {
 
 #[test]
 fn caps_hold_and_change_on_reload() {
-    let cluster = Cluster::builder().conf("pg_net.max_in_flight_per_origin", "3").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.max_in_flight_per_origin", "3").start_ready());
     let gate = bench.receiver.hold("/held");
     let held = bench.receiver.url("/held");
     bench
@@ -106,9 +102,7 @@ fn caps_hold_and_change_on_reload() {
 
 #[test]
 fn a_batch_of_one_still_sends_all() {
-    let cluster = Cluster::builder().conf("pg_net.batch_size", "1").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.batch_size", "1").start_ready());
     let url = bench.receiver.url("/x");
     bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 50)")).unwrap();
     let answers = responses(&mut bench.client, 50);

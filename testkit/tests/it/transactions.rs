@@ -118,9 +118,7 @@ fn an_exception_block_takes_back_its_requests_alone() {
 
 #[test]
 fn a_prepared_transaction_sends_when_another_session_commits_it() {
-    let cluster = Cluster::builder().conf("max_prepared_transactions", "5").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(Cluster::builder().conf("max_prepared_transactions", "5").start_ready());
     let (url, never) = (bench.receiver.url("/prepared"), bench.receiver.url("/never"));
     bench.client.batch_execute(&format!("begin; select net.http_get('{url}'); prepare transaction 'a'")).unwrap();
     bench.client.batch_execute(&format!("begin; select net.http_get('{never}'); prepare transaction 'b'")).unwrap();

@@ -87,17 +87,16 @@ fn waiting_until_it_runs_ends_at_once_when_it_does_and_can_be_cancelled_when_not
     bench.client.batch_execute("select net.wait_until_running()").unwrap();
     bench.client.batch_execute("select net.check_worker_is_up()").unwrap();
 
-    let cluster = Cluster::builder().conf("pg_net.database_name", "nowhere").start();
+    let cluster = Cluster::builder().conf("pg_net.database_name", "nowhere").start_ready();
     let mut client = cluster.connect();
-    client.batch_execute("create extension pg_net; set statement_timeout = '300ms'").unwrap();
+    client.batch_execute("set statement_timeout = '300ms'").unwrap();
     assert_eq!(error_of(&mut client, "select net.wait_until_running()").0, "57014");
 }
 
 #[test]
 fn without_its_database_it_is_not_up_and_says_so_once() {
-    let cluster = Cluster::builder().conf("pg_net.database_name", "nowhere").start();
+    let cluster = Cluster::builder().conf("pg_net.database_name", "nowhere").start_ready();
     let mut client = cluster.connect();
-    client.batch_execute("create extension pg_net").unwrap();
     let (_, message) = error_of(&mut client, "select net.check_worker_is_up()");
     assert_eq!(message, "the pg_net background worker is not up");
     cluster.wait_for_log("the worker waits");

@@ -36,9 +36,7 @@ fn get_current_settings() {
 /// The server's file keeps responses for a second; the page's commands make that 24 hours.
 #[test]
 fn alter_settings_and_restart_the_worker() {
-    let cluster = Cluster::builder().conf("pg_net.ttl", "1 second").start();
-    cluster.connect().batch_execute("create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 second").start_ready());
     bench.assert_works();
     wait_until("the response's expiry", PATIENCE, || {
         bench.value::<i64>("select count(*) from net._http_response") == 0
