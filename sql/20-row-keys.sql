@@ -10,17 +10,18 @@ create or replace function net._note_row_key(row_key bigint) returns bigint
     language c volatile strict parallel unsafe
     as 'MODULE_PATHNAME', 'note_row_key';
 
--- The row key that this session noted last.
-create or replace function net._noted_row_key() returns bigint
+-- The row key that this session noted last, once: it is for one row.
+create or replace function net._take_noted_row_key() returns bigint
     language c volatile parallel unsafe
-    as 'MODULE_PATHNAME', 'noted_row_key';
+    as 'MODULE_PATHNAME', 'take_noted_row_key';
 
 create or replace function net._assign_row_key() returns trigger
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
 begin
-    new.row_key := net._note_row_key(nextval('net.http_request_queue_row_key_seq'));
+    perform net._note_row_key(nextval('net.http_request_queue_row_key_seq'));
+    new.row_key := net._take_noted_row_key();
     return new;
 end
 $$;

@@ -1,7 +1,7 @@
 -- A row that is inserted with a row key of its own, such as a copy of another one, gets a new key. Not under logical
 -- replication, where no such trigger fires: there the row is not ours to send.
 create trigger assign_row_key before insert on net.http_request_queue
-    for each row when (new.row_key is distinct from net._noted_row_key())
+    for each row when (new.row_key is distinct from net._take_noted_row_key())
     execute function net._assign_row_key();
 
 -- What a claim is ordered by.

@@ -10,4 +10,5 @@ extension_sql_file!("../../sql/40-table-rules.sql", name = "table_rules", requir
 extension_sql_file!("../../sql/50-requests.sql", name = "requests", requires = ["table_rules"]);
 extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["requests"]);
 extension_sql_file!("../../sql/70-responses.sql", name = "responses", requires = ["worker"]);
-extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["responses"], finalize);
+extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["responses"]);
+extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["durability"], finalize);

@@ -45,9 +45,9 @@ pub(crate) fn note_key(key: Key) {
     });
 }
 
-/// The key that this session noted last.
-pub(crate) fn last_key() -> Option<Key> {
-    LAST_KEY.get()
+/// The key that this session noted last, if it was not taken yet.
+pub(crate) fn take_last_key() -> Option<Key> {
+    LAST_KEY.take()
 }
 
 /// Rows with unknown keys may come with this transaction, or have come before it without a note.

@@ -11,7 +11,7 @@ sql_function!(worker_restart, pg_finfo_worker_restart, restart_worker);
 sql_function!(wait_until_running, pg_finfo_wait_until_running, wait_until_worker_runs);
 sql_function!(check_worker_is_up, pg_finfo_check_worker_is_up, check_worker);
 sql_function!(note_row_key, pg_finfo_note_row_key, note_key);
-sql_function!(noted_row_key, pg_finfo_noted_row_key, last_key);
+sql_function!(take_noted_row_key, pg_finfo_take_noted_row_key, take_key);
 
 type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 
@@ -55,6 +55,6 @@ fn note_key(call: &Call) -> Answer {
     Ok(key)
 }
 
-fn last_key(_: &Call) -> Answer {
-    Ok(wake::last_key().map(pg_sys::Datum::from))
+fn take_key(_: &Call) -> Answer {
+    Ok(wake::take_last_key().map(pg_sys::Datum::from))
 }

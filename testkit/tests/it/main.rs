@@ -9,6 +9,7 @@ mod crash;
 mod direct_inserts;
 mod docs_page;
 mod dropping;
+mod durability;
 mod failures;
 mod harness;
 mod nginx;
