@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
@@ -58,11 +61,15 @@ impl Settings {
 
 impl Client {
     pub(crate) fn new(policy: Policy) -> Rc<Self> {
+        Self::with_resolver(policy, Resolver::system())
+    }
+
+    fn with_resolver(policy: Policy, resolver: Resolver) -> Rc<Self> {
         let connector = Rc::new(Connector::new(&policy));
         Rc::new(Self {
             settings: RefCell::new(Settings::new(policy, connector)),
             pool: RefCell::new(Pool::new()),
-            resolver: Resolver::default(),
+            resolver,
             gates: RefCell::default(),
             reaper: RefCell::default(),
         })

@@ -15,13 +15,29 @@ pub(crate) type Addresses = Arc<[SocketAddr]>;
 
 type Lookup = LocalBoxFuture<'static, Result<Addresses, Failure>>;
 
-/// Asks the system for the addresses of a name, once for all the requests that want to know at the same time.
-#[derive(Default)]
+/// Asks for the addresses of a name, once for all the requests that want to know at the same time. Who asks later asks
+/// anew: no answer is kept.
 pub(crate) struct Resolver {
     under_way: RefCell<HashMap<Box<str>, WeakShared<Lookup>>>,
+    ask: Box<dyn Fn(String) -> Lookup>,
 }
 
 impl Resolver {
+    /// Asks the system.
+    pub(crate) fn system() -> Self {
+        Self::asking(|host| look_up(host).boxed_local())
+    }
+
+    fn asking(ask: impl Fn(String) -> Lookup + 'static) -> Self {
+        Self { under_way: RefCell::default(), ask: Box::new(ask) }
+    }
+
+    /// Answers with what `answer` says, for tests.
+    #[cfg(test)]
+    pub(crate) fn answering(answer: impl Fn(&str) -> Vec<SocketAddr> + 'static) -> Self {
+        Self::asking(move |host| std::future::ready(Ok(answer(&host).into())).boxed_local())
+    }
+
     /// The addresses of `host`, in the order in which they should be tried (RFC 6724), at least one.
     pub(crate) async fn resolve(&self, host: &str) -> Result<Addresses, Failure> {
         let lookup = self.join(host);
@@ -37,7 +53,7 @@ impl Resolver {
         }
         // The one place where the map can shrink; a lookup costs far more than the walk.
         under_way.retain(|_, lookup| lookup.upgrade().is_some());
-        let lookup = look_up(host.to_owned()).boxed_local().shared();
+        let lookup = (self.ask)(host.to_owned()).shared();
         if let Some(weak) = lookup.downgrade() {
             under_way.insert(host.into(), weak);
         }
@@ -62,7 +78,7 @@ mod tests {
 
     #[test]
     fn those_who_ask_at_the_same_time_share_the_answer() {
-        let resolver = Resolver::default();
+        let resolver = Resolver::system();
         let (first, second) = (resolver.join("a.example"), resolver.join("a.example"));
         assert!(first.ptr_eq(&second));
         assert!(!first.ptr_eq(&resolver.join("b.example")));

@@ -1,5 +1,6 @@
 //! The engine against servers that say exactly what a test wants, on loopback.
 
+mod addresses;
 mod bodies;
 mod certificates;
 mod codings;

@@ -1,4 +1,5 @@
 use std::sync::{Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use engine::Policy;
@@ -120,6 +121,21 @@ fn a_reply_that_has_begun_is_not_asked_for_again() {
     let failure = host.carry_out(get(&server.url("/"))).result.unwrap_err();
     assert_eq!(failure.to_string(), "Transferred a partial file");
     assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_server_may_close_idle_connections_at_any_moment() {
+    let server = Server::start(|connection| {
+        connection.receive();
+        connection.send(ok("x"));
+        // From before the next request is sent until after it has come.
+        thread::sleep(Duration::from_micros(connection.number as u64 % 20 * 20));
+    });
+    let host = Host::new(Policy::default());
+    for at in 0..400 {
+        assert_eq!(text(&host.get(&server.url("/"))), "x", "{at}");
+    }
+    assert!(server.connections() >= 400);
 }
 
 #[test]

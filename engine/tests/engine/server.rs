@@ -31,7 +31,11 @@ pub(crate) struct Connection<S = TcpStream> {
 
 impl Server {
     pub(crate) fn start(serve: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on("127.0.0.1:0", serve)
+    }
+
+    pub(crate) fn start_on(address: &str, serve: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let server = Self { address, connections: Arc::default(), requests: Arc::default() };
         let (connections, requests) = (server.connections.clone(), server.requests.clone());
