@@ -20,8 +20,13 @@ pub(crate) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, deflate
 /// Codings that one body may have, as libcurl allows them. Each costs time and a window of memory.
 const MAX_STACKED: usize = 5;
 
-/// Bytes that are decompressed before the engine's thread turns to the other requests.
-const SLICE: usize = 64 << 10;
+/// How often a decoder is called, for at most a buffer of plain bytes each, before the engine's thread turns to the other
+/// requests.
+const CALLS_A_TURN: usize = 8;
+
+/// Members or frames without a byte in them that may follow each other. Encoders write one at most; millions of them,
+/// each for a few bytes of the body, would keep the engine's thread busy for seconds.
+const MAX_EMPTY: u32 = 100;
 
 /// Why codings were not undone.
 #[derive(Debug)]
@@ -73,9 +78,14 @@ pub(crate) async fn undo(body: Vec<u8>, headers: &Headers, max_bytes: usize) -> 
     }
     let mut plain = Vec::new();
     loop {
-        let read = source.by_ref().take(SLICE as u64).read_to_end(&mut plain).map_err(failed)?;
-        if read < SLICE {
-            return Ok(plain);
+        for _ in 0..CALLS_A_TURN {
+            let bytes = source.fill_buf().map_err(failed)?;
+            if bytes.is_empty() {
+                return Ok(plain);
+            }
+            plain.extend_from_slice(bytes);
+            let taken = bytes.len();
+            source.consume(taken);
         }
         yield_now().await;
     }

@@ -25,7 +25,7 @@ pub struct Policy {
     pub ca_file: Option<PathBuf>,
     /// The certificate that we show, and to whom.
     pub client_identity: Option<ClientIdentity>,
-    /// Hosts whose certificates are accepted unseen.
+    /// Hosts, a proxy among them, whose certificates are accepted unseen.
     pub unverified_hosts: Vec<HostPattern>,
     /// The proxy that requests go through.
     pub proxy: Option<Proxy>,

@@ -3,7 +3,7 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::Source;
+use super::{MAX_EMPTY, Source};
 
 /// The longest window that the content coding admits (RFC 9659).
 const MAX_WINDOW: u64 = 8 << 20;
@@ -13,18 +13,24 @@ pub(super) struct Decoder {
     source: Source,
     frame: FrameDecoder,
     in_frame: bool,
+    /// Frames begun since the last byte.
+    fruitless: u32,
 }
 
 impl Decoder {
     pub(super) fn new(source: Source) -> Self {
         let mut frame = FrameDecoder::new();
         frame.set_max_window_size(MAX_WINDOW);
-        Self { source, frame, in_frame: false }
+        Self { source, frame, in_frame: false, fruitless: 0 }
     }
 
     /// Begins the next frame; false where there is none. Frames to be skipped are skipped.
     fn begin_frame(&mut self) -> io::Result<bool> {
         while !self.source.fill_buf()?.is_empty() {
+            self.fruitless += 1;
+            if self.fruitless > MAX_EMPTY {
+                return Err(corrupt("too many empty zstd frames"));
+            }
             match self.frame.init(&mut self.source) {
                 Ok(()) => {
                     self.in_frame = true;
@@ -62,6 +68,7 @@ impl Read for Decoder {
             }
             let read = self.frame.read(buf)?;
             if read > 0 {
+                self.fruitless = 0;
                 return Ok(read);
             }
             if self.frame.is_finished() {

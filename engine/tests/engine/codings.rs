@@ -120,6 +120,19 @@ fn what_is_corrupt_or_cut_short_is_a_failure() {
 }
 
 #[test]
+fn there_may_be_many_parts_but_not_many_empty_ones() {
+    let response = answer("gzip", &gzip(b"x").repeat(5000)).unwrap();
+    assert_eq!(text(&response), "x".repeat(5000));
+    let response = answer("zstd", &[SKIPPED, &zstd(b"x")].concat().repeat(500)).unwrap();
+    assert_eq!(text(&response), "x".repeat(500));
+    for (coding, part) in [("gzip", gzip(b"")), ("zstd", zstd(b"")), ("zstd", SKIPPED.to_vec())] {
+        assert_eq!(answer(coding, &part.repeat(50)).unwrap().content, Content::Empty);
+        let failure = answer(coding, &part.repeat(100_000)).unwrap_err();
+        assert!(failure.detail().unwrap().contains("too many empty"), "{failure:?}");
+    }
+}
+
+#[test]
 fn no_body_is_none_in_any_coding() {
     assert_eq!(answer("gzip", b"").unwrap().content, Content::Empty);
     for head in ["HTTP/1.1 204 No Content", "HTTP/1.1 304 Not Modified"] {
