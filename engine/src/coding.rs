@@ -173,4 +173,53 @@ mod tests {
         assert_eq!(named(&[""]), Some(vec![]));
         assert_eq!(named(&["gzip, aws-chunked"]), None);
     }
+
+    const ROUNDS: usize = 3000;
+
+    /// A generator of numbers that look random and are the same each time (splitmix64).
+    fn numbers() -> impl FnMut(usize) -> usize {
+        let mut state = 0u64;
+        move |below| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((mixed ^ (mixed >> 31)) % below as u64) as usize
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_text_or_an_error_and_within_the_limit() {
+        const LIMIT: usize = 100_000;
+        let plain = "to be, or not to be, that is the question: ".repeat(20);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        io::Write::write_all(&mut gzip, plain.as_bytes()).unwrap();
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        io::Write::write_all(&mut zlib, plain.as_bytes()).unwrap();
+        let zstd = ruzstd::encoding::compress_to_vec(plain.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+        let brotli =
+            b"\x1b#\x00\x00\xc4ml]\xfd\xe2\x1d>!\x08\xa2\x1cD\x91\xa1J\xf0\x9c\x1e\x85\xdc\xfe\xd4\x10\x01".to_vec();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut number = numbers();
+        for (name, whole) in
+            [("gzip", gzip.finish().unwrap()), ("deflate", zlib.finish().unwrap()), ("zstd", zstd), ("br", brotli)]
+        {
+            let mut headers = Headers::default();
+            headers.push(b"Content-Encoding", name.as_bytes());
+            for _ in 0..ROUNDS {
+                let mut body = whole.clone();
+                for _ in 0..=number(4) {
+                    let at = number(body.len());
+                    match number(3) {
+                        0 => body[at] ^= 1 << number(8),
+                        1 => body[at] = number(256) as u8,
+                        _ => drop(body.splice(at..at, [number(256) as u8, number(256) as u8])),
+                    }
+                }
+                match runtime.block_on(undo(body, &headers, LIMIT)) {
+                    Ok(plain) => assert!(plain.len() <= LIMIT),
+                    Err(UndoError::TooLarge | UndoError::Corrupt(_)) => {}
+                }
+            }
+        }
+    }
 }

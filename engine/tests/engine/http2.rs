@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{Content, Failure, FailureKind, Policy, Request, Response, Target};
+use engine::{Content, Failure, FailureKind, Policy, Proxy, Request, Response, Target};
 use futures_util::future::{Either, select};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Authority;
 use crate::host::{Host, get, post, request, text};
+use crate::proxy::{Manner, ProxyServer};
 
 /// An HTTP/2 server with a few paths that the tests need.
 struct Server {
@@ -143,6 +144,27 @@ fn requests_share_a_connection() {
         assert_eq!(text(&outcome.result.unwrap()), outcome.key.to_string());
     }
     assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn requests_share_a_connection_through_a_proxy() {
+    let server = Server::start(100);
+    let proxy = ProxyServer::start(Manner::default());
+    let policy = Policy {
+        ca_file: Some(server.authority.file.clone()),
+        proxy: Some(Proxy::parse(&format!("http://{}", proxy.address)).unwrap()),
+        ..Policy::default()
+    };
+    let host = Host::new(policy);
+    host.submit((0..20).map(|key| request(key, "POST", &server.url("/"), &[], &key.to_string())).collect());
+    for outcome in host.wait_for(20) {
+        assert_eq!(
+            (outcome.trace().unwrap().version, outcome.trace().unwrap().remote),
+            (Some("HTTP/2"), Some(proxy.address))
+        );
+        assert_eq!(text(&outcome.result.unwrap()), outcome.key.to_string());
+    }
+    assert_eq!((server.connections(), proxy.log().len()), (1, 1));
 }
 
 #[test]
