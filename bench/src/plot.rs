@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+pub(crate) use plotters::chart::SeriesLabelPosition;
 use plotters::prelude::*;
 
 const COLOURS: [RGBColor; 4] =
@@ -15,8 +16,10 @@ pub(crate) struct Plot<'a> {
     pub(crate) x: &'a str,
     /// What the vertical axis shows.
     pub(crate) y: &'a str,
-    /// Whether equal steps of the horizontal axis are equal factors.
-    pub(crate) logarithmic: bool,
+    /// The factor that a step of the horizontal axis stands for, where equal steps are equal factors.
+    pub(crate) factor: Option<f64>,
+    /// The corner that the lines leave free.
+    pub(crate) legend: SeriesLabelPosition,
     /// Name and points of each line.
     pub(crate) lines: Vec<(String, Vec<(f64, f64)>)>,
 }
@@ -28,10 +31,10 @@ impl Plot<'_> {
     }
 
     fn draw(&self, file: &Path) -> Result<(), Box<dyn std::error::Error>> {
-        let scaled = |x: f64| if self.logarithmic { x.max(1e-3).log10() } else { x };
+        let scaled = |x: f64| self.factor.map_or(x, |factor| x.log(factor));
         let points = || self.lines.iter().flat_map(|(_, points)| points);
         let xs: Vec<f64> = points().map(|&(x, _)| scaled(x)).collect();
-        let left = if self.logarithmic { xs.iter().copied().fold(f64::MAX, f64::min) } else { 0.0 };
+        let left = self.factor.map_or(0.0, |_| xs.iter().copied().fold(f64::MAX, f64::min));
         let right = xs.iter().copied().fold(left, f64::max);
         let top = points().map(|&(_, y)| y).fold(0.0, f64::max) * 1.05;
 
@@ -47,7 +50,7 @@ impl Plot<'_> {
             .configure_mesh()
             .x_desc(self.x)
             .y_desc(self.y)
-            .x_label_formatter(&|&x| short(if self.logarithmic { 10f64.powf(x) } else { x }))
+            .x_label_formatter(&|&x| short(self.factor.map_or(x, |factor| factor.powf(x))))
             .y_label_formatter(&|&y| short(y))
             .light_line_style(WHITE)
             .draw()?;
@@ -58,7 +61,12 @@ impl Plot<'_> {
                 .label(name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
         }
-        chart.configure_series_labels().background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3)).draw()?;
+        chart
+            .configure_series_labels()
+            .position(self.legend.clone())
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.3))
+            .draw()?;
         area.present()?;
         Ok(())
     }

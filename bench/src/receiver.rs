@@ -1,12 +1,14 @@
 //! An HTTP server in this process, which records when each request arrived, on one thread.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -37,13 +39,12 @@ impl Receiver {
     pub(crate) fn start(count: usize) -> Self {
         let arrivals = (0..count).map(|_| AtomicI64::new(0)).collect();
         let record = Arc::new(Record { arrivals, arrived: AtomicUsize::new(0), open: AtomicUsize::new(0) });
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let listener = runtime.block_on(async { listen() });
         let port = listener.local_addr().expect("its address").port();
-        listener.set_nonblocking(true).expect("a listener that does not block");
         let (stop, stopped) = oneshot::channel();
         let shared = Arc::clone(&record);
         let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 tokio::spawn(accept(listener, shared));
                 let _ = stopped.await;
@@ -111,8 +112,15 @@ impl Drop for Open<'_> {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, record: Arc<Record>) {
-    let listener = TcpListener::from_std(listener).expect("a listener of the runtime");
+/// Listens with room for as many connections at once as a client may open: where there is none, the kernel lets a
+/// connection wait for a second.
+fn listen() -> TcpListener {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a loopback port");
+    socket.listen(4096).expect("listen")
+}
+
+async fn accept(listener: TcpListener, record: Arc<Record>) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
         let record = Arc::clone(&record);

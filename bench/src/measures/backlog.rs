@@ -8,7 +8,7 @@ use testkit::Nginx;
 
 use crate::drain;
 use crate::lab::Lab;
-use crate::plot::Plot;
+use crate::plot::{Plot, SeriesLabelPosition};
 use crate::report::{Report, Row};
 use crate::stats::{Spread, median, thousands};
 use crate::worker::own_memory;
@@ -98,7 +98,8 @@ fn plot(report: &mut Report, results: &Path, samples: &[(Duration, i64)]) {
         title: "Throughput against backlog",
         x: "requests waiting",
         y: "requests a second",
-        logarithmic: false,
+        factor: None,
+        legend: SeriesLabelPosition::LowerRight,
         lines: vec![("one drain of 1,000,000 GETs".into(), points)],
     };
     plot.write(&results.join("backlog.svg"));

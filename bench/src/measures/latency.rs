@@ -10,7 +10,7 @@ use testkit::{PATIENCE, wait_until};
 use crate::clock::milliseconds;
 use crate::lab::Lab;
 use crate::pace::{Commit, Pace, achieved};
-use crate::plot::Plot;
+use crate::plot::{Plot, SeriesLabelPosition};
 use crate::receiver::{Receiver, Record};
 use crate::report::{Report, Row};
 use crate::stats::{percentile, sorted};
@@ -54,7 +54,8 @@ pub(crate) fn run(report: &mut Report, results: &Path) {
         title: "From commit to arrival",
         x: "milliseconds (logarithmic)",
         y: "% arrived",
-        logarithmic: true,
+        factor: Some(10.0),
+        legend: SeriesLabelPosition::LowerRight,
         lines,
     };
     plot.write(&results.join("latency.svg"));

@@ -8,7 +8,7 @@ use testkit::Nginx;
 use crate::drain;
 use crate::lab::Lab;
 use crate::paired::{self, Effort};
-use crate::plot::Plot;
+use crate::plot::{Plot, SeriesLabelPosition};
 use crate::report::Report;
 use crate::stats::{median, thousands};
 use crate::wrk::Wrk;
@@ -41,7 +41,8 @@ pub(crate) fn run(report: &mut Report, results: &Path) {
         title: "Throughput against body size",
         x: "bytes of the body, and of the answer (logarithmic)",
         y: "requests a second",
-        logarithmic: true,
+        factor: Some(2.0),
+        legend: SeriesLabelPosition::UpperRight,
         lines: vec![("pg_net, drain".into(), ours), ("wrk, 64 connections".into(), theirs)],
     };
     plot.write(&results.join("sizes.svg"));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use testkit::{Cluster, Nginx};
 
 use crate::lab::Lab;
-use crate::plot::Plot;
+use crate::plot::{Plot, SeriesLabelPosition};
 use crate::report::{Report, Row};
 use crate::stats::{mean, slope, thousands};
 
@@ -56,8 +56,14 @@ pub(crate) fn run(report: &mut Report, results: &Path) {
          no trend: at most {:.0}%",
         TOLERATED * 100.0
     ));
-    let plot =
-        Plot { title: "Sizes at a fixed 2,000 requests a second", x: "seconds", y: "KiB", logarithmic: false, lines };
+    let plot = Plot {
+        title: "Sizes at a fixed 2,000 requests a second",
+        x: "seconds",
+        y: "KiB",
+        factor: None,
+        legend: SeriesLabelPosition::UpperLeft,
+        lines,
+    };
     plot.write(&results.join("soak.svg"));
     report.plot(plot.title, "soak.svg");
 }
