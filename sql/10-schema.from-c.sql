@@ -48,8 +48,21 @@ revoke all on net.http_request_queue, net._http_response from public;
 revoke all on sequence net.http_request_queue_id_seq from public;
 grant usage on schema net to public;
 
+-- Before, the role `postgres` could, also where another superuser owns the tables.
 do $$
 begin
-    raise notice 'pg_net: roles now see their own requests and responses only, and only the owner writes the tables';
+    if exists (select from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid <> c.relowner
+                where c.oid = 'net.http_request_queue'::pg_catalog.regclass and r.rolname = 'postgres') then
+        revoke all on net.http_request_queue, net._http_response from postgres cascade;
+        revoke all on sequence net.http_request_queue_id_seq from postgres cascade;
+        revoke all on schema net from postgres cascade;
+    end if;
+end
+$$;
+
+-- A warning: while a script of an extension runs, nothing less is shown.
+do $$
+begin
+    raise warning 'pg_net: roles now see their own requests and responses only, and only the owner writes the tables';
 end
 $$;

@@ -21,6 +21,7 @@ mod settings;
 mod signatures;
 mod support;
 mod transactions;
+mod update;
 mod urlencode;
 mod validation;
 mod volume;

@@ -1,0 +1,60 @@
+//! `ALTER EXTENSION pg_net UPDATE` in a database that has the C version, from each version of it.
+
+mod before;
+mod catalog;
+mod each_version;
+mod http_delete;
+mod old_sql;
+mod old_version;
+mod planted_triggers;
+mod platforms;
+mod rights;
+mod same_catalog;
+
+use std::sync::{Arc, Mutex};
+
+use postgres::error::DbError;
+use postgres::{Client, Config, NoTls};
+use testkit::Cluster;
+
+use crate::support::Bench;
+use old_version::Version;
+
+/// A server that has the scripts of the C version's SQL, and no extension yet.
+fn bench() -> Bench {
+    let mut bench = Bench::with(Cluster::builder().start());
+    old_sql::install(&mut bench.client);
+    bench
+}
+
+/// Makes the extension as this version of the C version did, in place of the one that is there.
+#[track_caller]
+fn create(client: &mut Client, version: Version) {
+    client
+        .batch_execute(&format!("drop extension if exists pg_net cascade; create extension pg_net version '{version}'"))
+        .unwrap_or_else(|error| panic!("create {version}: {error:?}"));
+}
+
+/// Switches to our SQL.
+#[track_caller]
+fn update(client: &mut Client) {
+    client.batch_execute("alter extension pg_net update").unwrap_or_else(|error| panic!("update: {error:?}"));
+    // The update wakes the worker as well, but that may be before the worker can see what the update changed.
+    client.batch_execute("select net.wake()").unwrap();
+}
+
+/// How often a worker has asked for the update in the log.
+fn times_asked_for(cluster: &Cluster, worker: i32) -> usize {
+    let says_who = format!(" [{worker}] ");
+    let asks = |line: &&str| line.contains(&says_who) && line.contains("ALTER EXTENSION pg_net UPDATE");
+    cluster.log().lines().filter(asks).count()
+}
+
+/// A connection that keeps the notices and warnings that it is sent.
+fn listening(cluster: &Cluster) -> (Client, Arc<Mutex<Vec<DbError>>>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ear = Arc::clone(&heard);
+    let mut config: Config = cluster.connection_string().parse().unwrap();
+    config.notice_callback(move |notice| ear.lock().unwrap().push(notice));
+    (config.connect(NoTls).unwrap(), heard)
+}

@@ -1,0 +1,195 @@
+//! What waits and what is stored survives, and what users built on the functions goes on working.
+
+use std::collections::BTreeMap;
+
+use postgres::Client;
+use testkit::{PATIENCE, wait_until};
+
+use super::old_version::{ALL, Version};
+use super::{bench, create, times_asked_for, update};
+use crate::support::{Bench, value};
+
+// Three servers at a time: each version has the worker restarted, which takes a second.
+#[test]
+fn from_0_8_to_0_13() {
+    each(&ALL[..9]);
+}
+
+#[test]
+fn from_0_14_to_0_19_1() {
+    each(&ALL[9..18]);
+}
+
+#[test]
+fn from_0_19_3_to_0_20_5() {
+    each(&ALL[18..]);
+}
+
+fn each(versions: &[Version]) {
+    let mut bench = bench();
+    for &version in versions {
+        println!("from {version}");
+        update_from(&mut bench, version);
+    }
+}
+
+/// A request, and what the receiver must get of it.
+struct Asked {
+    id: i64,
+    method: &'static str,
+    target: String,
+    body: &'static str,
+}
+
+const STORED: &str = "select string_agg((id, status_code, content_type, headers, content, timed_out, error_msg,
+                                         created)::text, e'\n' order by id)
+                        from net._http_response where id in (1, 2)";
+
+fn update_from(bench: &mut Bench, version: Version) {
+    create(&mut bench.client, version);
+    let worker = new_worker(bench, version);
+    store_responses(&mut bench.client);
+    let stored: String = value(&mut bench.client, STORED);
+    build_on_it(bench, version);
+    let before = functions(&mut bench.client);
+
+    let mut asked = ask(bench, version);
+    let waiting = "select array_agg(id order by id) from net.http_request_queue";
+    assert_eq!(bench.value::<Vec<i64>>(waiting), [3, 4, 5, 6], "{version}");
+    assert_eq!(arrivals(bench, version), 0, "sent before the update from {version}");
+
+    update(&mut bench.client);
+    let after = functions(&mut bench.client);
+    asked.extend(ask_again(bench, version));
+    for request in &asked {
+        assert_delivered(bench, version, request);
+    }
+    assert_eq!(asked.iter().map(|request| request.id).collect::<Vec<_>>(), [3, 4, 5, 6, 7, 8], "{version}");
+    assert_eq!(arrivals(bench, version), 6, "{version}: each once");
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0, "{version}");
+    assert_eq!(bench.value::<String>(STORED), stored, "{version}");
+    assert_eq!(bench.value::<i64>("select count(*) from mine.answers"), 8, "{version}");
+    assert_eq!(times_asked_for(&bench.cluster, worker), 1, "{version}");
+
+    for (signature, oid) in before {
+        let kept = if signature == "net.http_delete(text,jsonb,jsonb,integer)" { None } else { Some(&oid) };
+        assert_eq!(after.get(&signature), kept, "{version}: {signature}");
+    }
+    bench.client.batch_execute("drop schema mine cascade").unwrap();
+}
+
+/// Restarts the worker, as a server is that gets our library, and waits until the new one has said what it waits for.
+fn new_worker(bench: &mut Bench, version: Version) -> i32 {
+    let before = bench.cluster.worker_pid(&mut bench.client);
+    bench.client.batch_execute("select net.check_worker_is_up()").unwrap();
+    assert!(bench.value::<bool>("select net.worker_restart()"), "{version}");
+    let worker = wait_until("another worker", PATIENCE, || {
+        let worker = bench.cluster.worker_pid(&mut bench.client);
+        (worker != before).then_some(worker)
+    });
+    wait_until(&format!("the log to ask for the update from {version}"), PATIENCE, || {
+        times_asked_for(&bench.cluster, worker) > 0
+    });
+    worker
+}
+
+/// Two outcomes of the C version.
+fn store_responses(client: &mut Client) {
+    client
+        .batch_execute(
+            r#"insert into net._http_response (id, status_code, content_type, headers, content, timed_out, created)
+               values (nextval('net.http_request_queue_id_seq'), 201, 'text/plain', '{"a": "b"}', 'kept', false,
+                       now() - interval '1 hour');
+               insert into net._http_response (id, timed_out, error_msg)
+               values (nextval('net.http_request_queue_id_seq'), true, 'Timeout was reached')"#,
+        )
+        .unwrap();
+}
+
+/// A trigger that asks, a view that asks, and one that shows the responses.
+fn build_on_it(bench: &mut Bench, version: Version) {
+    let (posted, viewed) = (url(bench, version, "trigger"), url(bench, version, "view"));
+    bench
+        .client
+        .batch_execute(&format!(
+            "create schema mine;
+             create table mine.orders (id int);
+             create function mine.tell() returns trigger language plpgsql as $$
+             begin
+                 perform net.http_post('{posted}?order=' || new.id, body := '{{\"new\": true}}');
+                 return new;
+             end
+             $$;
+             create trigger tell after insert on mine.orders for each row execute function mine.tell();
+             create view mine.question as select net.http_get('{viewed}') as id;
+             create view mine.answers as select id, status_code, error_msg from net._http_response"
+        ))
+        .unwrap();
+}
+
+/// Through each of the old functions, and a trigger of a user's.
+fn ask(bench: &mut Bench, version: Version) -> Vec<Asked> {
+    let (with_body, body) =
+        if version.deletes_with_body() { (r#", body := '{"n": 2}'"#, r#"{"n": 2}"#) } else { ("", "") };
+    let calls = [
+        ("GET", "get", r#"params := '{"a b": "c&d"}'"#, "?a%20b=c%26d", ""),
+        ("POST", "post", r#"body := '{"n": 1}', params := '{"a": "1"}'"#, "?a=1", r#"{"n": 1}"#),
+        ("DELETE", "delete", &format!("params := '{{\"a\": \"2\"}}'{with_body}"), "?a=2", body),
+    ];
+    let mut asked = Vec::new();
+    for (method, function, arguments, query, body) in calls {
+        let sql = format!("select net.http_{function}('{}', {arguments})", url(bench, version, function));
+        let target = format!("/{version}/{function}{query}");
+        asked.push(Asked { id: bench.ask(&sql), method, target, body });
+    }
+    asked.push(order(bench, version, 1));
+    asked
+}
+
+/// Through what users built before the update.
+fn ask_again(bench: &mut Bench, version: Version) -> [Asked; 2] {
+    let order = order(bench, version, 2);
+    let mut transaction = bench.client.transaction().unwrap();
+    let id = transaction.query_one("select id from mine.question", &[]).unwrap().get(0);
+    let timeout = "select timeout_milliseconds from net.http_request_queue where id = $1";
+    assert_eq!(transaction.query_one(timeout, &[&id]).unwrap().get::<_, i32>(0), 5000, "{version}");
+    transaction.commit().unwrap();
+    [order, Asked { id, method: "GET", target: format!("/{version}/view"), body: "" }]
+}
+
+/// An order, of which the trigger tells.
+fn order(bench: &mut Bench, version: Version, number: u8) -> Asked {
+    bench.client.batch_execute(&format!("insert into mine.orders values ({number})")).unwrap();
+    Asked {
+        id: bench.value("select last_value from net.http_request_queue_id_seq"),
+        method: "POST",
+        target: format!("/{version}/trigger?order={number}"),
+        body: r#"{"new": true}"#,
+    }
+}
+
+fn url(bench: &Bench, version: Version, path: &str) -> String {
+    bench.receiver.url(&format!("/{version}/{path}"))
+}
+
+fn arrivals(bench: &Bench, version: Version) -> usize {
+    let prefix = format!("/{version}/");
+    bench.receiver.requests().iter().filter(|request| request.target.starts_with(&prefix)).count()
+}
+
+#[track_caller]
+fn assert_delivered(bench: &mut Bench, version: Version, asked: &Asked) {
+    let answer = bench.response(asked.id);
+    assert_eq!((answer.status_code, answer.content.as_deref()), (Some(200), Some("ok")), "{version}: {answer:?}");
+    let got = bench.receiver.wait_for_request(&asked.target, |request| request.target == asked.target);
+    assert_eq!((got.method.as_str(), got.text().as_str()), (asked.method, asked.body), "{version}: {}", asked.target);
+    if asked.method == "POST" {
+        assert_eq!(got.header("content-type"), Some("application/json"), "{version}");
+    }
+}
+
+/// The oids of the functions, by their signatures.
+fn functions(client: &mut Client) -> BTreeMap<String, u32> {
+    let sql = "select oid::regprocedure::text, oid from pg_proc where pronamespace = 'net'::regnamespace";
+    client.query(sql, &[]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+}

@@ -1,0 +1,90 @@
+//! What platforms do to the functions after `CREATE EXTENSION`, under the C version and under ours.
+
+use postgres::Client;
+
+use super::old_version::{LAST_WITHOUT_BODY, NEWEST, OLDEST, Version};
+use super::{bench, create, update};
+use crate::support::{Bench, ask, error_of, value};
+
+const SETUP: &str = "
+    alter function net.http_get(text, jsonb, jsonb, integer) security definer;
+    alter function net.http_post(text, jsonb, jsonb, jsonb, integer) security definer;
+    alter function net.http_get(text, jsonb, jsonb, integer) set search_path = net;
+    alter function net.http_post(text, jsonb, jsonb, jsonb, integer) set search_path = net;
+    revoke all on function net.http_get(text, jsonb, jsonb, integer) from public;
+    revoke all on function net.http_post(text, jsonb, jsonb, jsonb, integer) from public;
+    grant usage on schema net to service, other;
+    grant execute on function net.http_get(text, jsonb, jsonb, integer) to service;
+    grant execute on function net.http_post(text, jsonb, jsonb, jsonb, integer) to service;
+    revoke all on schema net from public";
+
+#[test]
+fn is_kept_by_the_update() {
+    let mut bench = bench();
+    bench.client.batch_execute("create role service login; create role other login").unwrap();
+    for version in [OLDEST, Version(0, 12, 0), LAST_WITHOUT_BODY, NEWEST] {
+        create(&mut bench.client, version);
+        bench.client.batch_execute(SETUP).unwrap();
+        let mut service = bench.cluster.connect_as("service", "postgres");
+        let waiting = call(&mut service, &bench, &format!("/{version}/before"));
+        assert_refused(&bench, version);
+
+        update(&mut bench.client);
+        let later = call(&mut service, &bench, &format!("/{version}/after"));
+        // The same session as before, and a new one.
+        let last = call(&mut bench.cluster.connect_as("service", "postgres"), &bench, &format!("/{version}/anew"));
+        assert_refused(&bench, version);
+        assert_answered(&mut bench, waiting.into_iter().chain(later).chain(last));
+        for path in ["before", "after", "anew"] {
+            assert_received(&bench, &format!("/{version}/{path}"));
+        }
+
+        // The rows are those of the role that called.
+        let its = format!("select array_agg(id order by id) from net._http_response where id >= {}", later[0]);
+        assert_eq!(value::<Vec<i64>>(&mut service, &its), [later, last].concat(), "{version}");
+        let mut other = bench.cluster.connect_as("other", "postgres");
+        assert_eq!(value::<i64>(&mut other, "select count(*) from net._http_response"), 0, "{version}");
+    }
+}
+
+#[test]
+fn works_on_a_new_database() {
+    let mut bench = Bench::new();
+    bench.client.batch_execute("create role service login; create role other login").unwrap();
+    bench.client.batch_execute(SETUP).unwrap();
+    let ids = call(&mut bench.cluster.connect_as("service", "postgres"), &bench, "/new");
+    assert_answered(&mut bench, ids);
+    assert_received(&bench, "/new");
+    assert_refused(&bench, NEWEST);
+    assert_eq!(bench.receiver.count(), 2);
+}
+
+/// Calls both functions.
+fn call(client: &mut Client, bench: &Bench, path: &str) -> [i64; 2] {
+    let url = bench.receiver.url(path);
+    ["http_get", "http_post"].map(|function| ask(client, &format!("select net.{function}('{url}')")))
+}
+
+fn assert_refused(bench: &Bench, version: Version) {
+    let mut other = bench.cluster.connect_as("other", "postgres");
+    for function in ["http_get", "http_post"] {
+        let (state, message) = error_of(&mut other, &format!("select net.{function}('http://127.0.0.1:1/')"));
+        assert_eq!(state, "42501", "{version}: {message}");
+        assert!(message.contains(function), "{version}: {message}");
+    }
+}
+
+fn assert_answered(bench: &mut Bench, ids: impl IntoIterator<Item = i64>) {
+    for id in ids {
+        let answer = bench.response(id);
+        assert_eq!((answer.status_code, answer.error_msg.as_deref()), (Some(200), None), "{answer:?}");
+    }
+}
+
+fn assert_received(bench: &Bench, path: &str) {
+    let requests = bench.receiver.requests();
+    let mut methods: Vec<_> =
+        requests.iter().filter(|request| request.path() == path).map(|request| request.method.as_str()).collect();
+    methods.sort_unstable();
+    assert_eq!(methods, ["GET", "POST"], "{path}");
+}

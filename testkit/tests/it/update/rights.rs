@@ -1,0 +1,83 @@
+//! Everybody could read and write both tables since 0.12; after the update nobody but the owner writes, and a role sees
+//! what it asked for.
+
+use super::old_version::{NEWEST, Version};
+use super::{bench, create, update};
+use crate::support::{ask, assert_works, error_of, value};
+
+const TAMPERING: [&str; 7] = [
+    "insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
+     values ('GET', 'http://127.0.0.1:1/', '{}', 1000)",
+    "update net.http_request_queue set url = 'http://127.0.0.1:1/'",
+    "delete from net.http_request_queue",
+    "insert into net._http_response (id) values (99)",
+    "delete from net._http_response",
+    "truncate net.http_request_queue, net._http_response",
+    "select nextval('net.http_request_queue_id_seq')",
+];
+
+#[test]
+fn of_everybody_on_the_tables_are_gone() {
+    for version in [Version(0, 12, 0), NEWEST] {
+        let mut bench = bench();
+        bench.client.batch_execute("create role alice login; create role bob login").unwrap();
+        create(&mut bench.client, version);
+        let (mut alice, mut bob) =
+            (bench.cluster.connect_as("alice", "postgres"), bench.cluster.connect_as("bob", "postgres"));
+        for tampering in TAMPERING {
+            alice
+                .batch_execute(&format!("begin; {tampering}; rollback"))
+                .unwrap_or_else(|error| panic!("{version} lets everybody {tampering}: {error}"));
+        }
+        let url = bench.receiver.url("/asked");
+        let waiting = ask(&mut alice, &format!("select net.http_get('{url}?by=alice-before')"));
+        bench.client.batch_execute("insert into net._http_response (id, content) values (1000, 'secret')").unwrap();
+
+        update(&mut bench.client);
+        for tampering in TAMPERING {
+            assert_eq!(error_of(&mut alice, tampering).0, "42501", "{version}: {tampering}");
+        }
+        let by_alice = ask(&mut alice, &format!("select net.http_get('{url}?by=alice')"));
+        let by_bob = ask(&mut bob, &format!("select net.http_get('{url}?by=bob')"));
+        for id in [waiting, by_alice, by_bob] {
+            assert_eq!(bench.response(id).status_code, Some(200), "{version}");
+        }
+        let targets: Vec<_> = bench.receiver.requests().iter().map(|request| request.target.clone()).collect();
+        assert_eq!(targets.len(), 3, "{targets:?}");
+
+        // What came before the update belongs to no role that could be known.
+        let visible = "select array_agg(id order by id) from net._http_response";
+        assert_eq!(value::<Vec<i64>>(&mut alice, visible), [by_alice], "{version}");
+        assert_eq!(value::<Vec<i64>>(&mut bob, visible), [by_bob], "{version}");
+        assert_eq!(bench.value::<Vec<i64>>(visible), [waiting, by_alice, by_bob, 1000], "{version}");
+    }
+}
+
+/// Before 0.12 the role `postgres` had every right, whoever owned the tables.
+#[test]
+fn of_the_role_postgres_are_gone_where_another_owns_the_tables() {
+    const RIGHTS: [&str; 3] = [
+        "truncate net.http_request_queue, net._http_response",
+        "create trigger planted after insert on net._http_response
+             for each row execute function suppress_redundant_updates_trigger()",
+        "create table net.planted ()",
+    ];
+    let mut bench = bench();
+    bench.client.batch_execute("create role boss superuser login").unwrap();
+    let mut boss = bench.cluster.connect_as("boss", "postgres");
+    boss.batch_execute("alter role postgres rename to first; create role postgres login").unwrap();
+    create(&mut boss, Version(0, 11, 0));
+    let mut postgres = bench.cluster.connect();
+    for right in RIGHTS {
+        postgres.batch_execute(&format!("begin; {right}; rollback")).unwrap_or_else(|error| panic!("{right}: {error}"));
+    }
+    update(&mut boss);
+    for right in RIGHTS {
+        assert_eq!(error_of(&mut postgres, right).0, "42501", "{right}");
+    }
+    assert_works(&mut postgres, &bench.receiver);
+    assert_works(&mut boss, &bench.receiver);
+    let visible = "select array_agg(id order by id) from net._http_response";
+    assert_eq!(value::<Vec<i64>>(&mut postgres, visible), [1]);
+    assert_eq!(value::<Vec<i64>>(&mut boss, visible), [1, 2]);
+}

@@ -1,0 +1,62 @@
+//! An updated database is a new one, but for what is deliberate: requests keep the C version's timeout of 5 s.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use super::old_version::ALL;
+use super::{bench, catalog, create, update};
+
+#[test]
+fn as_a_new_database_has_but_for_the_default_timeout() {
+    let bench = bench();
+    let mut admin = bench.cluster.connect();
+    admin.batch_execute("create role boss superuser").unwrap();
+    admin.batch_execute("create database new").unwrap();
+    // Owned by the bootstrap superuser, as mostly, and by another one.
+    for owner in ["postgres", "boss"] {
+        let [mut new, mut updated] = ["new", "postgres"].map(|database| {
+            let mut client = bench.cluster.connect_as("postgres", database);
+            client.batch_execute(&format!("set role {owner}; drop extension if exists pg_net cascade")).unwrap();
+            client
+        });
+        new.batch_execute("create extension pg_net").unwrap();
+        let new = catalog::read(&mut new);
+        assert!(new.len() > 500, "{} facts", new.len());
+        let deliberate = deliberate(&new);
+        for version in ALL {
+            create(&mut updated, version);
+            assert!(different(&new, &catalog::read(&mut updated)).len() > 100, "{version} is another one");
+            update(&mut updated);
+            assert_eq!(different(&new, &catalog::read(&mut updated)), deliberate, "{version}, owned by {owner}");
+        }
+        print(&format!("{} facts of a new database and of {} updated ones, owned by {owner}", new.len(), ALL.len()));
+        print(&format!("differ in nothing but the default timeout:\n{}", lines(&deliberate)));
+    }
+}
+
+/// Past the test harness, which shows the output of tests that fail only.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn lines(facts: &BTreeSet<String>) -> String {
+    facts.iter().map(|fact| format!("    {fact}\n")).collect()
+}
+
+/// What one has and the other has not.
+fn different(new: &BTreeSet<String>, updated: &BTreeSet<String>) -> BTreeSet<String> {
+    let only_new = new.difference(updated).map(|fact| format!("- {fact}"));
+    only_new.chain(updated.difference(new).map(|fact| format!("+ {fact}"))).collect()
+}
+
+/// The three request functions' defaults.
+fn deliberate(new: &BTreeSet<String>) -> BTreeSet<String> {
+    const IN_NEW: &str = "timeout_milliseconds integer DEFAULT 2000";
+    const IN_UPDATED: &str = "timeout_milliseconds integer DEFAULT 5000";
+    let timeouts: Vec<_> = new.iter().filter(|fact| fact.contains(IN_NEW)).collect();
+    assert_eq!(timeouts.len(), 3, "{timeouts:?}");
+    timeouts
+        .into_iter()
+        .flat_map(|fact| [format!("- {fact}"), format!("+ {}", fact.replace(IN_NEW, IN_UPDATED))])
+        .collect()
+}
