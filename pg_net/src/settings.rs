@@ -20,6 +20,7 @@ static USERNAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::ne
 static MAX_IN_FLIGHT: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_IN_FLIGHT_PER_ORIGIN: GucSetting<i32> = GucSetting::<i32>::new(200);
 static MAX_RESPONSE_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
+static TLS_CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Makes the settings known. Called once, while the library is preloaded.
 pub(crate) fn define() {
@@ -94,6 +95,14 @@ pub(crate) fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_BYTE,
     );
+    GucRegistry::define_string_guc(
+        c"pg_net.tls_ca_file",
+        c"PEM file of certificate authorities that are trusted besides the system's.",
+        c"Read again when the configuration is reloaded.",
+        &TLS_CA_FILE,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
 }
 
 #[pg_guard]
@@ -133,6 +142,7 @@ pub(crate) fn policy() -> engine::Policy {
         max_in_flight: MAX_IN_FLIGHT.get() as usize,
         max_in_flight_per_origin: MAX_IN_FLIGHT_PER_ORIGIN.get() as usize,
         max_response_bytes: MAX_RESPONSE_BYTES.get() as usize,
+        ca_file: text(&TLS_CA_FILE).map(Into::into),
         user_agent: format!("pg_net/{}", crate::VERSION),
         ..engine::Policy::default()
     }

@@ -1,6 +1,6 @@
 //! Debian's nginx: TLS, HTTP/2, compression, kept connections.
 
-use testkit::{Cluster, Nginx};
+use testkit::{Cluster, Nginx, PATIENCE, wait_until};
 
 use crate::support::Bench;
 
@@ -41,6 +41,29 @@ fn tls_with_http_2_from_an_authority_that_the_server_trusts() {
     let requests = nginx.wait_for(3);
     assert!(requests.iter().all(|request| request.server_protocol == "HTTP/2.0"), "{requests:?}");
     assert!(requests.iter().all(|request| request.connection == requests[0].connection), "one connection");
+}
+
+/// A server trusts an authority when its file is named, and another one when the file has changed and is read again.
+#[test]
+fn the_authority_of_a_setting() {
+    let (first, second) = (Nginx::start(), Nginx::start());
+    let mut bench = Bench::new();
+    bench.get_url(&first.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
+
+    let file = bench.cluster.data_directory().join("authority.pem");
+    let mut trust = |nginx: &Nginx, bench: &mut Bench| {
+        std::fs::copy(nginx.authority_file(), &file).unwrap();
+        let set = format!("alter system set pg_net.tls_ca_file = '{}'", file.display());
+        bench.client.batch_execute(&set).unwrap();
+        bench.client.batch_execute("select pg_reload_conf()").unwrap();
+        wait_until("an accepted certificate", PATIENCE, || {
+            bench.get_url(&nginx.tls_url("/status/201")).status_code == Some(201)
+        });
+        assert!(nginx.requests().iter().all(|request| request.status == "201"));
+    };
+    trust(&first, &mut bench);
+    bench.get_url(&second.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
+    trust(&second, &mut bench);
 }
 
 #[test]
