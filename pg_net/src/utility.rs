@@ -1,10 +1,10 @@
 //! Commands that concern the worker: those that need a database to themselves, and `COMMIT PREPARED`.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 use std::time::Duration;
 
 use pgrx::pg_guard;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, NodeTag};
 
 use crate::{shared, wake};
@@ -50,8 +50,9 @@ macro_rules! forward {
     };
 }
 
-/// The hook. Every utility command of the server comes through here, so whatever does not concern the worker is passed on
-/// from a frame that owns nothing, without a guard: an error of the command jumps over it and stays exactly what it was.
+/// The hook. Every utility command of the server comes through here. It is passed on from a frame that owns nothing, without
+/// a guard: an error of the command jumps over it and stays exactly what it was. What we have to do is done before, and
+/// undone when the transaction ends.
 unsafe extern "C-unwind" fn run(
     statement: *mut pg_sys::PlannedStmt,
     source: *const c_char,
@@ -62,55 +63,25 @@ unsafe extern "C-unwind" fn run(
     destination: *mut pg_sys::DestReceiver,
     completion: *mut pg_sys::QueryCompletion,
 ) {
-    // SAFETY: Postgres passes a planned utility statement.
-    if unsafe { concerns_worker((*statement).utilityStmt) } {
-        // SAFETY: passes on what came.
-        unsafe {
-            run_guarded(
-                statement,
-                source,
-                #[cfg(not(feature = "pg13"))]
-                read_only,
-                context,
-                parameters,
-                environment,
-                destination,
-                completion,
-            );
+    // SAFETY: Postgres passes a planned utility statement; it is passed on as it came, to a hook that was set as ours is.
+    unsafe {
+        if concerns_worker((*statement).utilityStmt) {
+            prepare((*statement).utilityStmt);
         }
-    } else {
-        // SAFETY: passes on what came, to a hook that was set as ours is.
-        unsafe { forward!(statement, source, read_only, context, parameters, environment, destination, completion) };
+        forward!(statement, source, read_only, context, parameters, environment, destination, completion);
     }
 }
 
 #[pg_guard]
-#[allow(clippy::too_many_arguments, reason = "the hook's signature is Postgres'")]
-unsafe extern "C-unwind" fn run_guarded(
-    statement: *mut pg_sys::PlannedStmt,
-    source: *const c_char,
-    #[cfg(not(feature = "pg13"))] read_only: bool,
-    context: pg_sys::ProcessUtilityContext::Type,
-    parameters: pg_sys::ParamListInfo,
-    environment: *mut pg_sys::QueryEnvironment,
-    destination: *mut pg_sys::DestReceiver,
-    completion: *mut pg_sys::QueryCompletion,
-) {
-    // SAFETY: Postgres passes a planned utility statement.
-    let command = unsafe { Command::of((*statement).utilityStmt) };
-    let _closed = match &command {
-        Command::NeedsDatabase(name) => Closed::database(name),
-        _ => None,
-    };
-    // SAFETY: passes on what came; the boundary turns an error into a panic, so that the database is reopened on the way out.
-    unsafe {
-        pg_guard_ffi_boundary(|| {
-            forward!(statement, source, read_only, context, parameters, environment, destination, completion);
-        });
-    }
-    if matches!(command, Command::CommitPrepared) {
-        wake::note_any_key();
-        wake::wake_at_commit();
+unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
+    // SAFETY: the caller passes a utility statement that concerns the worker.
+    match unsafe { Command::of(node) } {
+        Command::NeedsDatabase(name) => close(&name),
+        Command::CommitPrepared => {
+            wake::note_any_key();
+            wake::wake_at_commit();
+        }
+        Command::Other => {}
     }
 }
 
@@ -193,33 +164,32 @@ unsafe fn template(statement: &pg_sys::CreatedbStmt) -> Command {
     Command::Other
 }
 
-/// Keeps the worker out of a database until dropped, also by an error of the command.
-struct Closed;
+thread_local! {
+    /// Whether the transaction that runs keeps the worker out of a database.
+    static CLOSED: Cell<bool> = const { Cell::new(false) };
+}
 
-impl Closed {
-    /// Asks the worker to leave the database and waits until it has. Nothing where the worker is elsewhere, or where the
-    /// caller could not run the command anyway.
-    fn database(name: &CStr) -> Option<Self> {
-        // SAFETY: catalog look-ups within the command's transaction.
-        let database = unsafe {
-            let database = pg_sys::get_database_oid(name.as_ptr(), true);
-            if database == pg_sys::InvalidOid || !may_close(database) {
-                return None;
-            }
-            database
-        };
-        let shared = shared::get();
-        if !shared.serves(database) || !shared.close(database) {
-            return None;
+/// Asks the worker to leave a database, and to stay out until the transaction has ended; waits until it has left. Does
+/// nothing where the worker is elsewhere, or where the caller could not run the command anyway.
+fn close(name: &CStr) {
+    // SAFETY: catalog look-ups within the command's transaction.
+    let database = unsafe {
+        let database = pg_sys::get_database_oid(name.as_ptr(), true);
+        if database == pg_sys::InvalidOid || !may_close(database) {
+            return;
         }
-        let closed = Self;
+        database
+    };
+    let shared = shared::get();
+    if shared.serves(database) && shared.close(database) {
+        CLOSED.set(true);
         shared.state_changed.wait_at_most(LEAVE, || !shared.serves(database));
-        Some(closed)
     }
 }
 
-impl Drop for Closed {
-    fn drop(&mut self) {
+/// Lets the worker in again. Called when a transaction ends, either way; cannot raise.
+pub(crate) fn transaction_ended() {
+    if CLOSED.take() {
         shared::get().reopen();
     }
 }

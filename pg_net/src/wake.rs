@@ -1,8 +1,12 @@
 //! What a transaction owes the worker, paid when it commits.
 //!
-//! One callback, registered before any backend exists, and a note for the transaction that runs in this one: however many
+//! Two callbacks, registered before any backend exists, and a note for the transaction that runs in this one: however many
 //! requests it makes, the worker is woken once. A savepoint that is rolled back takes nothing off the note; at worst the
 //! worker is woken and finds nothing.
+//!
+//! The first callback comes when the transaction has committed. The debt is paid in the second, a little later: when the
+//! other processes have been told which of their catalog caches are out of date, and the locks are gone. A worker that was
+//! woken before might not see a table that this very transaction has made.
 
 use std::cell::Cell;
 
@@ -11,7 +15,7 @@ use pgrx::pg_sys::XactEvent;
 use pgrx::{pg_guard, pg_sys};
 
 use crate::pg::server;
-use crate::shared;
+use crate::{shared, utility};
 
 #[derive(Clone, Copy)]
 struct Owed {
@@ -26,7 +30,10 @@ struct Owed {
 const NOTHING: Owed = Owed { keys: None, wake: false, restart: false };
 
 thread_local! {
+    /// By the transaction that runs.
     static OWED: Cell<Owed> = const { Cell::new(NOTHING) };
+    /// By the transaction that has committed and is being wound up.
+    static DUE: Cell<Owed> = const { Cell::new(NOTHING) };
     static LAST_KEY: Cell<Option<Key>> = const { Cell::new(None) };
 }
 
@@ -65,23 +72,40 @@ pub(crate) fn restart_at_commit() {
     owe(|owed| owed.restart = true);
 }
 
-/// Registers the callback. Called once, while the library is preloaded; backends inherit it.
+/// Registers the callbacks. Called once, while the library is preloaded; backends inherit them.
 pub(crate) fn install() {
-    // SAFETY: the callback is a function of this library, which is never unloaded.
-    unsafe { pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut()) };
+    // SAFETY: the callbacks are functions of this library, which is never unloaded.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut());
+        pg_sys::RegisterResourceReleaseCallback(Some(at_release), std::ptr::null_mut());
+    }
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn at_end(event: XactEvent::Type, _argument: *mut std::ffi::c_void) {
     match event {
-        // The rows are visible by now. An error here would take the server down: atomics, a signal and a latch cannot raise.
-        XactEvent::XACT_EVENT_COMMIT => pay(OWED.replace(NOTHING)),
+        XactEvent::XACT_EVENT_COMMIT => DUE.set(OWED.replace(NOTHING)),
         // After PREPARE it is another session's COMMIT PREPARED that brings the rows; see `utility`.
         XactEvent::XACT_EVENT_ABORT | XactEvent::XACT_EVENT_PREPARE => OWED.set(NOTHING),
-        _ => {}
+        _ => return,
+    }
+    utility::transaction_ended();
+}
+
+/// Called for each phase and each owner of resources that is released, so mostly with nothing due.
+#[pg_guard]
+unsafe extern "C-unwind" fn at_release(
+    phase: pg_sys::ResourceReleasePhase::Type,
+    is_commit: bool,
+    is_top_level: bool,
+    _argument: *mut std::ffi::c_void,
+) {
+    if phase == pg_sys::ResourceReleasePhase::RESOURCE_RELEASE_AFTER_LOCKS && is_commit && is_top_level {
+        pay(DUE.replace(NOTHING));
     }
 }
 
+/// An error here would take the server down: atomics, a signal and a latch cannot raise.
 fn pay(owed: Owed) {
     if owed.keys.is_none() && !owed.wake && !owed.restart {
         return;

@@ -162,3 +162,19 @@ fn sessions_at_once_each_send() {
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
     assert_eq!(bench.receiver.count(), 400);
 }
+
+/// The worker is woken when it can see what the transaction has made, and not a moment before.
+#[test]
+fn a_transaction_that_creates_the_extension_may_use_it() {
+    let cluster = Cluster::builder().start();
+    let (mut client, receiver) = (cluster.connect(), Receiver::start());
+    for round in 1..=5 {
+        let url = receiver.url(&format!("/round/{round}"));
+        client
+            .batch_execute(&format!("begin; create extension pg_net; select net.http_get('{url}'); commit"))
+            .unwrap();
+        assert_eq!(testkit::response(&mut client, 1).status_code, Some(200), "round {round}");
+        client.batch_execute("drop extension pg_net").unwrap();
+    }
+    assert_eq!(receiver.count(), 5);
+}

@@ -39,8 +39,6 @@ fn create(client: &mut Client, version: Version) {
 #[track_caller]
 fn update(client: &mut Client) {
     client.batch_execute("alter extension pg_net update").unwrap_or_else(|error| panic!("update: {error:?}"));
-    // The update wakes the worker as well, but that may be before the worker can see what the update changed.
-    client.batch_execute("select net.wake()").unwrap();
 }
 
 /// How often a worker has asked for the update in the log.
