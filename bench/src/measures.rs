@@ -1,6 +1,7 @@
 //! The parts of a run. Each boots what it needs, and adds rows and notes to the report.
 
 mod backlog;
+mod burst;
 mod calls;
 mod hang;
 mod latency;
@@ -22,6 +23,7 @@ pub(crate) type Measure = fn(&mut Report, &Path);
 
 /// The parts of `make bench`, in the order in which they run.
 pub(crate) const ALL: &[(&str, Measure)] = &[
+    ("burst", burst::run),
     ("get", requests::get),
     ("post", requests::post),
     ("unlogged", unlogged::run),

@@ -43,6 +43,7 @@ impl Plot<'_> {
         let mut chart = ChartBuilder::on(&area)
             .caption(self.title, ("sans-serif", 18))
             .margin(12)
+            .margin_right(24)
             .x_label_area_size(44)
             .y_label_area_size(70)
             .build_cartesian_2d(left..right, 0.0..top)?;

@@ -60,9 +60,8 @@ pub(crate) fn run(report: &mut Report, _: &Path) {
         met: p99 <= 50.0,
     });
     report.note(format!(
-        "p99 of {ROUNDS} rounds: to the response row {} ms; to the arrival {} ms; the first arrived after {} ms; all in \
-         one transaction, \
-         from when the client knew that it was committed",
+        "p99 of {ROUNDS} rounds: to the response row {} ms; to the arrival {} ms; the first arrived after {} ms; all in one \
+         transaction, from when the client knew that it was committed",
         Spread(&recorded),
         Spread(&arrival),
         Spread(&first)

@@ -43,6 +43,18 @@ fn tls_with_http_2_from_an_authority_that_the_server_trusts() {
     assert!(requests.iter().all(|request| request.connection == requests[0].connection), "one connection");
 }
 
+#[test]
+fn ten_thousand_in_one_transaction() {
+    let mut bench = Bench::new();
+    let nginx = Nginx::start();
+    let url = nginx.url("/");
+    bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 10000)")).unwrap();
+    assert_eq!(nginx.wait_for(10_000).len(), 10_000);
+    let answers = testkit::responses(&mut bench.client, 10_000);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{:?}", answers[0]);
+    assert!(answers.iter().map(|answer| answer.id.unwrap()).eq(1..=10_000), "each once");
+}
+
 /// A server trusts an authority when its file is named, and another one when the file has changed and is read again.
 #[test]
 fn the_authority_of_a_setting() {
@@ -51,7 +63,7 @@ fn the_authority_of_a_setting() {
     bench.get_url(&first.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
 
     let file = bench.cluster.data_directory().join("authority.pem");
-    let mut trust = |nginx: &Nginx, bench: &mut Bench| {
+    let trust = |nginx: &Nginx, bench: &mut Bench| {
         std::fs::copy(nginx.authority_file(), &file).unwrap();
         let set = format!("alter system set pg_net.tls_ca_file = '{}'", file.display());
         bench.client.batch_execute(&set).unwrap();

@@ -170,9 +170,7 @@ fn a_transaction_that_creates_the_extension_may_use_it() {
     let (mut client, receiver) = (cluster.connect(), Receiver::start());
     for round in 1..=5 {
         let url = receiver.url(&format!("/round/{round}"));
-        client
-            .batch_execute(&format!("begin; create extension pg_net; select net.http_get('{url}'); commit"))
-            .unwrap();
+        client.batch_execute(&format!("begin; create extension pg_net; select net.http_get('{url}'); commit")).unwrap();
         assert_eq!(testkit::response(&mut client, 1).status_code, Some(200), "round {round}");
         client.batch_execute("drop extension pg_net").unwrap();
     }
