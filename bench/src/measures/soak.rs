@@ -61,7 +61,7 @@ pub(crate) fn run(report: &mut Report, results: &Path) {
         x: "seconds",
         y: "KiB",
         factor: None,
-        legend: SeriesLabelPosition::UpperLeft,
+        legend: SeriesLabelPosition::MiddleRight,
         lines,
     };
     plot.write(&results.join("soak.svg"));
