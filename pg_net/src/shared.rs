@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, 
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::latch;
+use crate::pg::{latch, server};
 
 mod condition;
 mod notes;
@@ -73,9 +73,12 @@ impl Shared {
         self.poke();
     }
 
-    /// Sets the worker's latch.
-    fn poke(&self) {
-        latch::set(self.place.load(SeqCst), self.pid.load(SeqCst));
+    /// Sets the worker's latch; where there is no worker, sees to it that one comes.
+    pub(crate) fn poke(&self) {
+        match self.pid.load(SeqCst) {
+            0 => server::nudge_postmaster(),
+            pid => latch::set(self.place.load(SeqCst), pid),
+        }
     }
 
     /// Whether a commit asked for the queue to be read since the last call.

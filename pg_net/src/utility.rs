@@ -207,6 +207,24 @@ unsafe fn may_close(database: pg_sys::Oid) -> bool {
         let owns = pg_sys::pg_database_ownercheck(database, user);
         #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
         let owns = pg_sys::object_ownercheck(pg_sys::DatabaseRelationId, database, user);
-        owns || pg_sys::have_createdb_privilege()
+        owns || may_create_databases(user)
+    }
+}
+
+/// Whether a role has CREATEDB. Postgres' own function for it is not in the headers of every minor version.
+///
+/// # Safety
+///
+/// Within a transaction.
+unsafe fn may_create_databases(role: pg_sys::Oid) -> bool {
+    // SAFETY: the row of pg_authid stays valid until it is released, and is read only before.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::AUTHOID as i32, role.into());
+        if tuple.is_null() {
+            return false;
+        }
+        let may = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_authid>()).rolcreatedb;
+        pg_sys::ReleaseSysCache(tuple);
+        may
     }
 }

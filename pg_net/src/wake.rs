@@ -118,6 +118,8 @@ fn pay(owed: Owed) {
         if owed.wake {
             shared.wake_worker();
         }
+    } else if owed.wake && !shared.is_running() {
+        shared.poke();
     }
     if owed.restart {
         server::reload_configuration();

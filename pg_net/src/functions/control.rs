@@ -32,6 +32,7 @@ fn restart_worker(_: &Call) -> Answer {
 
 fn wait_until_worker_runs(_: &Call) -> Answer {
     let shared = shared::get();
+    shared.poke();
     shared.state_changed.wait_until(|| shared.is_running_as_wanted());
     VOID
 }

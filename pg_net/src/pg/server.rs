@@ -29,6 +29,16 @@ pub(crate) fn reload_configuration() {
     let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(postmaster), nix::sys::signal::Signal::SIGHUP);
 }
 
+/// Has the postmaster look whether a worker is to be started.
+///
+/// Up to Postgres 15, an exit that reaches the postmaster just before it goes to sleep does not shorten that sleep, which
+/// takes up to a minute; any signal does. Safe in a commit callback: it cannot raise.
+pub(crate) fn nudge_postmaster() {
+    // SAFETY: a plain variable, set before any backend exists.
+    let postmaster = unsafe { pg_sys::PostmasterPid };
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(postmaster), nix::sys::signal::Signal::SIGUSR1);
+}
+
 /// Sets a setting for this session.
 pub(crate) fn set_for_session(name: &std::ffi::CStr, value: &std::ffi::CStr) {
     // SAFETY: both are C strings that Postgres copies.
