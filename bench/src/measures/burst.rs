@@ -57,7 +57,7 @@ fn beside_a_slow_one(lab: &mut Lab, report: &mut Report) {
 }
 
 fn many(lab: &mut Lab, report: &mut Report) {
-    let nginx = Nginx::start_quiet("location / { return 200 ok; }");
+    let nginx = Nginx::start_quiet("");
     let call = drain::get(&nginx.url("/"));
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
