@@ -300,7 +300,7 @@ fn request(row: &QueueRow, key: Key, target: Target) -> Result<Request, Failure>
         .ok_or_else(|| Failure::invalid("timeout_milliseconds must be above 0"))?;
     let mut request = Request::new(key, &method, target, body, Duration::from_millis(milliseconds))?;
     if let Some(headers) = row.jsonb(5) {
-        if !headers.is_object() && !headers.is_null() {
+        if !headers.is_object() {
             return Err(Failure::invalid("headers must be a JSON object"));
         }
         headers.each(|name, value| match value {
