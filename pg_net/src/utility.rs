@@ -165,8 +165,8 @@ unsafe fn template(statement: &pg_sys::CreatedbStmt) -> Command {
 }
 
 thread_local! {
-    /// Whether the transaction that runs keeps the worker out of a database.
-    static CLOSED: Cell<bool> = const { Cell::new(false) };
+    /// What keeps the worker out of a database while this transaction runs.
+    static CLOSED: Cell<Option<shared::Entry>> = const { Cell::new(None) };
 }
 
 /// Asks the worker to leave a database, and to stay out until the transaction has ended; waits until it has left. Does
@@ -181,16 +181,16 @@ fn close(name: &CStr) {
         database
     };
     let shared = shared::get();
-    if shared.serves(database) && shared.close(database) {
-        CLOSED.set(true);
-        shared.state_changed.wait_at_most(LEAVE, || !shared.serves(database));
+    if CLOSED.get().is_none() && shared.serving(database).is_some() {
+        CLOSED.set(shared.close(database));
+        shared.state_changed.wait_at_most(LEAVE, || shared.serving(database).is_none());
     }
 }
 
 /// Lets the worker in again. Called when a transaction ends, either way; cannot raise.
 pub(crate) fn transaction_ended() {
-    if CLOSED.take() {
-        shared::get().reopen();
+    if let Some(entry) = CLOSED.take() {
+        shared::get().reopen(entry);
     }
 }
 

@@ -111,18 +111,18 @@ fn pay(owed: Owed) {
         return;
     }
     let shared = shared::get();
-    if shared.serves(server::my_database()) {
+    if let Some(slot) = shared.serving(server::my_database()) {
         if let Some((lowest, highest)) = owed.keys {
-            shared.notes.note(lowest, highest);
+            slot.notes.note(lowest, highest);
         }
         if owed.wake {
-            shared.wake_worker();
+            slot.wake();
         }
-    } else if owed.wake && !shared.is_running() {
-        shared.poke();
+    } else if owed.wake && !shared.first_slot().is_running() {
+        shared.first_slot().poke();
     }
     if owed.restart {
         server::reload_configuration();
-        shared.restart_worker();
+        shared.first_slot().restart();
     }
 }

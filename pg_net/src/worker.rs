@@ -53,7 +53,7 @@ pub(crate) extern "C-unwind" fn pg_net_worker(_argument: pg_sys::Datum) {
     );
     // SAFETY: set by Postgres when the process started.
     let pid = unsafe { pg_sys::MyProcPid };
-    shared::get().enter(pid, latch::my_place());
+    shared::get().my_slot().enter(pid, latch::my_place());
     // SAFETY: the callback is a function of this library, which is never unloaded.
     unsafe { pg_sys::before_shmem_exit(Some(leave), pg_sys::Datum::from(pid)) };
 
@@ -72,7 +72,6 @@ unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
 
 /// The connected worker.
 struct Worker {
-    incarnation: u64,
     tables: Tables,
     sender: Sender,
     claim: Claim,
@@ -82,8 +81,8 @@ struct Worker {
 
 impl Worker {
     fn new() -> Self {
+        shared::get().run(server::my_database());
         Self {
-            incarnation: shared::get().run(server::my_database()),
             tables: Tables::new(),
             sender: Sender::new(settings::policy()),
             claim: Claim::new(),
@@ -99,7 +98,7 @@ impl Worker {
             if BackgroundWorker::sighup_received() {
                 self.reload();
             }
-            if self.must_leave() {
+            if Self::must_leave() {
                 break;
             }
             let now = Instant::now();
@@ -121,13 +120,16 @@ impl Worker {
         self.expire.reload();
     }
 
-    fn must_leave(&self) -> bool {
-        BackgroundWorker::sigterm_received() || shared::get().must_leave(self.incarnation, server::my_database())
+    fn must_leave() -> bool {
+        let shared = shared::get();
+        BackgroundWorker::sigterm_received()
+            || shared.my_slot().is_to_restart()
+            || shared.closed.contains(server::my_database())
     }
 
     /// Does what there is to do. Whether there is more that needs no waiting for.
     fn work(&mut self, now: Instant) -> bool {
-        if shared::get().take_work() {
+        if shared::get().my_slot().take_work() {
             self.claim.look();
         }
         self.sender.drain(&mut self.record);
@@ -158,7 +160,7 @@ impl Worker {
         let shared = shared::get();
         self.sender.close();
         // A command that needs the database to itself waits for us: what is under way is sent again if there is a queue left.
-        let grace = if shared.is_closed(server::my_database()) { Duration::ZERO } else { GRACE };
+        let grace = if shared.closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
         let end = Instant::now() + grace;
         loop {
             self.sender.drain(&mut self.record);

@@ -32,13 +32,13 @@ fn restart_worker(_: &Call) -> Answer {
 
 fn wait_until_worker_runs(_: &Call) -> Answer {
     let shared = shared::get();
-    shared.poke();
-    shared.state_changed.wait_until(|| shared.is_running_as_wanted());
+    shared.first_slot().poke();
+    shared.state_changed.wait_until(|| shared.first_slot().is_running_as_wanted());
     VOID
 }
 
 fn check_worker(_: &Call) -> Answer {
-    if shared::get().is_running() {
+    if shared::get().first_slot().is_running() {
         return VOID;
     }
     Err(SqlError::new(

@@ -159,7 +159,7 @@ impl Claim {
     }
 
     fn take_notes(&mut self) {
-        let Some((lowest, highest)) = shared::get().notes.take() else { return };
+        let Some((lowest, highest)) = shared::get().my_slot().notes.take() else { return };
         self.more |= highest > self.cursor;
         if lowest <= self.cursor {
             let (lowest, highest) = (lowest, highest.min(self.cursor));

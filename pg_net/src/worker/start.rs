@@ -19,16 +19,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// database, whether the database and the role exist, and waits until they do.
 pub(super) fn connect() -> bool {
     let shared = shared::get();
-    while shared.is_any_closed() {
+    while !shared.closed.is_empty() {
         wait::wait_for_latch(LONGEST_WAIT);
         if BackgroundWorker::sigterm_received() {
             return false;
         }
     }
-    let failed = shared.count_start();
-    if failed > 0 && !shared.take_looked() {
+    let failed = shared.first.count_start();
+    if failed > 0 && !shared.first.take_looked() {
         look_from_outside(failed);
-        shared.set_looked();
+        shared.first.set_looked();
         return false;
     }
     let (database, username) = (settings::database_name(), settings::username());
