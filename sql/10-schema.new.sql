@@ -4,7 +4,7 @@
 create schema net;
 grant usage on schema net to public;
 
--- Any token of RFC 9110 §9.1; the standard methods are sent in upper case however they are written.
+-- Any token of RFC 9110, section 9.1; the standard methods are sent in upper case however they are written.
 create domain net.http_method as text
     check (value ~ '^[-!#$%&''*+.^_`|~0-9A-Za-z]{1,64}$');
 

@@ -1,4 +1,4 @@
--- Names a row of the queue for the worker. Not `id`: ids can come again (TRUNCATE … RESTART IDENTITY, direct inserts),
+-- Names a row of the queue for the worker. Not `id`: ids can come again (TRUNCATE ... RESTART IDENTITY, direct inserts),
 -- row keys never do. So the sequence belongs to no table, and an extension that is dropped and created again goes on
 -- from the clock, far beyond whatever an earlier one may have handed out.
 create sequence net.http_request_queue_row_key_seq;

@@ -2,6 +2,8 @@ use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, function_name};
 
+use super::text;
+
 /// An error for the one who called: what was wrong, its SQLSTATE, and what to do.
 #[derive(Debug)]
 pub(crate) struct SqlError {
@@ -31,7 +33,7 @@ impl SqlError {
 
     /// Ends the statement with this error.
     pub(crate) fn raise(self) -> ! {
-        let mut report = ErrorReport::new(self.code, self.message, function_name!());
+        let mut report = ErrorReport::new(self.code, text::for_message(self.message), function_name!());
         if let Some(hint) = self.hint {
             report = report.set_hint(hint);
         }

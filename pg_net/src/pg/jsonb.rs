@@ -172,10 +172,7 @@ impl ObjectBuilder {
             Some(_) => Cow::Owned(text.replace('\0', "\u{fffd}")),
             None => Cow::Borrowed(text),
         });
-        let server = text.as_deref().map(|text| match text::to_server(text) {
-            Some(bytes) => bytes,
-            None => Cow::Owned(text.chars().map(|c| if c.is_ascii() { c as u8 } else { b'?' }).collect()),
-        });
+        let server = text.as_deref().map(text::to_server_as_far_as_it_goes);
         let mut value = pg_sys::JsonbValue::default();
         // SAFETY: the state is null or was made by this function. The value is tagged as the string that it holds; a string
         // from Rust is copied into the current memory context, since the state keeps the pointer.

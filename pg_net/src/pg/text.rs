@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::ffi::CStr;
+use std::panic::AssertUnwindSafe;
 
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
 
 use super::SqlError;
@@ -31,15 +34,9 @@ pub(crate) fn varlena(bytes: &[u8]) -> pg_sys::Datum {
     unsafe { pg_sys::cstring_to_text_with_len(bytes.as_ptr().cast(), bytes.len() as i32).into() }
 }
 
-/// A text in the current memory context; what the database's encoding cannot hold becomes a question mark.
+/// A text in the current memory context; a character that the database's encoding cannot hold becomes a question mark.
 pub(crate) fn datum(text: &str) -> pg_sys::Datum {
-    match to_server(text) {
-        Some(bytes) => varlena(&bytes),
-        None => {
-            let plain: String = text.chars().map(|c| if c.is_ascii() && c != '\0' { c } else { '?' }).collect();
-            varlena(plain.as_bytes())
-        }
-    }
+    varlena(&to_server_as_far_as_it_goes(text))
 }
 
 /// The server's text as UTF-8.
@@ -51,18 +48,13 @@ pub(crate) fn from_server(bytes: &[u8]) -> Result<Cow<'_, str>, SqlError> {
                 "text that is to be sent must be valid UTF-8",
             )
         }),
-        Encoding::Other => {
-            // SAFETY: pointer and length of one slice; the answer is either the input or a C string of the server's.
-            let converted = unsafe {
-                let result = pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as i32, UTF8);
-                if std::ptr::eq(result.cast(), bytes.as_ptr()) {
-                    bytes
-                } else {
-                    std::ffi::CStr::from_ptr(result).to_bytes()
-                }
-            };
-            Ok(Cow::Owned(String::from_utf8_lossy(converted).into_owned()))
-        }
+        Encoding::Other => match std::str::from_utf8(bytes) {
+            // The server's encodings all have ASCII where ASCII is.
+            Ok(text) if text.is_ascii() => Ok(Cow::Borrowed(text)),
+            // SAFETY: pointer and length of one slice.
+            _ => convert(|| unsafe { pg_sys::pg_server_to_any(bytes.as_ptr().cast(), bytes.len() as i32, UTF8) })
+                .map(|converted| Cow::Owned(String::from_utf8_lossy(&converted).into_owned())),
+        },
     }
 }
 
@@ -74,19 +66,64 @@ pub(crate) fn to_server(text: &str) -> Option<Cow<'_, [u8]>> {
     match encoding() {
         Encoding::Utf8 | Encoding::None => Some(Cow::Borrowed(text.as_bytes())),
         Encoding::Other if text.is_ascii() => Some(Cow::Borrowed(text.as_bytes())),
-        // The conversion functions hold nothing that an abort would have to release, so the error may end here.
-        Encoding::Other => PgTryBuilder::new(|| {
-            // SAFETY: pointer and length of one slice; the answer is a C string, as the input is not plain ASCII.
-            let converted = unsafe {
-                let result = pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8);
-                std::ffi::CStr::from_ptr(result).to_bytes()
-            };
-            Some(Cow::Owned(converted.to_vec()))
-        })
-        .catch_when(PgSqlErrorCode::ERRCODE_UNTRANSLATABLE_CHARACTER, |_| None)
-        .catch_when(PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, |_| None)
-        .execute(),
+        Encoding::Other => {
+            // SAFETY: pointer and length of one slice.
+            convert(|| unsafe { pg_sys::pg_any_to_server(text.as_ptr().cast(), text.len() as i32, UTF8) })
+                .ok()
+                .map(Cow::Owned)
+        }
     }
+}
+
+/// UTF-8 in the server's encoding, with a question mark for each character that it cannot hold.
+pub(crate) fn to_server_as_far_as_it_goes(text: &str) -> Cow<'_, [u8]> {
+    to_server(text).unwrap_or_else(|| {
+        let mut kept = Vec::with_capacity(text.len());
+        let mut buffer = [0; 4];
+        for character in text.chars() {
+            match to_server(character.encode_utf8(&mut buffer)) {
+                Some(bytes) => kept.extend_from_slice(&bytes),
+                None => kept.push(b'?'),
+            }
+        }
+        Cow::Owned(kept)
+    })
+}
+
+/// Text for a message of the server's, which is in the database's encoding but passes through a Rust string on its way: what
+/// that could garble is written as an escape.
+pub(crate) fn for_message(text: String) -> String {
+    match encoding() {
+        Encoding::Other if !text.is_ascii() => {
+            let escape = |c: char| if c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() };
+            text.chars().map(escape).collect()
+        }
+        _ => text,
+    }
+}
+
+/// Runs a conversion of Postgres' of text that is not plain ASCII, and copies its answer.
+///
+/// What cannot be converted comes back as an error, and the transaction goes on: the conversion functions hold nothing that
+/// an abort would have to release.
+fn convert(conversion: impl Fn() -> *mut std::ffi::c_char) -> Result<Vec<u8>, SqlError> {
+    use PgSqlErrorCode::*;
+    let refuse = |error: CaughtError| {
+        let (CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. }) = error;
+        Err(SqlError::new(report.sql_error_code(), report.message()))
+    };
+    PgTryBuilder::new(AssertUnwindSafe(|| {
+        let converted = conversion();
+        // SAFETY: the answer is a C string, as the input is not plain ASCII.
+        Ok(unsafe { CStr::from_ptr(converted) }.to_bytes().to_vec())
+    }))
+    .catch_when(ERRCODE_UNTRANSLATABLE_CHARACTER, refuse)
+    .catch_when(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, refuse)
+    // There is no conversion at all between UTF-8 and MULE_INTERNAL.
+    .catch_when(ERRCODE_UNDEFINED_FUNCTION, refuse)
+    .execute()
 }
 
 const UTF8: i32 = pg_sys::pg_enc::PG_UTF8 as i32;

@@ -10,6 +10,7 @@ mod direct_inserts;
 mod docs_page;
 mod dropping;
 mod durability;
+mod encodings;
 mod failures;
 mod harness;
 mod nginx;

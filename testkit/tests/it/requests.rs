@@ -136,32 +136,3 @@ fn connections_are_kept_and_used_again() {
     assert_eq!(bench.receiver.count(), 3);
     assert_eq!(bench.receiver.connections(), 1);
 }
-
-/// What an encoding cannot hold is another test; here text that all of them have.
-#[test]
-fn text_round_trips_in_every_server_encoding() {
-    for (encoding, word) in [("UTF8", "né€😀"), ("LATIN1", "né¤"), ("SQL_ASCII", "né")] {
-        let cluster = testkit::Cluster::builder().conf("pg_net.database_name", "other").start();
-        let create = format!("create database other encoding {encoding} locale 'C' template template0");
-        cluster.connect().batch_execute(&create).unwrap();
-        let mut client = cluster.connect_as("postgres", "other");
-        client.batch_execute("set client_encoding = 'UTF8'; create extension pg_net").unwrap();
-        client.batch_execute("select net.worker_restart()").unwrap();
-        let receiver = testkit::Receiver::start();
-        let url = receiver.url("/echo");
-        let id = client
-            .query_one(
-                "select net.http_post($1, body := jsonb_build_object('word', $2::text),
-                                      params := jsonb_build_object('p', $2::text))",
-                &[&url, &word],
-            )
-            .unwrap()
-            .get(0);
-        let answer = testkit::response(&mut client, id);
-        assert_eq!(answer.json()["json"]["word"], word, "{encoding}");
-        let request = receiver.wait_for(1).remove(0);
-        assert_eq!(request.json()["word"], word, "{encoding}");
-        let encoded = format!("p={}", percent_encoding::utf8_percent_encode(word, percent_encoding::NON_ALPHANUMERIC));
-        assert_eq!(request.query(), Some(encoded.as_str()), "{encoding}");
-    }
-}
