@@ -20,6 +20,11 @@ create or replace function net._assign_row_key() returns trigger
     set search_path = pg_catalog, pg_temp
 as $$
 begin
+    -- Rows that come by logical replication, or from a dump, into a session that plays a replica are another database's to
+    -- send: it has them, too.
+    if current_setting('session_replication_role') = 'replica' then
+        return null;
+    end if;
     perform net._note_row_key(nextval('net.http_request_queue_row_key_seq'));
     new.row_key := net._take_noted_row_key();
     return new;

@@ -132,13 +132,28 @@ impl Cluster {
     /// Runs SQL through psql, and returns what it prints, unaligned and without headers.
     #[track_caller]
     pub fn psql(&self, sql: &str) -> String {
-        let output = account::command(template::program("psql"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.connection_string(), "-c", sql])
+        let printed = self.run("psql", &["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        printed.trim_end().to_owned()
+    }
+
+    /// Runs a program that comes with Postgres, in a directory that it may write to, and returns what it prints. It connects
+    /// as the superuser to the database `postgres` unless its arguments say otherwise.
+    #[track_caller]
+    pub fn run(&self, name: &str, arguments: &[&str]) -> String {
+        let mut command = account::command(template::program(name));
+        if let Some(server) = &self.server {
+            command.env("PGHOST", "127.0.0.1").env("PGPORT", server.port().to_string());
+        }
+        let output = command
+            .env("PGUSER", "postgres")
+            .env("PGDATABASE", "postgres")
+            .args(arguments)
             .current_dir(self.scratch.path())
             .output()
-            .expect("run psql");
-        assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text from psql").trim_end().to_owned()
+            .unwrap_or_else(|error| panic!("run {name}: {error}"));
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{name}: {printed}{}", String::from_utf8_lossy(&output.stderr));
+        printed
     }
 
     /// Reloads the configuration files, and waits until the server has a setting's new value.
