@@ -12,17 +12,18 @@ use tokio::time::sleep_until;
 
 use crate::connection::Connection;
 use crate::connector::Connector;
+use crate::egress_rule::RuleSet;
 use crate::failure::Failure;
 use crate::gate::Gate;
 use crate::lease::Lease;
-use crate::origin::Origin;
 use crate::policy::Policy;
 use crate::pool::{Bounds, Pool, Poolable};
 use crate::progress::{Phase, Progress};
 use crate::resolver::Resolver;
+use crate::route::Route;
 use crate::target::Target;
 
-/// Origins of which it is remembered whether their connections can be shared.
+/// Routes of which it is remembered whether their connections can be shared.
 const MAX_GATES: usize = 1000;
 
 /// What all requests have in common: connections, trust, the resolver, and the policy of the day.
@@ -30,8 +31,8 @@ pub(crate) struct Client {
     settings: RefCell<Rc<Settings>>,
     pool: RefCell<Pool<Connection>>,
     resolver: Resolver,
-    /// Of the https origins that were connected to.
-    gates: RefCell<HashMap<Origin, Rc<Gate>>>,
+    /// Of the https routes that were taken.
+    gates: RefCell<HashMap<Route, Rc<Gate>>>,
     /// Closes idle connections; there is none while there are none.
     reaper: RefCell<Option<AbortHandle>>,
 }
@@ -106,36 +107,38 @@ impl Client {
     }
 
     /// A connection that waited in the pool, or a share in one.
-    pub(crate) fn pooled<'a>(self: &'a Rc<Self>, origin: &'a Origin, settings: &'a Settings) -> Option<Lease<'a>> {
-        let connection = self.pool.borrow_mut().take(origin)?;
-        Some(Lease::new(connection, self, origin, settings))
+    pub(crate) fn pooled<'a>(self: &'a Rc<Self>, route: &Route, settings: &'a Settings) -> Option<Lease<'a>> {
+        let connection = self.pool.borrow_mut().take(route)?;
+        Some(Lease::new(connection, self, route.clone(), settings))
     }
 
     /// A new connection; or a share in one that another request has just opened.
     pub(crate) async fn open<'a>(
         self: &'a Rc<Self>,
-        target: &'a Target,
+        target: &Target,
+        rules: Option<&RuleSet>,
         settings: &'a Settings,
         progress: &Progress,
     ) -> Result<Lease<'a>, Failure> {
+        let route = Route::new(target.origin(), rules);
         let open_new = async || {
-            let connection = settings.connector.connect(target, &self.resolver, progress).await?;
+            let connection = settings.connector.connect(target, rules, &self.resolver, progress).await?;
             if let Some(share) = connection.share() {
-                self.keep(target.origin(), share, settings);
+                self.keep(&route, share, settings);
             }
-            Ok(Lease::new(connection, self, target.origin(), settings))
+            Ok(Lease::new(connection, self, route.clone(), settings))
         };
         if target.url().scheme() == "http" {
             return open_new().await;
         }
         // Of many requests to an origin that speaks HTTP/2, one opens the connection and the others share it. That it
         // does is known only when the first is open.
-        let gate = self.gate(target.origin());
+        let gate = self.gate(&route);
         progress.enter(Phase::Handshake);
         let turn = gate.turn().await;
         if gate.is_exclusive() {
             drop(turn);
-        } else if let Some(lease) = self.pooled(target.origin(), settings) {
+        } else if let Some(lease) = self.pooled(&route, settings) {
             return Ok(lease);
         }
         let lease = open_new().await?;
@@ -144,22 +147,22 @@ impl Client {
     }
 
     /// Puts a connection into the pool.
-    pub(crate) fn keep(self: &Rc<Self>, origin: &Origin, connection: Connection, settings: &Settings) {
+    pub(crate) fn keep(self: &Rc<Self>, route: &Route, connection: Connection, settings: &Settings) {
         let current = self.settings.borrow();
         if Rc::ptr_eq(&current.connector, &settings.connector) {
-            self.pool.borrow_mut().put(origin, connection, Instant::now(), current.bounds());
+            self.pool.borrow_mut().put(route, connection, Instant::now(), current.bounds());
             if self.reaper.borrow().is_none() {
                 self.start_reaper();
             }
         }
     }
 
-    fn gate(&self, origin: &Origin) -> Rc<Gate> {
+    fn gate(&self, route: &Route) -> Rc<Gate> {
         let mut gates = self.gates.borrow_mut();
         if gates.len() >= MAX_GATES {
             gates.retain(|_, gate| Rc::strong_count(gate) > 1);
         }
-        gates.entry(origin.clone()).or_default().clone()
+        gates.entry(route.clone()).or_default().clone()
     }
 
     fn start_reaper(self: &Rc<Self>) {

@@ -6,6 +6,8 @@ use tokio::net::TcpStream;
 use url::{Host, Position};
 
 use crate::connection::{Connection, Protocol};
+use crate::egress::Egress;
+use crate::egress_rule::RuleSet;
 use crate::failure::{Failure, FailureKind};
 use crate::http1::Http1;
 use crate::http2::Http2;
@@ -13,7 +15,7 @@ use crate::no_proxy::NoProxy;
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::proxy::{Proxy, ProxyKind};
-use crate::resolver::Resolver;
+use crate::resolver::{Addresses, Resolver};
 use crate::target::Target;
 use crate::tls::{Offer, Tls};
 use crate::{socks, tcp, tunnel};
@@ -23,6 +25,7 @@ pub(crate) struct Connector {
     tls: Tls,
     proxy: Option<Proxy>,
     no_proxy: NoProxy,
+    egress: Egress,
     user_agent: Option<HeaderValue>,
 }
 
@@ -36,6 +39,7 @@ struct End<'a> {
     host: Host<&'a str>,
     port: u16,
     target: &'a Target,
+    rules: Option<&'a RuleSet>,
 }
 
 impl Connector {
@@ -44,6 +48,7 @@ impl Connector {
             tls: Tls::new(policy),
             proxy: policy.proxy.clone(),
             no_proxy: policy.no_proxy.clone(),
+            egress: policy.egress,
             user_agent: policy.user_agent_field(),
         }
     }
@@ -53,26 +58,34 @@ impl Connector {
         self.tls.serves(policy)
             && self.proxy == policy.proxy
             && self.no_proxy == policy.no_proxy
+            && self.egress == policy.egress
             && self.user_agent == policy.user_agent_field()
     }
 
-    /// Opens a new connection to where `target` points.
+    /// Opens a new connection to where `target` points, if policy and rules let it go there.
     pub(crate) async fn connect(
         &self,
         target: &Target,
+        rules: Option<&RuleSet>,
         resolver: &Resolver,
         progress: &Progress,
     ) -> Result<Connection, Failure> {
         let url = target.url();
         let port = url.port_or_known_default().unwrap_or_default();
         let host = url.host().ok_or_else(|| Failure::new(FailureKind::Resolve))?;
-        let end = End { host, port, target };
+        let end = End { host, port, target, rules };
         if let Some(proxy) = self.proxy.as_ref().filter(|_| !self.no_proxy.matches(&end.host, port)) {
             return Box::pin(self.connect_through(proxy, &end, resolver, progress)).await;
         }
-        let stream = tcp::open(&end.host, port, resolver, progress).await?;
+        let stream = tcp::dial(&self.addresses(&end, resolver, progress).await?, port, progress).await?;
         let remote = stream.peer_addr().ok();
         Ok(Connection::new(self.speak(&end, stream).await?, remote))
+    }
+
+    /// Where the host may be dialled: what was looked at here is what is dialled.
+    async fn addresses(&self, end: &End<'_>, resolver: &Resolver, progress: &Progress) -> Result<Addresses, Failure> {
+        let addresses = tcp::resolve(&end.host, end.port, resolver, progress).await?;
+        self.egress.permitted(&end.host, end.port, &addresses, end.rules)
     }
 
     async fn connect_through(
@@ -82,19 +95,18 @@ impl Connector {
         resolver: &Resolver,
         progress: &Progress,
     ) -> Result<Connection, Failure> {
-        let host = proxy.host();
         // The proxy is asked for the name's first address; another would take another connection to it.
         let told = match proxy.kind {
-            ProxyKind::Socks5 => {
-                let addresses = tcp::resolve(&end.host, end.port, resolver, progress).await?;
-                match addresses[0] {
-                    SocketAddr::V4(address) => Host::Ipv4(*address.ip()),
-                    SocketAddr::V6(address) => Host::Ipv6(*address.ip()),
-                }
+            ProxyKind::Socks5 => match self.addresses(end, resolver, progress).await?[0] {
+                SocketAddr::V4(address) => Host::Ipv4(*address.ip()),
+                SocketAddr::V6(address) => Host::Ipv6(*address.ip()),
+            },
+            _ => {
+                self.egress.check_behind_proxy(&end.host, end.port, end.rules)?;
+                end.host.clone()
             }
-            _ => end.host.clone(),
         };
-        let stream = tcp::open(&host, proxy.port, resolver, progress).await.map_err(Failure::of_proxy)?;
+        let stream = self.to_proxy(proxy, resolver, progress).await.map_err(Failure::of_proxy)?;
         let remote = stream.peer_addr().ok();
         let protocol = match proxy.kind {
             ProxyKind::Socks5 | ProxyKind::Socks5h => {
@@ -115,6 +127,12 @@ impl Connector {
             }
         };
         Ok(Connection::new(protocol, remote))
+    }
+
+    /// The proxy is the administrator's choice: no rule about targets applies to it.
+    async fn to_proxy(&self, proxy: &Proxy, resolver: &Resolver, progress: &Progress) -> Result<TcpStream, Failure> {
+        let addresses = tcp::resolve(&proxy.host(), proxy.port, resolver, progress).await?;
+        tcp::dial(&addresses, proxy.port, progress).await
     }
 
     async fn to_http_proxy(&self, proxy: &Proxy, stream: TcpStream) -> Result<Box<dyn Stream>, Failure> {

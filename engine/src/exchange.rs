@@ -11,6 +11,7 @@ use crate::client::{Client, Settings};
 use crate::coding;
 use crate::connection::{ReplyHead, Resend, SendError};
 use crate::decode;
+use crate::egress_rule::RuleSet;
 use crate::failure::{Failure, FailureKind};
 use crate::hop::Hop;
 use crate::lease::Lease;
@@ -18,6 +19,7 @@ use crate::outcome::{Content, Headers, Outcome, Response};
 use crate::progress::{Phase, Progress};
 use crate::redirect;
 use crate::request::Request;
+use crate::route::Route;
 
 /// Carries a request out, within its deadline.
 pub(crate) async fn run(client: &Rc<Client>, request: Request) -> Outcome {
@@ -44,10 +46,11 @@ struct Message {
 /// Goes from hop to hop until a reply is no redirect.
 async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> Result<Message, Failure> {
     let settings = client.settings();
+    let rules = request.rules.clone();
     let mut hop = Hop::first(request);
     let mut hops_left = settings.policy.max_redirects;
     loop {
-        let reply = send(client, &settings, &hop, progress).await?;
+        let reply = send(client, &settings, &hop, rules.as_deref(), progress).await?;
         let Some(location) = redirect::location(reply.status, &reply.headers) else {
             let decompress = hop.accepts_codings(&settings);
             return reply.read(settings.policy.max_response_bytes, decompress).await;
@@ -79,10 +82,11 @@ struct Reply<'a> {
 async fn send<'a>(
     client: &'a Rc<Client>,
     settings: &'a Settings,
-    hop: &'a Hop,
+    hop: &Hop,
+    rules: Option<&RuleSet>,
     progress: &Progress,
 ) -> Result<Reply<'a>, Failure> {
-    if let Some(lease) = client.pooled(hop.target.origin(), settings) {
+    if let Some(lease) = client.pooled(&Route::new(hop.target.origin(), rules), settings) {
         progress.enter(Phase::Exchange);
         match send_on(lease, hop, settings, progress).await {
             Ok(reply) => return Ok(reply),
@@ -93,7 +97,7 @@ async fn send<'a>(
         progress.disconnect();
     }
     // Opening is rare and its future large: kept out of every request's task.
-    let lease = Box::pin(client.open(&hop.target, settings, progress)).await?;
+    let lease = Box::pin(client.open(&hop.target, rules, settings, progress)).await?;
     progress.enter(Phase::Exchange);
     send_on(lease, hop, settings, progress).await.map_err(|error| error.failure)
 }

@@ -25,6 +25,8 @@ pub enum FailureKind {
         /// Where the time went.
         phases: Phases,
     },
+    /// The egress policy or a rule does not let the request go there.
+    Forbidden,
     /// Refused or unreachable.
     Connect,
     /// The host's name has no address.
@@ -128,6 +130,7 @@ impl FailureKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Timeout { .. } => "timeout",
+            Self::Forbidden => "egress_refused",
             Self::Connect => "connect",
             Self::Resolve => "resolve",
             Self::ResolveProxy => "resolve_proxy",
@@ -171,6 +174,7 @@ impl fmt::Display for FailureKind {
                 Milliseconds(phases.handshake),
                 Milliseconds(phases.exchange),
             ),
+            Self::Forbidden => f.write_str("Refused by the egress policy"),
             Self::Connect => f.write_str("Couldn't connect to server"),
             Self::Resolve => f.write_str("Couldn't resolve host name"),
             Self::ResolveProxy => f.write_str("Couldn't resolve proxy name"),

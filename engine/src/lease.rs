@@ -3,7 +3,7 @@ use std::rc::Rc;
 
 use crate::client::{Client, Settings};
 use crate::connection::Connection;
-use crate::origin::Origin;
+use crate::route::Route;
 
 /// A connection while one request uses it.
 ///
@@ -13,25 +13,20 @@ pub(crate) struct Lease<'a> {
     /// None once it was given back.
     connection: Option<Connection>,
     client: &'a Rc<Client>,
-    origin: &'a Origin,
+    route: Route,
     settings: &'a Settings,
 }
 
 impl<'a> Lease<'a> {
-    pub(crate) fn new(
-        connection: Connection,
-        client: &'a Rc<Client>,
-        origin: &'a Origin,
-        settings: &'a Settings,
-    ) -> Self {
-        Self { connection: Some(connection), client, origin, settings }
+    pub(crate) fn new(connection: Connection, client: &'a Rc<Client>, route: Route, settings: &'a Settings) -> Self {
+        Self { connection: Some(connection), client, route, settings }
     }
 
     /// The whole reply was read: the next request may have the connection.
     pub(crate) fn give_back(mut self) {
         // It is not free where the server closes it, or answered before it had the whole request.
         if let Some(connection) = self.connection.take_if(|connection| connection.is_free()) {
-            self.client.keep(self.origin, connection, self.settings);
+            self.client.keep(&self.route, connection, self.settings);
         }
     }
 }

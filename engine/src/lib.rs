@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod board;
 mod body;
 mod classify;
@@ -20,6 +21,8 @@ mod connection;
 mod connector;
 mod decode;
 mod dispatcher;
+mod egress;
+mod egress_rule;
 mod engine;
 mod exchange;
 mod failure;
@@ -32,6 +35,7 @@ mod host_pattern;
 mod http1;
 mod http2;
 mod lease;
+mod network;
 mod no_proxy;
 mod origin;
 mod outcome;
@@ -42,9 +46,12 @@ mod progress;
 mod proxy;
 pub mod query;
 mod redirect;
+mod refusal;
 mod request;
 mod resolver;
+mod route;
 mod socks;
+mod special;
 mod tap;
 mod target;
 mod tcp;
@@ -55,15 +62,19 @@ mod unverified;
 mod window;
 
 pub use client_identity::ClientIdentity;
+pub use egress::{Egress, Reach};
+pub use egress_rule::{Action, EgressRule, RuleSet};
 pub use engine::{Engine, StartError};
 pub use failure::{Failure, FailureKind};
 pub use host_pattern::{HostPattern, HostPatternError};
+pub use network::Network;
 pub use no_proxy::{NoProxy, NoProxyError};
 pub use origin::Origin;
 pub use outcome::{Content, Headers, Outcome, Response};
 pub use phases::Phases;
 pub use policy::Policy;
 pub use proxy::{Proxy, ProxyError};
+pub use refusal::Refusal;
 pub use request::{Key, Request};
 pub use target::{LastTarget, Target, TargetError};
 pub use trace::Trace;

@@ -1,9 +1,9 @@
 use std::fmt;
-use std::net::IpAddr;
 
 use url::Host;
 
 use crate::host_pattern::{parse_host, without_root};
+use crate::network::Network;
 
 /// The hosts that are reached without the proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,8 +21,7 @@ enum Hosts {
     All,
     /// A name, and all below it.
     Name(String),
-    /// The addresses that begin with as many bits of this one.
-    Network(IpAddr, u8),
+    Network(Network),
 }
 
 /// Why a text is no [`NoProxy`].
@@ -67,13 +66,12 @@ impl Hosts {
             return Some(Self::All);
         }
         if let Some((address, bits)) = text.split_once('/') {
-            let (address, bits) = (address.parse::<IpAddr>().ok()?, bits.parse().ok()?);
-            return (bits <= width(address)).then_some(Self::Network(address, bits));
+            return Network::new(address.parse().ok()?, bits.parse().ok()?).map(Self::Network);
         }
         Some(match parse_host(text.strip_prefix('.').unwrap_or(text))? {
             Host::Domain(name) => Self::Name(name),
-            Host::Ipv4(address) => Self::Network(address.into(), 32),
-            Host::Ipv6(address) => Self::Network(address.into(), 128),
+            Host::Ipv4(address) => Self::Network(Network::new(address.into(), 32)?),
+            Host::Ipv6(address) => Self::Network(Network::new(address.into(), 128)?),
         })
     }
 
@@ -84,26 +82,11 @@ impl Hosts {
                 let above = without_root(host).strip_suffix(name.as_str());
                 above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
             }
-            (Self::Network(network, bits), Host::Ipv4(address)) => contains(*network, *bits, (*address).into()),
-            (Self::Network(network, bits), Host::Ipv6(address)) => contains(*network, *bits, (*address).into()),
+            (Self::Network(network), Host::Ipv4(address)) => network.contains((*address).into()),
+            (Self::Network(network), Host::Ipv6(address)) => network.contains((*address).into()),
             _ => false,
         }
     }
-}
-
-fn width(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
-}
-
-/// Whether the first bits of both are the same. An IPv4 address in IPv6 form is taken as the IPv4 address.
-fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    let left_aligned = |address: IpAddr| match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
-        IpAddr::V6(address) => address.to_bits(),
-    };
-    let mask = u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0);
-    network.is_ipv4() == address.is_ipv4() && (left_aligned(network) ^ left_aligned(address)) & mask == 0
 }
 
 impl fmt::Display for NoProxyError {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::client_identity::ClientIdentity;
+use crate::egress::Egress;
 use crate::host_pattern::HostPattern;
 use crate::no_proxy::NoProxy;
 use crate::proxy::Proxy;
@@ -31,6 +32,8 @@ pub struct Policy {
     pub proxy: Option<Proxy>,
     /// Who is reached without it.
     pub no_proxy: NoProxy,
+    /// Where requests may go.
+    pub egress: Egress,
     /// Whether compressed replies are asked for and decompressed. A request that sets `Accept-Encoding` itself, or
     /// `Range`, gets its reply's body as it came, whatever stands here.
     pub accept_encoding: bool,
@@ -58,6 +61,7 @@ impl Default for Policy {
             unverified_hosts: Vec::new(),
             proxy: None,
             no_proxy: NoProxy::default(),
+            egress: Egress::default(),
             accept_encoding: true,
             user_agent: concat!("pg_net/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::origin::Origin;
+use crate::route::Route;
 
 /// What a [`Pool`] keeps.
 pub(crate) trait Poolable: Sized {
@@ -12,12 +12,12 @@ pub(crate) trait Poolable: Sized {
     fn share(&self) -> Option<Self>;
 }
 
-/// Connections that wait to be used again, by origin.
+/// Connections that wait to be used again, by route.
 ///
 /// The one used last is used next, so that those beyond the need grow old and go.
 #[derive(Debug)]
 pub(crate) struct Pool<C> {
-    shelves: HashMap<Origin, VecDeque<Idle<C>>>,
+    shelves: HashMap<Route, VecDeque<Idle<C>>>,
     len: usize,
 }
 
@@ -40,9 +40,9 @@ impl<C: Poolable> Pool<C> {
         Self { shelves: HashMap::new(), len: 0 }
     }
 
-    /// The connection to `origin` that was used last, or a share in it. Those found closed are dropped.
-    pub(crate) fn take(&mut self, origin: &Origin) -> Option<C> {
-        let shelf = self.shelves.get_mut(origin)?;
+    /// The connection on `route` that was used last, or a share in it. Those found closed are dropped.
+    pub(crate) fn take(&mut self, route: &Route) -> Option<C> {
+        let shelf = self.shelves.get_mut(route)?;
         while let Some(mut idle) = shelf.pop_back() {
             if !idle.connection.is_open() {
                 self.len -= 1;
@@ -64,8 +64,8 @@ impl<C: Poolable> Pool<C> {
     }
 
     /// Keeps a connection, and drops those that have waited longest where there are too many.
-    pub(crate) fn put(&mut self, origin: &Origin, connection: C, now: Instant, bounds: Bounds) {
-        let shelf = self.shelves.entry(origin.clone()).or_default();
+    pub(crate) fn put(&mut self, route: &Route, connection: C, now: Instant, bounds: Bounds) {
+        let shelf = self.shelves.entry(route.clone()).or_default();
         shelf.push_back(Idle { connection, since: now });
         self.len += 1;
         if shelf.len() > bounds.per_origin {
@@ -77,7 +77,7 @@ impl<C: Poolable> Pool<C> {
         }
     }
 
-    /// Looks at each origin: this is for the rare case that very many origins are served.
+    /// Looks at each route: this is for the rare case that very many are served.
     fn drop_oldest(&mut self) {
         let oldest = self.shelves.values_mut().filter(|shelf| !shelf.is_empty()).min_by_key(|shelf| shelf[0].since);
         if let Some(shelf) = oldest {
@@ -135,24 +135,24 @@ mod tests {
         Fake { number, shared: false, open: Rc::new(Cell::new(true)) }
     }
 
-    fn origin(host: &str) -> Origin {
-        Target::parse(&format!("http://{host}/")).unwrap().origin().clone()
+    fn route(host: &str) -> Route {
+        Route::new(Target::parse(&format!("http://{host}/")).unwrap().origin(), None)
     }
 
     const BOUNDS: Bounds = Bounds { total: 4, per_origin: 3, idle_timeout: Duration::from_secs(60) };
 
     fn taken(pool: &mut Pool<Fake>, host: &str) -> Vec<u32> {
-        std::iter::from_fn(|| pool.take(&origin(host))).map(|fake| fake.number).collect()
+        std::iter::from_fn(|| pool.take(&route(host))).map(|fake| fake.number).collect()
     }
 
     #[test]
-    fn the_one_used_last_comes_first_and_only_to_its_origin() {
+    fn the_one_used_last_comes_first_and_only_to_its_route() {
         let mut pool = Pool::new();
         let now = Instant::now();
         for number in 1..=3 {
-            pool.put(&origin("a"), fake(number), now, BOUNDS);
+            pool.put(&route("a"), fake(number), now, BOUNDS);
         }
-        assert!(pool.take(&origin("b")).is_none());
+        assert!(pool.take(&route("b")).is_none());
         assert_eq!(taken(&mut pool, "a"), [3, 2, 1]);
         assert_eq!(pool.len, 0);
     }
@@ -162,8 +162,8 @@ mod tests {
         let mut pool = Pool::new();
         let now = Instant::now();
         let closed = fake(2);
-        pool.put(&origin("a"), fake(1), now, BOUNDS);
-        pool.put(&origin("a"), closed.clone(), now, BOUNDS);
+        pool.put(&route("a"), fake(1), now, BOUNDS);
+        pool.put(&route("a"), closed.clone(), now, BOUNDS);
         closed.open.set(false);
         assert_eq!(taken(&mut pool, "a"), [1]);
     }
@@ -173,11 +173,11 @@ mod tests {
         let mut pool = Pool::new();
         let long_ago = Instant::now() - Duration::from_secs(50);
         let shared = Fake { shared: true, ..fake(1) };
-        pool.put(&origin("a"), shared, long_ago, BOUNDS);
-        assert_eq!(pool.take(&origin("a")).unwrap().number, 1);
-        assert_eq!(pool.take(&origin("a")).unwrap().number, 1);
+        pool.put(&route("a"), shared, long_ago, BOUNDS);
+        assert_eq!(pool.take(&route("a")).unwrap().number, 1);
+        assert_eq!(pool.take(&route("a")).unwrap().number, 1);
         assert!(pool.expire(long_ago + Duration::from_secs(61), BOUNDS).is_some());
-        assert_eq!(pool.take(&origin("a")).unwrap().number, 1);
+        assert_eq!(pool.take(&route("a")).unwrap().number, 1);
     }
 
     #[test]
@@ -186,10 +186,10 @@ mod tests {
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
         for number in 1..=4 {
-            pool.put(&origin("a"), fake(number), at(number.into()), BOUNDS);
+            pool.put(&route("a"), fake(number), at(number.into()), BOUNDS);
         }
-        pool.put(&origin("b"), fake(5), at(5), BOUNDS);
-        pool.put(&origin("b"), fake(6), at(6), BOUNDS);
+        pool.put(&route("b"), fake(5), at(5), BOUNDS);
+        pool.put(&route("b"), fake(6), at(6), BOUNDS);
         assert_eq!(taken(&mut pool, "a"), [4, 3]);
         assert_eq!(taken(&mut pool, "b"), [6, 5]);
     }
@@ -199,11 +199,11 @@ mod tests {
         let mut pool = Pool::new();
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
-        pool.put(&origin("a"), fake(1), at(0), BOUNDS);
-        pool.put(&origin("b"), fake(2), at(10), BOUNDS);
+        pool.put(&route("a"), fake(1), at(0), BOUNDS);
+        pool.put(&route("b"), fake(2), at(10), BOUNDS);
         assert_eq!(pool.expire(at(59), BOUNDS), Some(at(60)));
         assert_eq!(pool.expire(at(60), BOUNDS), Some(at(70)));
-        assert!(pool.take(&origin("a")).is_none());
+        assert!(pool.take(&route("a")).is_none());
         assert_eq!(pool.expire(at(70), BOUNDS), None);
         assert_eq!(pool.len, 0);
     }

@@ -1,10 +1,12 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
 
+use crate::egress_rule::RuleSet;
 use crate::failure::Failure;
 use crate::header;
 use crate::origin::Origin;
@@ -22,6 +24,7 @@ pub struct Request {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Bytes,
     pub(crate) timeout: Duration,
+    pub(crate) rules: Option<Arc<RuleSet>>,
 }
 
 impl Request {
@@ -39,7 +42,7 @@ impl Request {
         if timeout.is_zero() {
             return Err(Failure::invalid("The timeout must be at least 1 ms"));
         }
-        Ok(Self { key, method, target, headers: Vec::new(), body, timeout })
+        Ok(Self { key, method, target, headers: Vec::new(), body, timeout, rules: None })
     }
 
     /// Appends a header field.
@@ -51,6 +54,11 @@ impl Request {
         let (name, value) = header::parse(name, value).map_err(|error| Failure::invalid(error.to_string()))?;
         self.headers.push((name, value));
         Ok(())
+    }
+
+    /// Binds the request, and every redirect it follows, to rules on where it may go, besides those of the policy.
+    pub fn set_rules(&mut self, rules: Arc<RuleSet>) {
+        self.rules = Some(rules);
     }
 
     /// The key it was made with.

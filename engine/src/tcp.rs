@@ -35,14 +35,8 @@ pub(crate) async fn resolve(
     }
 }
 
-/// Connects to the first of a host's addresses that accepts.
-pub(crate) async fn open(
-    host: &Host<&str>,
-    port: u16,
-    resolver: &Resolver,
-    progress: &Progress,
-) -> Result<TcpStream, Failure> {
-    let addresses = resolve(host, port, resolver, progress).await?;
+/// Connects to the first of these addresses that accepts.
+pub(crate) async fn dial(addresses: &Addresses, port: u16, progress: &Progress) -> Result<TcpStream, Failure> {
     progress.enter(Phase::Handshake);
     let connect_failure = |error: &str| Failure::new(FailureKind::Connect).with_detail(error);
     // Only the port counts: the addresses are known, whatever the name.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use bytes::Bytes;
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::*;
+use crate::egress_rule::{Action, EgressRule};
 use crate::exchange;
+use crate::network::Network;
 use crate::outcome::{Content, Outcome};
 use crate::request::Request;
 
@@ -60,6 +63,10 @@ fn listen(both: bool, keep: bool) -> u16 {
 
 /// Sends GET requests to these URLs one after another, by a resolver that gives each question its answer.
 fn get_all(urls: &[String], answers: &[&[Ipv4Addr]]) -> (Vec<Outcome>, Vec<String>) {
+    get_all_under(&Arc::new(RuleSet::new(Vec::new())), urls, answers)
+}
+
+fn get_all_under(rules: &Arc<RuleSet>, urls: &[String], answers: &[&[Ipv4Addr]]) -> (Vec<Outcome>, Vec<String>) {
     let asked = Rc::new(RefCell::new(Vec::new()));
     let (noted, answers) = (asked.clone(), answers.iter().map(|answer| answer.to_vec()).collect::<Vec<_>>());
     let resolver = Resolver::answering(move |name| {
@@ -73,7 +80,8 @@ fn get_all(urls: &[String], answers: &[&[Ipv4Addr]]) -> (Vec<Outcome>, Vec<Strin
         let mut outcomes = Vec::new();
         for url in urls {
             let target = Target::parse(url).unwrap();
-            let request = Request::new(1, "GET", target, Bytes::new(), Duration::from_secs(10)).unwrap();
+            let mut request = Request::new(1, "GET", target, Bytes::new(), Duration::from_secs(10)).unwrap();
+            request.set_rules(rules.clone());
             outcomes.push(exchange::run(&client, request).await);
         }
         outcomes
@@ -128,4 +136,27 @@ fn the_next_address_is_tried_where_one_refuses() {
     assert!(texts(&outcomes[..1])[0].starts_with("127.0.0.2 "));
     assert_eq!(outcomes[0].trace().unwrap().remote, Some((SECOND, port).into()));
     assert_eq!(outcomes[1].result.as_ref().unwrap_err().to_string(), "Couldn't connect to server");
+}
+
+#[test]
+fn of_the_addresses_of_a_name_the_permitted_ones_alone_are_dialled() {
+    let network = Network::new(FIRST.into(), 32);
+    let rule = EgressRule { id: 1, action: Action::Deny, for_all: true, host: None, network, port: None };
+    let rules = Arc::new(RuleSet::new(vec![rule]));
+    let port = listen(true, false);
+    let urls = vec![format!("http://mixed.example:{port}/"); 3];
+    // What was permitted a moment ago is not when the name points elsewhere.
+    let (outcomes, _) = get_all_under(&rules, &urls, &[&[FIRST, SECOND], &[SECOND, FIRST], &[FIRST]]);
+    assert!(texts(&outcomes[..2]).iter().all(|text| text.starts_with("127.0.0.2 ")));
+    let refused = outcomes[2].result.as_ref().unwrap_err();
+    assert_eq!((refused.kind().name(), refused.detail()), ("egress_refused", Some("egress rule 1 denies it")));
+
+    // Where the permitted one refuses, the other is no way out.
+    let closed = TcpListener::bind((FIRST, 0)).unwrap();
+    let port = closed.local_addr().unwrap().port();
+    let urls = [format!("http://mixed.example:{port}/")];
+    let (outcomes, _) = get_all_under(&rules, &urls, &[&[SECOND, FIRST]]);
+    assert_eq!(outcomes[0].result.as_ref().unwrap_err().kind().name(), "connect");
+    closed.set_nonblocking(true).unwrap();
+    assert_eq!(closed.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }

@@ -1,0 +1,147 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use url::Host;
+
+use crate::address::forms;
+use crate::egress_rule::{Destination, RuleSet, Whereabouts};
+use crate::failure::{Failure, FailureKind};
+use crate::host_pattern::without_root;
+use crate::refusal::{Location, Reason, Refusal};
+use crate::resolver::Addresses;
+use crate::special::{self, Block};
+use crate::target::Target;
+
+/// Where requests may go, whoever asks.
+///
+/// Link-local addresses and those of clouds' metadata are refused always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Egress {
+    /// How far requests may go.
+    pub reach: Reach,
+    /// A port on which this machine serves the host's own clients: closed to requests, unless a rule that names the port
+    /// allows it.
+    pub own_port: Option<u16>,
+}
+
+/// How far requests may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Everywhere.
+    #[default]
+    Any,
+    /// To public addresses only, and to those that a rule which names their network allows.
+    Public,
+}
+
+impl Egress {
+    /// Checks what a URL alone tells: its port, and its host where that is an address. A name that passes may still be
+    /// refused when its addresses are known.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refusal`].
+    pub fn check(&self, target: &Target, rules: Option<&RuleSet>) -> Result<(), Refusal> {
+        let url = target.url();
+        let Some(host) = url.host() else { return Ok(()) };
+        let port = url.port_or_known_default().unwrap_or_default();
+        self.check_host(Destination { host: &host, port, whereabouts: Whereabouts::Unresolved }, rules)
+    }
+
+    /// Checks a destination that a proxy is asked to connect us to.
+    pub(crate) fn check_behind_proxy(
+        &self,
+        host: &Host<&str>,
+        port: u16,
+        rules: Option<&RuleSet>,
+    ) -> Result<(), Failure> {
+        let to = Destination { host, port, whereabouts: Whereabouts::Unknown };
+        self.check_host(to, rules).map_err(forbidden)
+    }
+
+    /// Those of a host's addresses that may be dialled, at least one.
+    pub(crate) fn permitted(
+        &self,
+        host: &Host<&str>,
+        port: u16,
+        addresses: &Addresses,
+        rules: Option<&RuleSet>,
+    ) -> Result<Addresses, Failure> {
+        let to = Destination { host, port, whereabouts: Whereabouts::Unresolved };
+        let check = |address: &SocketAddr| self.check_address(to, address.ip(), rules);
+        let Some(refused) = addresses.iter().find_map(|address| check(address).err()) else {
+            return Ok(addresses.clone());
+        };
+        let rest = addresses.iter().filter(|address| check(address).is_ok()).copied().collect::<Addresses>();
+        if rest.is_empty() { Err(forbidden(refused)) } else { Ok(rest) }
+    }
+
+    /// By a host as the URL has it. Where it tells more than one address, one that passes is enough.
+    fn check_host(&self, to: Destination<'_>, rules: Option<&RuleSet>) -> Result<(), Refusal> {
+        let one = |address| self.check_address(to, address, rules);
+        match to.host {
+            Host::Ipv4(address) => one((*address).into()),
+            Host::Ipv6(address) => one((*address).into()),
+            Host::Domain(name) if is_localhost(name) => {
+                one(Ipv4Addr::LOCALHOST.into()).or_else(|refusal| one(Ipv6Addr::LOCALHOST.into()).map_err(|_| refusal))
+            }
+            Host::Domain(name) if special::is_closed_name(without_root(name)) => Err(Refusal(Reason::ClosedName)),
+            Host::Domain(_) => check_rules(to, rules),
+        }
+    }
+
+    fn check_address(&self, to: Destination<'_>, address: IpAddr, rules: Option<&RuleSet>) -> Result<(), Refusal> {
+        let address = address.to_canonical();
+        let to = to.at(address);
+        if let Some(location) = locate(address, special::closed) {
+            return Err(Refusal(Reason::Closed(location)));
+        }
+        check_rules(to, rules)?;
+        if self.own_port == Some(to.port)
+            && !rules.is_some_and(|rules| rules.opens_port(&to))
+            && forms(address).any(is_this_machine)
+        {
+            return Err(Refusal(Reason::OwnPort(to.port)));
+        }
+        if self.reach == Reach::Public {
+            let shut =
+                |form| special::special(form).filter(|_| !rules.is_some_and(|set| set.opens_network(&to.at(form))));
+            if let Some(location) = locate(address, shut) {
+                return Err(Refusal(Reason::NotPublic(location)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_rules(to: Destination<'_>, rules: Option<&RuleSet>) -> Result<(), Refusal> {
+    let Some(rules) = rules else { return Ok(()) };
+    if let Some(rule) = rules.denying(&to) {
+        return Err(Refusal(Reason::Denied { rule: rule.id }));
+    }
+    if rules.leaves_out(&to) {
+        return Err(Refusal(Reason::NotAllowed));
+    }
+    Ok(())
+}
+
+fn locate(address: IpAddr, find: impl Fn(IpAddr) -> Option<&'static Block>) -> Option<Location> {
+    forms(address).find_map(|form| find(form).map(|block| Location { address, form, block }))
+}
+
+/// Names of this machine wherever they are resolved (RFC 6761 §6.3).
+fn is_localhost(name: &str) -> bool {
+    let name = without_root(name);
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Whether an address is one of this machine's own: the system lets nobody listen on another's. Nothing is sent.
+fn is_this_machine(address: IpAddr) -> bool {
+    address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
+}
+
+fn forbidden(refusal: Refusal) -> Failure {
+    Failure::new(FailureKind::Forbidden).with_detail(refusal)
+}
+
+#[cfg(test)]
+mod tests;
