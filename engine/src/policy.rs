@@ -8,6 +8,7 @@ use crate::egress::Egress;
 use crate::host_pattern::HostPattern;
 use crate::no_proxy::NoProxy;
 use crate::proxy::Proxy;
+use crate::retry::RetryPolicy;
 
 /// The limits that the engine works under. A change applies to what starts after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Policy {
     /// Whether compressed replies are asked for and decompressed. A request that sets `Accept-Encoding` itself, or
     /// `Range`, gets its reply's body as it came, whatever stands here.
     pub accept_encoding: bool,
+    /// When requests are tried again.
+    pub retry: RetryPolicy,
     /// `User-Agent` of the requests that name none.
     pub user_agent: String,
 }
@@ -63,6 +66,7 @@ impl Default for Policy {
             no_proxy: NoProxy::default(),
             egress: Egress::default(),
             accept_encoding: true,
+            retry: RetryPolicy::default(),
             user_agent: concat!("pg_net/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

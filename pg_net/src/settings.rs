@@ -1,6 +1,7 @@
 //! The settings, and why each may be changed where it may.
 
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::time::Duration;
 
 use pgrx::pg_sys;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_guard};
@@ -20,6 +21,9 @@ static USERNAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::ne
 static MAX_IN_FLIGHT: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_IN_FLIGHT_PER_ORIGIN: GucSetting<i32> = GucSetting::<i32>::new(200);
 static MAX_RESPONSE_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
+static RETRY_BASE: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static RETRY_CAP: GucSetting<i32> = GucSetting::<i32>::new(10 * 60 * 1000);
+static RETRY_AFTER_MAX: GucSetting<i32> = GucSetting::<i32>::new(60 * 60 * 1000);
 static TLS_CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Makes the settings known. Called once, while the library is preloaded.
@@ -95,6 +99,7 @@ pub(crate) fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_BYTE,
     );
+    define_retry_settings();
     GucRegistry::define_string_guc(
         c"pg_net.tls_ca_file",
         c"PEM file of certificate authorities that are trusted besides the system's.",
@@ -103,6 +108,24 @@ pub(crate) fn define() {
         GucContext::Sighup,
         GucFlags::default(),
     );
+}
+
+fn define_retry_settings() {
+    /// A wait that is to be stored as a moment in time must not reach beyond what people plan for.
+    const WEEK: i32 = 7 * 24 * 60 * 60 * 1000;
+    let define = |name, what, setting, least| {
+        let (context, flags) = (GucContext::Sighup, GucFlags::UNIT_MS);
+        GucRegistry::define_int_guc(name, what, c"", setting, least, WEEK, context, flags);
+    };
+    // Without any wait a request that fails at once would be tried in a loop.
+    define(c"pg_net.retry_base", c"The longest wait between the first attempt and the second.", &RETRY_BASE, 1);
+    define(
+        c"pg_net.retry_cap",
+        c"The longest wait between two attempts, unless the server asks for more.",
+        &RETRY_CAP,
+        1,
+    );
+    define(c"pg_net.retry_after_max", c"The most of a Retry-After that is obeyed.", &RETRY_AFTER_MAX, 0);
 }
 
 #[pg_guard]
@@ -142,10 +165,20 @@ pub(crate) fn policy() -> engine::Policy {
         max_in_flight: MAX_IN_FLIGHT.get() as usize,
         max_in_flight_per_origin: MAX_IN_FLIGHT_PER_ORIGIN.get() as usize,
         max_response_bytes: MAX_RESPONSE_BYTES.get() as usize,
+        retry: engine::RetryPolicy {
+            base: milliseconds(&RETRY_BASE),
+            cap: milliseconds(&RETRY_CAP),
+            retry_after_max: milliseconds(&RETRY_AFTER_MAX),
+        },
         ca_file: text(&TLS_CA_FILE).map(Into::into),
         user_agent: format!("pg_net/{}", crate::VERSION),
         ..engine::Policy::default()
     }
+}
+
+/// A setting with `UNIT_MS`, whose least value is not negative.
+fn milliseconds(setting: &GucSetting<i32>) -> Duration {
+    Duration::from_millis(setting.get() as u64)
 }
 
 /// A string setting that says something.

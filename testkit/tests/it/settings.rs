@@ -17,6 +17,9 @@ fn nonsense_is_refused_when_it_is_set() {
         "alter system set pg_net.max_in_flight = '0'",
         "alter system set pg_net.max_in_flight_per_origin = 'many'",
         "alter system set pg_net.max_response_bytes = '-1'",
+        "alter system set pg_net.retry_base = '0'",
+        "alter system set pg_net.retry_cap = '8 days'",
+        "alter system set pg_net.retry_after_max = 'soon'",
     ] {
         let (state, message) = error_of(&mut bench.client, statement);
         assert_eq!(state, "22023", "{statement}: {message}");
@@ -39,7 +42,14 @@ fn any_interval_is_a_time_to_live() {
 #[test]
 fn limits_on_callers_are_the_servers_alone() {
     let mut bench = Bench::new();
-    for setting in ["max_in_flight", "max_in_flight_per_origin", "max_response_bytes"] {
+    for setting in [
+        "max_in_flight",
+        "max_in_flight_per_origin",
+        "max_response_bytes",
+        "retry_base",
+        "retry_cap",
+        "retry_after_max",
+    ] {
         let (state, _) = error_of(&mut bench.client, &format!("alter database postgres set pg_net.{setting} = '100'"));
         assert_eq!(state, "55P02", "{setting}");
     }
