@@ -5,7 +5,9 @@ use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ptr;
 
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use super::SqlError;
 
 /// A statement with its parameter types. Planned at its first use in a session, then kept; Postgres plans it anew when
 /// something that it depends on changes.
@@ -72,16 +74,22 @@ impl Session {
         types: [pg_sys::Oid; N],
         arguments: [Option<pg_sys::Datum>; N],
     ) -> Rows<'_> {
-        let plan = plan.prepared(&types);
+        let prepared = plan.prepared(&types);
         let mut values = arguments.map(|argument| argument.unwrap_or(pg_sys::Datum::from(0)));
         let nulls = arguments.map(|argument| if argument.is_some() { b' ' } else { b'n' });
         // SAFETY: the plan has N parameters of these types; a failure raises.
-        unsafe {
-            let result =
-                pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr().cast(), access == Access::Read, 0);
-            assert!(result > 0, "the SPI refused a statement of ours: code {result}");
-            Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, session: PhantomData }
+        let (result, rows) = unsafe {
+            let nulls = nulls.as_ptr().cast();
+            let result = pg_sys::SPI_execute_plan(prepared, values.as_mut_ptr(), nulls, access == Access::Read, 0);
+            let (table, count) = (pg_sys::SPI_tuptable, pg_sys::SPI_processed as usize);
+            (result, Rows { table, count, session: PhantomData })
+        };
+        assert!(result > 0, "the SPI refused a statement of ours: code {result}");
+        if result == pg_sys::SPI_OK_REWRITTEN as i32 {
+            // A rule has made nothing of it; a plan for nothing would not hear of the rule's end.
+            plan.forget();
         }
+        rows
     }
 }
 
@@ -113,49 +121,88 @@ impl<'s> Rows<'s> {
         let mut values = [pg_sys::Datum::null(); N];
         let mut nulls = [true; N];
         // SAFETY: the row is one of the table's, which lives until the session ends; there is room for its columns.
-        unsafe {
+        let columns = unsafe {
             let columns = (*self.table).tupdesc;
             assert_eq!((*columns).natts as usize, N, "the statement has other columns than the code reads");
             let tuple = *(*self.table).vals.add(row);
             pg_sys::heap_deform_tuple(tuple, columns, values.as_mut_ptr(), nulls.as_mut_ptr());
-        }
-        Row { values, nulls, session: PhantomData }
+            columns
+        };
+        Row { columns, values, nulls, session: PhantomData }
     }
 }
 
 /// The columns of one row, counted from 0.
+///
+/// Whoever owns a table may give its columns other types than they had when the statement was written, so each value's type
+/// is looked at before the value is.
 pub(crate) struct Row<'s, const N: usize> {
+    columns: pg_sys::TupleDesc,
     values: [pg_sys::Datum; N],
     nulls: [bool; N],
     session: PhantomData<&'s Session>,
 }
 
 impl<'s, const N: usize> Row<'s, N> {
-    fn get(&self, column: usize) -> Option<pg_sys::Datum> {
+    /// A value of one of these types; any other raises.
+    fn get(&self, column: usize, types: &[pg_sys::Oid]) -> Option<pg_sys::Datum> {
+        // SAFETY: the description has `N` columns and lives as long as the row.
+        let found = unsafe { type_of(self.columns, column) };
+        if !types.contains(&found) {
+            self.refuse(column, found, types[0]);
+        }
         (!self.nulls[column]).then_some(self.values[column])
     }
 
+    #[cold]
+    fn refuse(&self, column: usize, found: pg_sys::Oid, wanted: pg_sys::Oid) -> ! {
+        // SAFETY: the description has `N` columns; the answers are C strings in the current memory context.
+        let [column, found, wanted] = unsafe {
+            let name = pg_sys::SPI_fname(self.columns, column as i32 + 1);
+            [name, pg_sys::format_type_be(found), pg_sys::format_type_be(wanted)]
+                .map(|text| CStr::from_ptr(text).to_string_lossy().into_owned())
+        };
+        let message = format!("column \"{column}\" has type {found} where pg_net needs {wanted}");
+        SqlError::new(PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message).raise()
+    }
+
     pub(crate) fn int8(&self, column: usize) -> Option<i64> {
-        self.get(column).map(|datum| datum.value() as i64)
+        self.get(column, &[pg_sys::INT8OID]).map(|datum| datum.value() as i64)
     }
 
     pub(crate) fn int4(&self, column: usize) -> Option<i32> {
-        self.get(column).map(|datum| datum.value() as i32)
+        self.get(column, &[pg_sys::INT4OID]).map(|datum| datum.value() as i32)
     }
 
     pub(crate) fn oid(&self, column: usize) -> Option<pg_sys::Oid> {
-        self.get(column).map(|datum| pg_sys::Oid::from(datum.value() as u32))
+        self.get(column, &[pg_sys::OIDOID]).map(|datum| pg_sys::Oid::from(datum.value() as u32))
     }
 
     /// The bytes of a text or bytea column.
     pub(crate) fn bytes(&self, column: usize) -> Option<&'s [u8]> {
-        // SAFETY: the statement's column is a varlena; row and copy live in the session's memory.
-        self.get(column).map(|datum| unsafe { super::text::bytes_of(datum) })
+        // SAFETY: a varlena, by its type; row and copy live in the session's memory.
+        self.get(column, &[pg_sys::TEXTOID, pg_sys::BYTEAOID, pg_sys::VARCHAROID])
+            .map(|datum| unsafe { super::text::bytes_of(datum) })
     }
 
     /// A jsonb column.
     pub(crate) fn jsonb(&self, column: usize) -> Option<super::jsonb::Jsonb<'s>> {
-        // SAFETY: the statement's column is jsonb; row and copy live in the session's memory.
-        self.get(column).map(|datum| unsafe { super::jsonb::Jsonb::from_datum(datum) })
+        // SAFETY: a jsonb, by its type; row and copy live in the session's memory.
+        self.get(column, &[pg_sys::JSONBOID]).map(|datum| unsafe { super::jsonb::Jsonb::from_datum(datum) })
+    }
+}
+
+/// The type of a column, counted from 0.
+///
+/// # Safety
+///
+/// `columns` must describe a row with so many columns.
+unsafe fn type_of(columns: pg_sys::TupleDesc, column: usize) -> pg_sys::Oid {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        return (*(*columns).attrs.as_ptr().add(column)).atttypid;
+        #[cfg(feature = "pg18")]
+        return pg_sys::SPI_gettypeid(columns, column as i32 + 1);
     }
 }

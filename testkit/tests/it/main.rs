@@ -3,6 +3,7 @@
 //! Each boots a Postgres of its own with the built extension, and looks at both ends of a request: what the receiver got,
 //! and the row in `net._http_response`.
 
+mod altered_tables;
 mod at_rest;
 mod collect;
 mod crash;
