@@ -2,6 +2,7 @@
 
 pub(crate) mod array;
 pub(crate) mod call;
+pub(crate) mod cancel;
 mod error;
 pub(crate) mod jsonb;
 pub(crate) mod latch;

@@ -9,7 +9,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags
 use pgrx::{pg_guard, pg_sys};
 
 use crate::pg::transaction::{report_idle, report_statistics};
-use crate::pg::{latch, server};
+use crate::pg::{cancel, latch, server};
 use crate::settings;
 use crate::shared;
 
@@ -46,11 +46,8 @@ pub(crate) fn register() {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub(crate) extern "C-unwind" fn pg_net_worker(_argument: pg_sys::Datum) {
-    // SIGINT, a cancel, is taken and ignored: no statement of the worker's waits longer than its lock_timeout, and between
-    // two statements a cancel would end the process.
-    BackgroundWorker::attach_signal_handlers(
-        SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM | SignalWakeFlags::SIGINT,
-    );
+    cancel::install();
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // SAFETY: set by Postgres when the process started.
     let pid = unsafe { pg_sys::MyProcPid };
     shared::get().my_slot().enter(pid, latch::my_place());

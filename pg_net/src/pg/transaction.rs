@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
 
+use super::cancel::Cancellable;
 use super::plan::Session;
 
 /// Why a transaction was aborted: the error's SQLSTATE and message, and nothing that could hold a row's values.
@@ -35,6 +36,7 @@ impl Aborted {
 /// `activity` is what `pg_stat_activity` shows as the query meanwhile.
 pub(crate) fn transaction<R>(activity: &CStr, work: impl FnOnce(&Session) -> R) -> Result<R, Aborted> {
     report(pg_sys::BackendState::STATE_RUNNING, Some(activity));
+    let _cancellable = Cancellable::new();
     let result = PgTryBuilder::new(AssertUnwindSafe(|| {
         // SAFETY: the order that the manual's worker_spi example has; an error on the way ends in the abort below.
         unsafe {

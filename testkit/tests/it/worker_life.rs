@@ -182,6 +182,42 @@ fn it_stays_up_in_a_database_with_a_foreign_schema_net() {
     assert_eq!(cluster.worker_pid(&mut client), pid);
 }
 
+/// A lock that somebody holds keeps it busy, but not from being stopped.
+#[test]
+fn it_waits_for_a_lock_no_longer_than_a_second_at_a_time() {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    let before = bench.cluster.worker_pid(&mut bench.client);
+    let mut holder = bench.cluster.connect();
+    let mut transaction = holder.transaction().unwrap();
+    transaction.batch_execute("lock table net._http_response").unwrap();
+    let url = bench.receiver.url("/locked");
+    let id = bench.ask(&format!("select net.http_get('{url}')"));
+    wait_until("the worker at the lock", PATIENCE, || {
+        bench.value::<bool>(
+            "select bool_or(state = 'active' and wait_event_type = 'Lock') from pg_stat_activity
+              where backend_type ilike '%pg_net%'",
+        )
+    });
+    bench.cluster.wait_for_log("canceling statement due to lock timeout");
+    // A cancel, while it waits for a lock and while it does not, is nothing to it.
+    for _ in 0..20 {
+        assert!(bench.value::<bool>(&format!("select pg_cancel_backend({before})")));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), before);
+
+    let terminated = Instant::now();
+    assert!(bench.value::<bool>(&format!("select pg_terminate_backend({before})")));
+    wait_until("the worker's end", PATIENCE, || !testkit::is_running(before));
+    let took = terminated.elapsed();
+    assert!(took < Duration::from_secs(4), "it ended after {took:?}");
+    transaction.commit().unwrap();
+    assert_eq!(bench.response(id).status_code, Some(200));
+    // The first outcome could not be recorded, so it was sent again.
+    assert_eq!(bench.receiver.wait_for(3).len(), 3);
+}
+
 /// An operator may well lock, truncate or rewrite the tables while requests are under way.
 #[test]
 fn nothing_waits_for_a_request() {

@@ -1,0 +1,46 @@
+//! Cancelling, which is a signal: somebody's `pg_cancel_backend`, or Postgres' own, when the `lock_timeout` of this process is
+//! over.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use pgrx::pg_sys;
+
+/// Whether there is a transaction that a cancel could abort.
+static CANCELLABLE: AtomicBool = AtomicBool::new(false);
+
+/// Takes the signal from now on. Outside of [`Cancellable`] it is ignored, where it would end the process.
+pub(crate) fn install() {
+    // SAFETY: the handler is a function of this library, which is never unloaded.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGINT as i32, Some(handle));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGINT as i32, Some(handle));
+    }
+}
+
+unsafe extern "C-unwind" fn handle(signal: i32) {
+    if CANCELLABLE.load(SeqCst) {
+        // SAFETY: Postgres' own handler; signals come to the main thread alone.
+        unsafe { pg_sys::StatementCancelHandler(signal) };
+    }
+}
+
+/// While it lives, a cancel aborts the statement that runs.
+pub(crate) struct Cancellable(());
+
+impl Cancellable {
+    pub(crate) fn new() -> Self {
+        CANCELLABLE.store(true, SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Cancellable {
+    fn drop(&mut self) {
+        CANCELLABLE.store(false, SeqCst);
+        // One that came too late has nothing to abort.
+        // SAFETY: a variable of this process, which only the handler sets, and that no more.
+        unsafe { pg_sys::QueryCancelPending = 0 };
+    }
+}
