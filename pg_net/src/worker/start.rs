@@ -100,6 +100,8 @@ fn prepare_session() {
         (c"search_path", c"pg_catalog, pg_temp"),
         (c"default_transaction_isolation", c"read committed"),
         (c"default_transaction_read_only", c"off"),
+        // An error of one statement is no reason to end.
+        (c"exit_on_error", c"off"),
         (c"statement_timeout", c"0"),
         (c"idle_in_transaction_session_timeout", c"0"),
         // Whoever holds a table locked must not keep the worker from answering to a signal.
@@ -107,6 +109,7 @@ fn prepare_session() {
         (c"row_security", c"off"),
         // The plans are for tables that grow and shrink a thousandfold between two looks of ANALYZE: always by the index.
         (c"plan_cache_mode", c"force_generic_plan"),
+        (c"enable_indexscan", c"on"),
         (c"enable_seqscan", c"off"),
         (c"enable_bitmapscan", c"off"),
         (c"enable_sort", c"off"),
@@ -114,6 +117,8 @@ fn prepare_session() {
     ] {
         server::set_for_session(setting, value);
     }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    server::set_for_session(c"transaction_timeout", c"0");
     // A row that left the queue must not come back after a crash because its outcome had not reached the disk.
     if server::setting(c"synchronous_commit") == "off" {
         server::set_for_session(c"synchronous_commit", c"local");

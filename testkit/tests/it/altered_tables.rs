@@ -121,7 +121,8 @@ fn columns_of_the_queue_are_gone_for_a_while() {
         let name = column.split(' ').next().unwrap();
         altered.run(&format!("{QUEUE} rename {name} to renamed"));
         let timeout = if name == "timeout_milliseconds" { "renamed" } else { "timeout_milliseconds" };
-        altered.ask(&format!("insert into net.http_request_queue (method, url, {timeout}) values ('GET', '{url}', 2000)"));
+        altered
+            .ask(&format!("insert into net.http_request_queue (method, url, {timeout}) values ('GET', '{url}', 2000)"));
         altered.run(&format!("{QUEUE} rename renamed to {name}"));
         altered.assert_recovered(&format!("{name} gone"));
     }
@@ -137,7 +138,8 @@ fn a_table_has_another_name_for_a_while() {
         altered.run(&format!("begin; select net.http_get('{url}'); alter table net.{table} rename to other; commit"));
         altered.run("select net.wake()");
         wait_until("the worker to take note", PATIENCE, || {
-            table == "http_request_queue" || altered.bench.cluster.log().contains("\"net._http_response\" does not exist")
+            table == "http_request_queue"
+                || altered.bench.cluster.log().contains("\"net._http_response\" does not exist")
         });
         altered.run(&format!("create view net.{table} as select 1 as row_key"));
         altered.run("select net.wake()");

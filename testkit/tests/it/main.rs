@@ -15,6 +15,7 @@ mod encodings;
 mod failures;
 mod harness;
 mod nginx;
+mod odd_settings;
 mod redirects;
 mod replication;
 mod replies;

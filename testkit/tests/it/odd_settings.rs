@@ -1,0 +1,122 @@
+//! What a role, a database or the server may be set to: the worker's statements do not depend on it.
+
+use postgres::Client;
+use testkit::{Cluster, PATIENCE, wait_until};
+
+use crate::support::{Bench, allow_at_most};
+
+/// Settings that would change what the worker's statements do, or that they do at all, and further ones of all kinds.
+const ODD: &[(&str, &str)] = &[
+    ("search_path", "nowhere"),
+    ("session_replication_role", "replica"),
+    ("default_transaction_read_only", "on"),
+    ("default_transaction_isolation", "serializable"),
+    ("default_transaction_deferrable", "on"),
+    ("statement_timeout", "1ms"),
+    ("lock_timeout", "1ms"),
+    ("idle_in_transaction_session_timeout", "1ms"),
+    ("idle_session_timeout", "1ms"),
+    ("exit_on_error", "on"),
+    ("row_security", "on"),
+    ("client_encoding", "EUC_JP"),
+    ("client_min_messages", "error"),
+    ("standard_conforming_strings", "off"),
+    ("array_nulls", "off"),
+    ("bytea_output", "escape"),
+    ("DateStyle", "SQL, DMY"),
+    ("IntervalStyle", "sql_standard"),
+    ("TimeZone", "Pacific/Kiritimati"),
+    ("extra_float_digits", "-15"),
+    ("transform_null_equals", "on"),
+    ("quote_all_identifiers", "on"),
+    ("xmloption", "document"),
+    ("lc_messages", "C"),
+    ("work_mem", "64kB"),
+    ("temp_buffers", "800kB"),
+    ("max_stack_depth", "100kB"),
+    ("enable_indexscan", "off"),
+    ("enable_indexonlyscan", "off"),
+    ("enable_seqscan", "on"),
+    ("enable_sort", "on"),
+    ("plan_cache_mode", "force_custom_plan"),
+    ("jit", "on"),
+    ("jit_above_cost", "0"),
+    ("force_parallel_mode", "on"),
+    ("parallel_setup_cost", "0"),
+    ("parallel_tuple_cost", "0"),
+    ("min_parallel_table_scan_size", "0"),
+    ("from_collapse_limit", "1"),
+    ("synchronous_commit", "off"),
+    ("default_tablespace", "nowhere"),
+    ("temp_tablespaces", "nowhere"),
+    ("default_toast_compression", "pglz"),
+    ("check_function_bodies", "off"),
+    ("allow_system_table_mods", "on"),
+    ("track_activities", "off"),
+    ("track_counts", "off"),
+    ("log_statement", "all"),
+    ("log_duration", "on"),
+    ("log_statement_stats", "on"),
+    ("log_min_messages", "debug2"),
+    ("log_error_verbosity", "verbose"),
+    ("debug_print_plan", "on"),
+    ("debug_print_rewritten", "on"),
+    ("backtrace_functions", "exec_simple_query"),
+    ("session_preload_libraries", "nowhere"),
+    ("plpgsql.extra_errors", "all"),
+];
+
+/// Restarts the worker, and fails the test unless it then works, also when an error of a statement comes.
+#[track_caller]
+fn assert_works_anew(bench: &mut Bench, other: &mut Client, with: &str) {
+    bench.client.batch_execute("select net.worker_restart()").unwrap();
+    allow_at_most(&mut bench.client, PATIENCE);
+    bench.client.batch_execute("select net.wait_until_running()").unwrap();
+    bench.assert_works();
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+
+    let url = bench.receiver.url("/behind-a-lock");
+    let mut transaction = other.transaction().unwrap();
+    transaction.batch_execute("lock table net._http_response").unwrap();
+    let id = bench.ask(&format!("select net.http_get('{url}')"));
+    let told = "could not store responses, and will try again";
+    let before = bench.cluster.log().matches(told).count();
+    wait_until("an error of a statement", PATIENCE, || bench.cluster.log().matches(told).count() > before);
+    transaction.commit().unwrap();
+    assert_eq!(bench.response(id).status_code, Some(200), "{with}");
+    bench.assert_works();
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid, "{with}");
+    assert!(!bench.cluster.log().contains("was terminated by signal"), "{with}");
+}
+
+/// A worker with a role of its own, and two sessions from before anything is set.
+fn bench() -> (Bench, Client) {
+    let cluster = Cluster::builder().conf("pg_net.username", "robot").start();
+    let mut client = cluster.connect();
+    client.batch_execute("create role robot superuser login; create role nobody").unwrap();
+    client.batch_execute("create extension pg_net").unwrap();
+    (Bench::with(cluster), client)
+}
+
+#[test]
+fn of_the_workers_role() {
+    let (mut bench, mut other) = bench();
+    for (name, value) in ODD {
+        bench.client.batch_execute(&format!("alter role robot set {name} = '{value}'")).unwrap();
+    }
+    assert_works_anew(&mut bench, &mut other, "odd settings of its role");
+    bench.client.batch_execute("alter role robot reset all; alter role robot set role = nobody").unwrap();
+    assert_works_anew(&mut bench, &mut other, "another role");
+    // What is set and cannot be any more.
+    bench.client.batch_execute("drop role nobody").unwrap();
+    assert_works_anew(&mut bench, &mut other, "a role that is gone");
+}
+
+#[test]
+fn of_the_workers_database() {
+    let (mut bench, mut other) = bench();
+    for (name, value) in ODD {
+        bench.client.batch_execute(&format!("alter database postgres set {name} = '{value}'")).unwrap();
+    }
+    assert_works_anew(&mut bench, &mut other, "odd settings of its database");
+}
