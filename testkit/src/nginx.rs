@@ -15,7 +15,8 @@ const ATTEMPTS: u32 = 5;
 
 /// Debian's nginx with a configuration of its own: HTTP/1.1 on one port, TLS with HTTP/2 on another.
 ///
-/// `/status/<code>` answers with that status, `/gzip` with a compressed body, all else with 200 and `ok`.
+/// `/status/<code>` answers with that status, `/gzip` with a compressed body, `/repeat-headers` with a header that comes
+/// twice, all else with 200 and `ok`.
 pub struct Nginx {
     master: Child,
     port: u16,
@@ -189,6 +190,7 @@ http {{
         location ~ ^/status/201$ {{ return 201 'created'; }}
         location ~ ^/status/404$ {{ return 404 'not here'; }}
         location ~ ^/status/500$ {{ return 500 'broken'; }}
+        location = /repeat-headers {{ add_header X-Twice one; add_header X-Twice two; return 200 'ok'; }}
         location = /gzip {{ gzip on; gzip_types text/plain; }}
     }}
 }}

@@ -37,6 +37,24 @@ fn a_row_is_sent_at_the_next_wake() {
 }
 
 #[test]
+fn a_row_is_not_sent_at_once() {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    let url = bench.receiver.url("/direct");
+    let insert = format!(
+        "insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000) returning id"
+    );
+    let id = bench.ask(&insert);
+    // Time itself is what this is about: a thousand times what it takes to send one.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(bench.receiver.count(), 1);
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 1);
+    bench.client.batch_execute("begin; select net.wake(); rollback; begin; select net.wake(); commit").unwrap();
+    assert_eq!(bench.response(id).status_code, Some(200));
+    bench.received("/direct");
+}
+
+#[test]
 fn any_call_wakes_the_worker_for_the_rows_before_it() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/direct");

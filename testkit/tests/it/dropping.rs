@@ -60,6 +60,38 @@ fn the_extension() {
     assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
 }
 
+/// Ids begin anew, and the outcomes of the old requests come in among those of the new ones.
+#[test]
+fn the_extension_with_500_requests_in_flight_whose_ids_come_again() {
+    let mut bench = Bench::new();
+    // More than one origin's share.
+    let old = [Receiver::start(), Receiver::start(), Receiver::start()];
+    let gates = old.each_ref().map(|receiver| receiver.hold("/held"));
+    for (receiver, count) in old.iter().zip([200, 200, 100]) {
+        let url = receiver.url("/held");
+        let ask =
+            format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, {count})");
+        bench.client.batch_execute(&ask).unwrap();
+        receiver.wait_for(count);
+    }
+    bench.client.batch_execute("drop extension pg_net; create extension pg_net").unwrap();
+    let url = bench.receiver.url("/echo");
+    let ask = format!("select id = net.http_get('{url}?id=' || id) from generate_series(1, 500) as id");
+    assert!(bench.client.query(&ask, &[]).unwrap().iter().all(|row| row.get(0)), "the same ids");
+    bench.receiver.wait_for(200);
+    drop(gates);
+
+    let answers = testkit::responses(&mut bench.client, 500);
+    // Those that have to wait for the old outcomes, too, if there were any.
+    bench.assert_works();
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 501);
+    for (id, answer) in (1..).zip(answers) {
+        assert_eq!((answer.id, answer.json()["url"].as_str()), (Some(id), Some(format!("/echo?id={id}").as_str())));
+    }
+    assert_eq!(bench.receiver.count(), 501);
+    assert_eq!(old.map(|receiver| receiver.count()), [200, 200, 100]);
+}
+
 #[test]
 fn the_extension_in_a_transaction_that_rolls_back() {
     let mut bench = Bench::new();

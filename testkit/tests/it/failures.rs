@@ -15,6 +15,26 @@ fn a_timeout_tells_where_the_time_went() {
     bench.assert_works();
 }
 
+/// Of a name, so that all three phases happen; then over the same connection, so that one does.
+#[test]
+fn each_phase_of_a_timeout_that_happened_is_above_zero() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/hang").replace("127.0.0.1", "localhost");
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 300)"));
+    let answer = bench.response(id);
+    answer.assert_timeout(300);
+    let times: Vec<f64> = answer.error().split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert!(times.iter().all(|&time| time > 0.0), "{answer:?}");
+    bench.received("/hang");
+    bench.get("/status/200");
+    let url = bench.receiver.url("/hang");
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 300)"));
+    let answer = bench.response(id);
+    answer.assert_timeout(300);
+    assert!(answer.error().contains("DNS time: 0.000000 ms, TCP/SSL handshake time: 0.000000 ms"), "{answer:?}");
+    assert_eq!((bench.receiver.count(), bench.receiver.connections()), (3, 2));
+}
+
 #[test]
 fn the_default_timeout_is_two_seconds() {
     let mut bench = Bench::new();

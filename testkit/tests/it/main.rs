@@ -26,6 +26,7 @@ mod shutdown;
 mod signatures;
 mod support;
 mod transactions;
+mod under_load;
 mod update;
 mod urlencode;
 mod validation;

@@ -44,6 +44,18 @@ fn tls_with_http_2_from_an_authority_that_the_server_trusts() {
 }
 
 #[test]
+fn a_header_that_is_repeated_is_an_array_in_http_1_and_http_2() {
+    let nginx = Nginx::start();
+    let mut bench = trusting(&nginx);
+    for (url, name) in [(nginx.url("/repeat-headers"), "X-Twice"), (nginx.tls_url("/repeat-headers"), "x-twice")] {
+        let answer = bench.get_url(&url);
+        assert_eq!(answer.header(name), &serde_json::json!(["one", "two"]), "{answer:?}");
+    }
+    let protocols: Vec<_> = nginx.wait_for(2).into_iter().map(|request| request.server_protocol).collect();
+    assert_eq!(protocols, ["HTTP/1.1", "HTTP/2.0"]);
+}
+
+#[test]
 fn ten_thousand_in_one_transaction() {
     let mut bench = Bench::new();
     let nginx = Nginx::start();

@@ -62,25 +62,54 @@ fn limits_on_callers_are_the_servers_alone() {
 }
 
 #[test]
-fn the_database_setting_and_the_restart_may_come_in_one_transaction() {
-    let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 day").start_ready());
-    let before = bench.cluster.worker_pid(&mut bench.client);
-    bench
-        .client
-        .batch_execute(
-            "begin;
-             alter database postgres set pg_net.ttl to '1 second';
-             select net.worker_restart();
-             commit;
-             select net.wait_until_running()",
-        )
-        .unwrap();
-    assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
-    bench.get("/status/200");
-    wait_until("the response's expiry", PATIENCE, || {
-        bench.value::<i64>("select count(*) from net._http_response") == 0
-    });
-    assert_eq!(bench.receiver.count(), 1);
+fn a_setting_of_a_role_or_database_and_the_restart_may_come_in_one_transaction() {
+    for whose in ["role postgres", "database postgres"] {
+        let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 day").start_ready());
+        let before = bench.cluster.worker_pid(&mut bench.client);
+        bench
+            .client
+            .batch_execute(&format!(
+                "begin;
+                 alter {whose} set pg_net.ttl to '1 second';
+                 select net.worker_restart();
+                 commit;
+                 select net.wait_until_running()"
+            ))
+            .unwrap();
+        assert_ne!(bench.cluster.worker_pid(&mut bench.client), before, "{whose}");
+        bench.get("/status/200");
+        wait_until(&format!("the response's expiry by the setting of the {whose}"), PATIENCE, || {
+            bench.value::<i64>("select count(*) from net._http_response") == 0
+        });
+        assert_eq!(bench.receiver.count(), 1);
+    }
+}
+
+#[test]
+fn the_batch_size_bounds_a_read_of_the_queue_and_changes_on_reload() {
+    let cluster = Cluster::builder()
+        .preload("pg_stat_statements")
+        .conf("compute_query_id", "on")
+        .conf("pg_stat_statements.track", "all")
+        .start();
+    cluster.connect().batch_execute("create extension pg_stat_statements; create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    let url = bench.receiver.url("/x");
+    let reads = "select sum(rows)::float8 / sum(calls) from pg_stat_statements
+                  where query ~ '^select.*from net.http_request_queue where row_key >='";
+    let mut done = 0;
+    for (batch_size, most) in [("200", 200.0), ("7", 7.0)] {
+        bench.cluster.alter_system("pg_net.batch_size", batch_size);
+        // Once the worker has taken the reload in.
+        bench.assert_works();
+        bench.client.batch_execute("select pg_stat_statements_reset()").unwrap();
+        bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 400)")).unwrap();
+        done += 401;
+        assert_eq!(responses(&mut bench.client, done).len(), done);
+        let a_read: f64 = bench.value(reads);
+        assert!(a_read <= most && a_read > most / 4.0, "{a_read} rows a read with a batch size of {batch_size}");
+        assert_eq!(bench.receiver.count(), done);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Names, types, defaults and columns that databases rely on.
 
-use crate::support::Bench;
+use crate::support::{Bench, error_of};
 
 #[test]
 fn functions_have_the_signatures_of_the_contract() {
@@ -45,6 +45,37 @@ fn functions_have_the_signatures_of_the_contract() {
             )
             .unwrap_or_else(|error| panic!("one function {name}: {error}"));
         assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), (arguments, result), "{name}");
+    }
+}
+
+/// They write: a null argument is an error and no null, and a parallel plan would fail.
+#[test]
+fn request_functions_are_volatile_and_parallel_unsafe_and_called_on_null() {
+    let mut bench = Bench::new();
+    let functions = "select count(*), bool_and(provolatile = 'v' and proparallel = 'u' and not proisstrict)
+                       from pg_proc where pronamespace = 'net'::regnamespace and proname ~ '^http_(get|post|delete)$'";
+    let row = bench.client.query_one(functions, &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, bool>(1)), (3, true));
+}
+
+/// So nothing of a user's can keep the worker from its rows, and an id may come again.
+#[test]
+fn no_other_table_can_refer_to_the_tables() {
+    let mut bench = Bench::new();
+    for (table, kind) in [("net.http_request_queue", "table"), ("net._http_response", "unlogged table")] {
+        let columns = format!(
+            "select array_agg(attname::text) from pg_attribute
+              where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped"
+        );
+        for column in bench.value::<Vec<String>>(&columns) {
+            let refer = format!(
+                "create {kind} other as select {column} from {table};
+                                 alter table other add foreign key ({column}) references {table} ({column})"
+            );
+            assert_eq!(error_of(&mut bench.client, &refer).0, "42830", "{table}.{column}");
+        }
+        let unique = format!("select count(*) from pg_index where indrelid = '{table}'::regclass and indisunique");
+        assert_eq!(bench.value::<i64>(&unique), 0, "{table}");
     }
 }
 

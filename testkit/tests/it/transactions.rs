@@ -133,6 +133,31 @@ fn a_prepared_transaction_sends_when_another_session_commits_it() {
 }
 
 #[test]
+fn a_procedure_that_commits_sends_as_it_goes() {
+    let mut bench = Bench::new();
+    let (first, second, never) =
+        (bench.receiver.url("/first"), bench.receiver.url("/second"), bench.receiver.url("/never"));
+    bench
+        .client
+        .batch_execute(&format!(
+            "create procedure go() language plpgsql as $$ begin
+                 perform net.http_get('{first}');
+                 commit;
+                 perform net.http_get('{never}');
+                 rollback;
+                 perform net._await_response(1);
+                 perform net.http_get('{second}');
+                 commit and chain;
+             end $$"
+        ))
+        .unwrap();
+    // On its own: in one with other statements there could be no commit.
+    bench.client.batch_execute("call go()").unwrap();
+    assert_eq!(bench.response(3).status_code, Some(200));
+    assert_eq!(paths(&bench.receiver), ["/first", "/second"]);
+}
+
+#[test]
 fn many_transactions_of_one_session_each_send() {
     let mut bench = Bench::new();
     for n in 1..=200 {

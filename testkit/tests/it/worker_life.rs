@@ -157,8 +157,14 @@ fn a_restart_of_the_server_is_not_held_up() {
 }
 
 #[test]
-fn its_statistics_are_seen() {
-    let mut bench = Bench::new();
+fn its_statistics_are_seen_also_by_autovacuum_and_autoanalyze() {
+    let cluster = Cluster::builder().conf("autovacuum_naptime", "1s").start_ready();
+    let mut bench = Bench::with(cluster);
+    for table in ["net.http_request_queue", "net._http_response"] {
+        let often = "autovacuum_analyze_threshold = 3, autovacuum_analyze_scale_factor = 0,
+                     autovacuum_vacuum_threshold = 3, autovacuum_vacuum_scale_factor = 0";
+        bench.client.batch_execute(&format!("alter table {table} set ({often})")).unwrap();
+    }
     for _ in 0..5 {
         bench.assert_works();
     }
@@ -166,6 +172,12 @@ fn its_statistics_are_seen() {
         bench.value::<bool>(
             "select (select n_tup_ins from pg_stat_user_tables where relname = '_http_response') = 5
                 and (select n_tup_del from pg_stat_user_tables where relname = 'http_request_queue') = 5",
+        )
+    });
+    wait_until("autovacuum and autoanalyze", PATIENCE, || {
+        bench.value::<bool>(
+            "select (select last_autoanalyze from pg_stat_user_tables where relname = '_http_response') is not null
+                and (select last_autovacuum from pg_stat_user_tables where relname = 'http_request_queue') is not null",
         )
     });
     assert_eq!(bench.receiver.count(), 5);

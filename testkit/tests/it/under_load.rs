@@ -1,0 +1,114 @@
+//! What an operator does to the tables while requests come and go.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::{PATIENCE, responses, wait_until};
+
+use crate::support::{Bench, allow_at_most, ask};
+
+/// The longest that a command may take: it waits for transactions of the worker, never for requests.
+const PROMPTLY: Duration = Duration::from_secs(5);
+
+const REQUESTS: usize = 4000;
+
+/// Has 4,000 requests sent while a command runs again and again.
+fn run_during_requests(bench: &mut Bench, command: &str) {
+    let url = bench.receiver.url("/x");
+    let mut operator = bench.cluster.connect();
+    allow_at_most(&mut operator, PROMPTLY);
+    let (sent, client) = (AtomicBool::new(false), &mut bench.client);
+    thread::scope(|scope| {
+        let operating = scope.spawn(|| {
+            let mut times = 0;
+            while !sent.load(Relaxed) {
+                operator.batch_execute(command).unwrap_or_else(|error| panic!("{command}: {error:?}"));
+                times += 1;
+            }
+            times
+        });
+        for _ in 0..REQUESTS / 100 {
+            let ask = format!("select net.http_get('{url}/' || n) from generate_series(1, 100) as n");
+            client.batch_execute(&ask).unwrap();
+            thread::sleep(Duration::from_millis(10));
+        }
+        wait_until("an empty queue", PATIENCE, || ask(client, "select count(*) from net.http_request_queue") == 0);
+        sent.store(true, Relaxed);
+        let times = operating.join().unwrap();
+        assert!(times > 3, "{command} ran {times} times");
+    });
+    // At least once, and no more than that: no outcome was in doubt.
+    assert_eq!(bench.receiver.count(), REQUESTS, "{command}");
+}
+
+#[test]
+fn both_tables_are_vacuumed_full() {
+    for table in ["net.http_request_queue", "net._http_response"] {
+        let mut bench = Bench::new();
+        run_during_requests(&mut bench, &format!("vacuum full {table}"));
+        let answers = responses(&mut bench.client, REQUESTS);
+        assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{table}");
+        assert_eq!(answers.len(), REQUESTS, "{table}");
+    }
+}
+
+#[test]
+fn the_responses_are_truncated() {
+    let mut bench = Bench::new();
+    run_during_requests(&mut bench, "truncate net._http_response");
+    bench.assert_works();
+}
+
+#[test]
+fn the_tables_are_reindexed_and_analyzed() {
+    let mut bench = Bench::new();
+    run_during_requests(
+        &mut bench,
+        "reindex table net.http_request_queue; reindex table net._http_response; analyze net.http_request_queue",
+    );
+    assert_eq!(responses(&mut bench.client, REQUESTS).len(), REQUESTS);
+}
+
+/// Nobody waits for the outcomes of rows that are gone; those of others are their own.
+#[test]
+fn rows_are_deleted_while_in_flight() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 100)");
+    bench.client.batch_execute(&ask).unwrap();
+    bench.receiver.wait_for(100);
+    allow_at_most(&mut bench.client, PROMPTLY);
+    bench.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
+    gate.release();
+    wait_until("an empty queue", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
+    bench.assert_works();
+    let ids: Vec<_> = responses(&mut bench.client, 51).iter().map(|answer| answer.id.unwrap()).collect();
+    assert!(ids.iter().copied().eq((1..=100).filter(|id| id % 2 == 1).chain([101])), "{ids:?}");
+}
+
+/// A truncated queue takes its rows in flight along, and their ids come again.
+#[test]
+fn the_queue_is_truncated_with_its_identity_restarted() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let (held, url) = (bench.receiver.url("/held"), bench.receiver.url("/echo"));
+    let ask = format!("select net.http_get('{held}', timeout_milliseconds := 60000) from generate_series(1, 100)");
+    bench.client.batch_execute(&ask).unwrap();
+    bench.receiver.wait_for(100);
+    let start = Instant::now();
+    bench.client.batch_execute("truncate net.http_request_queue restart identity").unwrap();
+    assert!(start.elapsed() < PROMPTLY);
+    bench
+        .client
+        .batch_execute(&format!("select net.http_get('{url}?' || n) from generate_series(1, 100) as n"))
+        .unwrap();
+    gate.release();
+    let answers = responses(&mut bench.client, 100);
+    bench.assert_works();
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 101);
+    for (id, answer) in (1..).zip(answers) {
+        assert_eq!((answer.id, answer.json()["url"].as_str()), (Some(id), Some(format!("/echo?{id}").as_str())));
+    }
+}
