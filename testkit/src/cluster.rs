@@ -120,6 +120,17 @@ impl Cluster {
         self.server = Some(Server::start(&self.config));
     }
 
+    /// Has `pg_upgrade` bring the databases of another cluster here, with the arguments given; both must be stopped.
+    #[track_caller]
+    pub fn upgrade_from(&self, old: &Self, arguments: &[&str]) -> String {
+        assert!(self.server.is_none() && old.server.is_none(), "both servers are stopped");
+        let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+        let (programs, sockets) = (text(template::program("").as_path()), text(&self.scratch.path().join("s")));
+        let (old, new) = (text(&old.config.data), text(&self.config.data));
+        let places = ["-b", &programs, "-B", &programs, "-d", &old, "-D", &new, "-s", &sockets];
+        self.run("pg_upgrade", &[&places, arguments].concat())
+    }
+
     /// Kills the postmaster as a crash of the machine would, and waits until what it started is gone too.
     pub fn kill_postmaster(&mut self) {
         let server = self.server.take().expect("a running server");

@@ -1,0 +1,111 @@
+//! `pg_dump` and `pg_restore`: the extension comes along, and no request that was somebody else's to send.
+
+use testkit::{Cluster, Gate, PATIENCE, Receiver, response, wait_until};
+
+use crate::support::{Bench, allow_at_most, ask, assert_works, error_of, value};
+
+/// A database with a webhook, responses, and requests that wait for answers until the gate is released.
+fn database_in_use() -> (Bench, Gate) {
+    let mut bench = Bench::new();
+    let hook = bench.receiver.url("/hook");
+    bench
+        .client
+        .batch_execute(&format!(
+            "create role service login;
+             revoke execute on function net.http_get(text, jsonb, jsonb, integer) from public;
+             grant execute on function net.http_get(text, jsonb, jsonb, integer) to service;
+             create table orders (id int);
+             create function tell() returns trigger language plpgsql as $$
+             begin
+                 perform net.http_post('{hook}', jsonb_build_object('order', new.id));
+                 return new;
+             end
+             $$;
+             create trigger tell after insert on orders for each row execute function tell();
+             create view answers as select * from net._http_response;
+             insert into orders values (1)"
+        ))
+        .unwrap();
+    bench.received("/hook");
+    bench.response(1);
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 20)");
+    bench.client.batch_execute(&ask).unwrap();
+    bench.receiver.wait_for(21);
+    (bench, gate)
+}
+
+/// Has the worker of a server serve the database `restored`.
+fn serve_restored(cluster: &Cluster) {
+    cluster.alter_system("pg_net.database_name", "restored");
+    let mut client = cluster.connect_as("postgres", "restored");
+    allow_at_most(&mut client, PATIENCE);
+    client.batch_execute("select net.worker_restart()").unwrap();
+    client.batch_execute("select net.wait_until_running()").unwrap();
+}
+
+/// Fails the test unless the restored database has what was the user's, nothing of the old requests, and works.
+fn assert_restored(cluster: &Cluster, old: &Receiver) {
+    let mut client = cluster.connect_as("postgres", "restored");
+    for table in ["net.http_request_queue", "net._http_response", "answers"] {
+        assert_eq!(value::<i64>(&mut client, &format!("select count(*) from {table}")), 0, "{table}");
+    }
+    serve_restored(cluster);
+    let arrived = old.count();
+    client.batch_execute("insert into orders values (2)").unwrap();
+    assert_eq!(response(&mut client, 1).status_code, Some(200));
+    let hooks = old.wait_for(arrived + 1);
+    assert_eq!(hooks[arrived].text(), r#"{"order": 2}"#);
+    assert_eq!(old.count(), arrived + 1, "nothing stale is sent");
+
+    let its_own = Receiver::start();
+    let mut service = cluster.connect_as("service", "restored");
+    assert_works(&mut service, &its_own);
+    client.batch_execute("create role nobody").unwrap();
+    client.batch_execute("set role nobody").unwrap();
+    assert_eq!(error_of(&mut client, "select net.http_get('http://127.0.0.1:1/')").0, "42501");
+    client.batch_execute("reset role; drop role nobody").unwrap();
+}
+
+#[test]
+fn into_another_database_of_the_server() {
+    let (mut bench, gate) = database_in_use();
+    bench.client.batch_execute("create database restored").unwrap();
+    bench.cluster.run("pg_dump", &["--format=custom", "--file=dump", "postgres"]);
+    bench.cluster.run("pg_restore", &["--exit-on-error", "--dbname=restored", "dump"]);
+    assert_restored(&bench.cluster, &bench.receiver);
+    // The worker has left the old database, whose requests are still its own.
+    bench.cluster.alter_system("pg_net.database_name", "postgres");
+    bench.client.batch_execute("select net.worker_restart()").unwrap();
+    drop(gate);
+    wait_until("an empty queue", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response where status_code = 200"), 21);
+}
+
+#[test]
+fn of_the_whole_server_into_a_new_one() {
+    let (bench, _gate) = database_in_use();
+    let new = Cluster::builder().start();
+    new.connect().batch_execute("create database restored").unwrap();
+    let file = |name: &str| bench.cluster.data_directory().with_file_name(name).to_str().unwrap().to_owned();
+    let (globals, database) = (file("globals.sql"), file("database.sql"));
+    bench.cluster.run("pg_dumpall", &["--globals-only", "--file", &globals]);
+    // The role postgres is there already.
+    new.run("psql", &["-Xq", "-f", &globals]);
+    bench.cluster.run("pg_dump", &["--file", &database, "postgres"]);
+    new.run("psql", &["-Xq", "-v", "ON_ERROR_STOP=1", "-d", "restored", "-f", &database]);
+    assert_restored(&new, &bench.receiver);
+    assert_eq!(ask(&mut new.connect_as("postgres", "restored"), "select count(*) from orders"), 2);
+}
+
+/// As some restore data into a database whose schema is there already.
+#[test]
+fn of_the_tables_data_alone_brings_no_requests_back() {
+    let (mut bench, _gate) = database_in_use();
+    let dump = ["--data-only", "--inserts", "--table=net.http_request_queue", "postgres"];
+    let script = bench.cluster.run("pg_dump", &dump);
+    assert_eq!(script.matches("INSERT INTO").count(), 0, "{script}");
+    let rows: String = bench.value("select string_agg(q::text, e'\n') from net.http_request_queue q");
+    assert_eq!(rows.lines().count(), 20);
+}
