@@ -9,13 +9,16 @@ PG_CONFIG ?= $(shell scripts/find-pg-config)
 MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-VERSION := $(shell sed -nE "s/^default_version *= *'(.*)'.*/\1/p" pg_net/pg_net.control 2>/dev/null)
 LIBRARY := $(TARGET)/release/libpg_net.so
 SQL := $(sort $(wildcard sql/[0-9][0-9]-*.sql))
-INSTALL_SQL := $(TARGET)/pg_net--$(VERSION).sql
+# The version that the parts in sql/ make. A later one is made of it by the scripts in sql/updates.
+BASE := 1.0.0
+INSTALL_SQL := $(TARGET)/pg_net--$(BASE).sql
+LATER_SQL := $(patsubst sql/updates/%,$(TARGET)/pg_net--%,$(wildcard sql/updates/*.sql))
 C_VERSIONS := 0.8.0 0.9.0 0.9.1 0.9.2 0.9.3 0.10.0 0.11.0 0.12.0 0.13.0 0.14.0 0.15.0 0.15.1 0.16.0 0.17.0 0.18.0 \
 	0.19.0 0.19.1 0.19.2 0.19.3 0.19.4 0.19.5 0.19.6 0.19.7 0.20.0 0.20.1 0.20.2 0.20.3 0.20.4 0.20.5
-UPDATE_SQL := $(C_VERSIONS:%=$(TARGET)/pg_net--%--$(VERSION).sql)
+UPDATE_SQL := $(C_VERSIONS:%=$(TARGET)/pg_net--%--$(BASE).sql)
+SCRIPTS := $(INSTALL_SQL) $(UPDATE_SQL) $(LATER_SQL)
 
 # Checks and build share profile and features, so that the bindings to Postgres are generated once for both.
 CARGO_PG = PGRX_PG_CONFIG_PATH="$(PG_CONFIG)" cargo
@@ -23,19 +26,31 @@ PROFILE = --release --no-default-features --features pg_net/pg$(MAJOR)
 
 .PHONY: all install demo test lint bench bench-soak clean help
 
-all: $(INSTALL_SQL) $(UPDATE_SQL) pg-config-works
+all: $(SCRIPTS) pg-config-works
 	$(CARGO_PG) build $(PROFILE) -p pg_net
 
 # The hand-written parts in order. Those for a new database make the install script, those for one that has the C version
-# the update script: the same one for each of its versions.
-$(INSTALL_SQL): $(filter-out %.from-c.sql,$(SQL)) pg_net/pg_net.control
+# the update script: the same one for each of its versions. The directory counts, too: a part may be gone.
+$(INSTALL_SQL): $(filter-out %.from-c.sql,$(SQL)) sql
 	@mkdir -p $(@D)
 	@cat $(filter %.sql,$^) > $@
 
 # A database that is updated keeps the C version's timeout of 5 s, so that no request that used to succeed times out.
-$(UPDATE_SQL): $(filter-out %.new.sql,$(SQL)) pg_net/pg_net.control
+$(UPDATE_SQL): $(filter-out %.new.sql,$(SQL)) sql
 	@mkdir -p $(@D)
 	@cat $(filter %.sql,$^) | sed 's/timeout_milliseconds int default 2000/timeout_milliseconds int default 5000/' > $@
+
+$(LATER_SQL): $(TARGET)/pg_net--%.sql: sql/updates/%.sql
+	@mkdir -p $(@D)
+	@cp $< $@
+
+# A script that was released is never edited.
+.PHONY: check-released freeze
+check-released: $(SCRIPTS)
+	@scripts/released check $^
+
+freeze: check-released
+	@scripts/released add $(SCRIPTS)
 
 .PHONY: pg-config-works
 pg-config-works:
@@ -44,7 +59,7 @@ pg-config-works:
 install: all
 	install -d "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)" "$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension"
 	install -m 755 $(LIBRARY) "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)/pg_net.so"
-	install -m 644 pg_net/pg_net.control $(INSTALL_SQL) $(UPDATE_SQL) \
+	install -m 644 pg_net/pg_net.control $(SCRIPTS) \
 		"$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension/"
 
 demo:
@@ -54,7 +69,7 @@ demo:
 test:
 	@scripts/test $(TEST)
 
-lint: pg-config-works
+lint: pg-config-works check-released
 	cargo fmt --all --check
 	$(CARGO_PG) clippy $(PROFILE) --workspace --all-targets -- -D warnings
 
@@ -76,4 +91,5 @@ help:
 	@echo "make test      check the code, then test against a real Postgres (TEST=name for a part)"
 	@echo "make bench     measure it beside its yardsticks, in ten minutes (BENCH=name for a part); make bench-soak: another ten"
 	@echo "make lint      formatting and clippy only"
+	@echo "make freeze    note the SQL scripts of a release, which are never edited again"
 	@echo "make clean     remove what was built"

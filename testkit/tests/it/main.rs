@@ -19,6 +19,7 @@ mod nginx;
 mod odd_settings;
 mod pg_upgrade;
 mod redirects;
+mod released;
 mod replication;
 mod replies;
 mod requests;
