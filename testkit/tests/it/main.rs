@@ -4,6 +4,7 @@
 //! and the row in `net._http_response`.
 
 mod altered_tables;
+mod at_most_once;
 mod at_rest;
 mod collect;
 mod crash;
@@ -24,6 +25,7 @@ mod replication;
 mod replies;
 mod requests;
 mod responses_kept;
+mod retries;
 mod settings;
 mod shutdown;
 mod signatures;
