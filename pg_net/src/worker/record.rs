@@ -35,6 +35,8 @@ pub(super) struct Record {
     pause: Backoff,
     /// Until the first of the stuck is tried again.
     stuck_pause: Backoff,
+    /// Whether rows that somebody holds locked are looked for before they are waited for: there was one.
+    careful: bool,
     store: Store,
     retries: RetryPolicy,
     jitter: Jitter,
@@ -49,6 +51,7 @@ impl Record {
             most: MOST,
             pause: Backoff::default(),
             stuck_pause: Backoff::default(),
+            careful: false,
             store: Store::new(),
             retries: settings::policy().retry,
             jitter: Jitter::new(),
@@ -90,6 +93,7 @@ impl Record {
         if batch.is_empty() {
             return false;
         }
+        let careful = self.careful || retried;
         let fates: Vec<Fate> = batch.iter().map(|outcome| self.fate(outcome, claim)).collect();
         let result = transaction(c"recording responses", |session| {
             let entries: Vec<Entry> = batch
@@ -97,17 +101,24 @@ impl Record {
                 .zip(&fates)
                 .filter_map(|(outcome, &fate)| Some(Entry { outcome, asked: claim.asked(outcome.key)?, fate }))
                 .collect();
-            self.store.run(session, tables, &entries)
+            self.store.run(session, tables, entries, careful)
         });
         match result {
-            Ok(Stored::Done) => {
-                for (outcome, fate) in batch.iter().zip(fates) {
+            Ok(Stored::AllBut(locked)) => {
+                self.careful = !locked.is_empty();
+                if !self.careful {
+                    self.succeed(retried);
+                }
+                for (outcome, fate) in batch.into_iter().zip(fates) {
+                    if locked.contains(&outcome.key) {
+                        self.set_aside(now, outcome, retried);
+                        continue;
+                    }
                     match fate {
                         Fate::Done | Fate::UsedUp => claim.finish(outcome.key),
                         Fate::PutOff(due) => claim.put_off(outcome.key, due),
                     }
                 }
-                self.succeed(retried);
                 shared::get().count_record();
                 true
             }
@@ -115,6 +126,12 @@ impl Record {
                 claim.start_over();
                 self.ready.clear();
                 self.stuck.clear();
+                true
+            }
+            // Perhaps the lock of a single row, which must not hold up the others.
+            Err(error) if error.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE && !careful => {
+                self.careful = true;
+                self.ready.extend(batch);
                 true
             }
             Err(error) => self.fail(now, batch, retried, &error),
@@ -156,15 +173,22 @@ impl Record {
         } else if alone {
             if retried || self.stuck.is_empty() {
                 pgrx::warning!("pg_net: could not store a response, and will try again: {error}");
-                self.stuck_pause.fail(now);
             }
-            self.stuck.extend(outcomes);
+            outcomes.for_each(|outcome| self.set_aside(now, outcome, retried));
             true
         } else {
             self.most = half;
             outcomes.rev().for_each(|outcome| self.ready.push_front(outcome));
             true
         }
+    }
+
+    /// Puts an outcome where it holds up no other, until the pause is over.
+    fn set_aside(&mut self, now: Instant, outcome: Outcome, retried: bool) {
+        if retried || self.stuck.is_empty() {
+            self.stuck_pause.fail(now);
+        }
+        self.stuck.push_back(outcome);
     }
 
     fn take_batch(&mut self, claim: &Claim) -> Vec<Outcome> {

@@ -36,10 +36,12 @@ pub(super) struct Store {
     insert: Plan,
     put_off: Plan,
     bury: Plan,
+    locked: Plan,
 }
 
 pub(super) enum Stored {
-    Done,
+    /// All but the outcomes of these rows, which somebody holds locked.
+    AllBut(HashSet<Key>),
     /// The tables are gone, or others: the batch belongs to none.
     OtherTables,
 }
@@ -79,11 +81,18 @@ impl Store {
                   from unnest($1, $2, $3) as r (row_key, attempts, due) where q.row_key = r.row_key",
             ),
             bury: Plan::new(BURY),
+            locked: Plan::new(
+                c"select row_key from net.http_request_queue where row_key = any ($1) and row_key <> all (array( \
+                      select row_key from net.http_request_queue where row_key = any ($1) for update skip locked))",
+            ),
         }
     }
 
     /// Writes the batch. A row that somebody deleted meanwhile has nobody who waits for its outcome.
-    pub(super) fn run(&self, session: &Session, tables: &mut Tables, batch: &[Entry]) -> Stored {
+    ///
+    /// `careful` passes over rows that somebody holds locked. Else they make it wait, and fail when the lock_timeout is over;
+    /// to look for them costs as much as everything else, and nearly always there are none.
+    pub(super) fn run(&self, session: &Session, tables: &mut Tables, mut batch: Vec<Entry>, careful: bool) -> Stored {
         let _owner = match tables.find() {
             Found::Same(owner) => owner,
             Found::New(_) | Found::Nothing => {
@@ -91,6 +100,9 @@ impl Store {
                 return Stored::OtherTables;
             }
         };
+        let locked = if careful { self.locked(session, &batch) } else { HashSet::new() };
+        batch.retain(|entry| !locked.contains(&entry.outcome.key));
+        let batch = &batch[..];
         let mut columns = Columns::with_capacity(batch.len());
         self.finish(session, batch, &mut columns);
         // Rare, and so not even looked for row by row on the common path.
@@ -101,7 +113,13 @@ impl Store {
         if !columns.is_empty() {
             session.run(&self.insert, Access::Write, outcomes::types(), columns.build());
         }
-        Stored::Done
+        Stored::AllBut(locked)
+    }
+
+    fn locked(&self, session: &Session, batch: &[Entry]) -> HashSet<Key> {
+        let keys = array::int8s(batch.iter().map(|entry| entry.outcome.key));
+        let locked = session.run(&self.locked, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+        (0..locked.count()).filter_map(|row| locked.row::<1>(row).int8(0)).collect()
     }
 
     /// Takes the requests that are done out of the queue. Those that are sent at most once have left it before.

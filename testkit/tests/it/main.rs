@@ -16,6 +16,7 @@ mod durability;
 mod encodings;
 mod failures;
 mod harness;
+mod locked_rows;
 mod nginx;
 mod odd_settings;
 mod pg_upgrade;
