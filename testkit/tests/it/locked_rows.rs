@@ -43,3 +43,15 @@ fn a_row_deleted_in_flight_by_an_open_transaction_holds_up_no_other() {
     wait_until("an empty queue", PATIENCE, || queued(&mut bench) == 0);
     assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 2, "the deleted one has none");
 }
+
+#[test]
+fn a_cancel_does_not_end_the_worker() {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    for _ in 0..20 {
+        assert!(bench.value::<bool>(&format!("select pg_cancel_backend({pid})")));
+        bench.assert_works();
+    }
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
+}
