@@ -232,6 +232,7 @@ impl Claim {
             Found::Nothing => {
                 self.start_over();
                 self.more = false;
+                self.schedule.clear();
                 return;
             }
         };

@@ -44,6 +44,11 @@ impl Schedule {
         self.add(NEVER_YET);
     }
 
+    /// There is no queue.
+    pub(super) fn clear(&mut self) {
+        (self.unknown, self.next) = (false, NEVER);
+    }
+
     /// There is a row that is due at this time.
     pub(super) fn add(&mut self, due: Timestamp) {
         if due <= self.cursor.0 {
