@@ -27,6 +27,7 @@ pub struct Cluster {
 
 /// What a server is started with, again after each stop.
 struct ServerConfig {
+    program: PathBuf,
     data: PathBuf,
     log: PathBuf,
     environment: Vec<(String, String)>,

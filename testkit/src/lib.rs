@@ -20,6 +20,6 @@ pub use cluster::{Builder, Cluster, Shutdown, program};
 pub use nginx::{Nginx, NginxRequest};
 pub use ports::RefusedPort;
 pub use process::{children, is_running, kill};
-pub use receiver::{Gate, Receiver, Request};
+pub use receiver::{Gate, Observer, Receiver, Request};
 pub use response::{Response, response, responses};
 pub use wait::{PATIENCE, wait_until};

@@ -8,7 +8,8 @@ pub(crate) fn free() -> u16 {
     probe.local_addr().expect("the bound address").port()
 }
 
-/// A port that refuses connections for as long as this value lives: taken, but not listened on.
+/// A port that refuses connections for as long as this value lives: taken, but not listened on, unless a receiver is told
+/// to ([`Receiver::on_port`](crate::Receiver::on_port)).
 pub struct RefusedPort {
     port: u16,
     _socket: Socket,
@@ -17,6 +18,7 @@ pub struct RefusedPort {
 impl RefusedPort {
     pub(crate) fn take() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("make a socket");
+        socket.set_reuse_port(true).expect("share the port");
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         socket.bind(&any.into()).expect("bind a loopback port");
         let address = socket.local_addr().expect("the bound address").as_socket().expect("an internet address");

@@ -3,6 +3,7 @@
 mod connection;
 mod gate;
 mod listener;
+mod observer;
 mod query;
 mod record;
 mod reply;
@@ -16,6 +17,7 @@ use std::thread::JoinHandle;
 use connection::Connections;
 pub use gate::Gate;
 use gate::Gates;
+pub use observer::Observer;
 use record::Record;
 pub use request::Request;
 
@@ -37,13 +39,23 @@ struct Shared {
     gates: Gates,
     connections: Connections,
     scripts: Mutex<HashMap<String, Vec<Vec<u8>>>>,
+    observer: Option<Box<dyn Observer>>,
 }
 
 impl Receiver {
     /// Starts one.
     pub fn start() -> Self {
-        let shared = Arc::new(Shared::default());
-        let (port, accepting) = listener::listen(&shared);
+        Self::with(Shared::default(), None)
+    }
+
+    /// Starts one on a port that a [`RefusedPort`] of this or another process holds, watched by an observer.
+    pub fn on_port(port: u16, observer: impl Observer) -> Self {
+        Self::with(Shared { observer: Some(Box::new(observer)), ..Shared::default() }, Some(port))
+    }
+
+    fn with(shared: Shared, held: Option<u16>) -> Self {
+        let shared = Arc::new(shared);
+        let (port, accepting) = listener::listen(&shared, held);
         Self { shared, port, accepting: Some(accepting) }
     }
 
@@ -57,7 +69,6 @@ impl Receiver {
     /// | path | what happens |
     /// |---|---|
     /// | `/status/<code>` | an answer with this status |
-    /// | `/fail/<code>/<n>` | the same target's first n requests get this status, later ones 200 |
     /// | `/echo…` | the request as JSON |
     /// | `/delay/<ms>` | an answer after so long |
     /// | `/drip?bytes=<n>&every_ms=<ms>` | a body that comes byte by byte |

@@ -1,5 +1,6 @@
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use super::server::Server;
 use super::{Cluster, ServerConfig, template};
@@ -10,6 +11,7 @@ pub struct Builder {
     libraries: Vec<String>,
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    tree: Option<PathBuf>,
     durable: bool,
     stock: bool,
 }
@@ -20,6 +22,7 @@ impl Builder {
             libraries: vec!["pg_net".into()],
             settings: Vec::new(),
             environment: Vec::new(),
+            tree: None,
             durable: false,
             stock: false,
         }
@@ -50,6 +53,13 @@ impl Builder {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs another Postgres tree than the one that the tests are run with.
+    #[must_use]
+    pub fn tree(mut self, root: &Path) -> Self {
+        self.tree = Some(root.into());
         self
     }
 
@@ -101,7 +111,8 @@ impl Builder {
             writeln!(file, "{name} = '{}'", value.replace('\'', "''")).expect("write postgresql.conf");
         }
 
-        let config = ServerConfig { data, log, environment: self.environment };
+        let program = self.tree.map_or_else(|| template::program("postgres"), |root| root.join("bin").join("postgres"));
+        let config = ServerConfig { program, data, log, environment: self.environment };
         let mut cluster = Cluster { server: None, config, scratch };
         cluster.server = Some(Server::start(&cluster.config));
         cluster

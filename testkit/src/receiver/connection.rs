@@ -102,20 +102,23 @@ pub(super) fn serve(mut stream: TcpStream, number: usize, shared: &Shared) {
         }
         let body = unread.drain(..length).collect();
         let request = Arc::new(Request { body, arrival: Instant::now(), connection: number, port, ..head });
-        shared.record.add(Arc::clone(&request));
+        match &shared.observer {
+            // Who is told of each request keeps them.
+            Some(observer) => observer.received(&request),
+            None => shared.record.add(Arc::clone(&request)),
+        }
         shared.gates.pass(request.path());
 
-        let mut conversation = Conversation {
-            stream: &mut stream,
-            request: &request,
-            connections: &shared.connections,
-            record: &shared.record,
-        };
+        let mut conversation =
+            Conversation { stream: &mut stream, request: &request, connections: &shared.connections };
         let script = shared.scripts.lock().unwrap_or_else(PoisonError::into_inner).get(request.path()).cloned();
         let then = match script {
             Some(parts) => conversation.play(&parts),
             None => routes::answer(&mut conversation),
         };
+        if let Some(observer) = &shared.observer {
+            observer.done(&request, matches!(then, Ok(Then::Continue)));
+        }
         match then {
             Ok(Then::Continue) => {}
             Ok(Then::Close) => {

@@ -13,11 +13,14 @@ const BACKLOG: i32 = 4096;
 /// A connection's thread only reads, writes and waits.
 const STACK: usize = 128 * 1024;
 
-/// Listens on a free port, and serves each connection on a thread of its own.
-pub(super) fn listen(shared: &Arc<Shared>) -> (u16, JoinHandle<()>) {
+/// Listens on a free port, or on one that a [`RefusedPort`](crate::RefusedPort) holds, and serves each connection on a
+/// thread of its own.
+pub(super) fn listen(shared: &Arc<Shared>, held: Option<u16>) -> (u16, JoinHandle<()>) {
     allow_many_connections();
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("make a socket");
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("bind a loopback port");
+    socket.set_reuse_port(held.is_some()).expect("share the port");
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, held.unwrap_or(0)));
+    socket.bind(&address.into()).expect("bind a loopback port");
     socket.listen(BACKLOG).expect("listen");
     let listener = TcpListener::from(socket);
     let port = listener.local_addr().expect("the bound address").port();

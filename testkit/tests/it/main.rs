@@ -4,7 +4,6 @@
 //! and the row in `net._http_response`.
 
 mod altered_tables;
-mod at_most_once;
 mod at_rest;
 mod collect;
 mod crash;
@@ -16,7 +15,6 @@ mod durability;
 mod encodings;
 mod failures;
 mod harness;
-mod locked_rows;
 mod nginx;
 mod odd_settings;
 mod pg_upgrade;
@@ -26,7 +24,6 @@ mod replication;
 mod replies;
 mod requests;
 mod responses_kept;
-mod retries;
 mod settings;
 mod shutdown;
 mod signatures;
