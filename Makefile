@@ -23,8 +23,9 @@ SCRIPTS := $(INSTALL_SQL) $(UPDATE_SQL) $(LATER_SQL)
 # Checks and build share profile and features, so that the bindings to Postgres are generated once for both.
 CARGO_PG = PGRX_PG_CONFIG_PATH="$(PG_CONFIG)" cargo
 PROFILE = --release --no-default-features --features pg_net/pg$(MAJOR)
+MUTANTS = pg_net_mutants/mutants,pg_net_mutants/pg$(MAJOR)
 
-.PHONY: all install demo test lint bench bench-soak clean help
+.PHONY: all install install-mutants demo test lint bench bench-soak torture clean help
 
 all: $(SCRIPTS) pg-config-works
 	$(CARGO_PG) build $(PROFILE) -p pg_net
@@ -62,6 +63,12 @@ install: all
 	install -m 644 pg_net/pg_net.control $(SCRIPTS) \
 		"$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension/"
 
+# The build with the faults that the tortures must find, in the place of the right one: only ever into a tree of its own.
+install-mutants: pg-config-works
+	@$(if $(DESTDIR),:,echo "install-mutants needs a DESTDIR" >&2; exit 1)
+	$(CARGO_PG) build --release --no-default-features --features $(MUTANTS) -p pg_net_mutants
+	install -m 755 $(TARGET)/release/libpg_net_mutants.so "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)/pg_net.so"
+
 demo:
 	@scripts/demo
 
@@ -71,7 +78,7 @@ test:
 
 lint: pg-config-works check-released
 	cargo fmt --all --check
-	$(CARGO_PG) clippy $(PROFILE) --workspace --all-targets -- -D warnings
+	$(CARGO_PG) clippy $(PROFILE),$(MUTANTS) --workspace --all-targets -- -D warnings
 
 # make bench BENCH=name runs one part; bench/README.md tells them.
 bench:
@@ -79,6 +86,10 @@ bench:
 
 bench-soak:
 	@scripts/bench soak
+
+# make torture FAULT=name runs the faults whose name contains it; SEED and SCALE can be given.
+torture:
+	@SEED="$(SEED)" SCALE="$(SCALE)" scripts/torture $(if $(FAULT),"$(FAULT)")
 
 clean:
 	cargo clean
@@ -90,6 +101,7 @@ help:
 	@echo "make demo      see it work: a throwaway Postgres, a webhook trigger, a receiver"
 	@echo "make test      check the code, then test against a real Postgres (TEST=name for a part)"
 	@echo "make bench     measure it beside its yardsticks, in ten minutes (BENCH=name for a part); make bench-soak: another ten"
+	@echo "make torture   faults at random moments for ten minutes, and an account of each request (SEED, SCALE, FAULT)"
 	@echo "make lint      formatting and clippy only"
 	@echo "make freeze    note the SQL scripts of a release, which are never edited again"
 	@echo "make clean     remove what was built"

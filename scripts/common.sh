@@ -21,6 +21,15 @@ make_scratch() {
     trap 'exit 143' TERM HUP
 }
 
+# Installs the build into a private Postgres tree below $scratch, and the one with the mutants into another.
+install_trees() {
+    scripts/pgroot "$scratch/pgroot"
+    make --no-print-directory install DESTDIR="$scratch/pgroot"
+    cp -a --reflink=auto "$scratch/pgroot" "$scratch/mutants"
+    make --no-print-directory install-mutants DESTDIR="$scratch/mutants"
+    export PGNET_TEST_ROOT=$scratch/pgroot PGNET_MUTANTS_ROOT=$scratch/mutants PGNET_TEST_TMP=$scratch
+}
+
 remove_scratch() {
     trap '' INT TERM HUP
     end_servers

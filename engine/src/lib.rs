@@ -36,7 +36,6 @@ mod http1;
 mod http2;
 mod jitter;
 mod lease;
-pub mod method;
 mod network;
 mod no_proxy;
 mod origin;

@@ -8,6 +8,7 @@ use pgrx::pg_guard;
 
 mod functions;
 mod interval;
+mod mutants;
 mod pg;
 mod schema;
 mod settings;

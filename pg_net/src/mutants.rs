@@ -1,0 +1,44 @@
+//! Faults built in on purpose, so that the torture suite shows that it finds them. Only `torture/mutants` is built with the
+//! feature, and does one of them if the server's environment says so; in all other builds these functions do nothing.
+
+use std::time::Duration;
+
+use engine::{Failure, Key, Outcome, Request};
+use pgrx::pg_sys;
+
+use crate::pg::array;
+use crate::pg::plan::{Access, Plan, Session};
+
+/// Records an outcome before the request is sent.
+pub(crate) fn record_before_send(requests: &[Request], outcomes: &mut Vec<Outcome>) {
+    if is("record-before-send") {
+        let failure = || Failure::invalid("recorded before it was sent");
+        let outcome =
+            |request: &Request| Outcome { key: request.key(), result: Err(failure()), elapsed: Duration::ZERO };
+        outcomes.extend(requests.iter().map(outcome));
+    }
+}
+
+/// Deletes rows when they are claimed.
+pub(crate) fn delete_at_claim(session: &Session, claimed: &[Key]) {
+    if is("delete-at-claim") {
+        let delete = Plan::new(c"delete from net.http_request_queue where row_key = any ($1)");
+        let keys = array::int8s(claimed.iter().copied());
+        session.run(&delete, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+    }
+}
+
+/// Whether to wake the worker before the transaction has committed.
+pub(crate) fn wakes_before_commit() -> bool {
+    is("wake-before-commit")
+}
+
+#[cfg(feature = "mutants")]
+fn is(name: &str) -> bool {
+    std::env::var("PGNET_MUTANT").is_ok_and(|mutant| mutant == name)
+}
+
+#[cfg(not(feature = "mutants"))]
+const fn is(_: &str) -> bool {
+    false
+}

@@ -1,0 +1,175 @@
+//! A bout: one fault, many times, while writers write; then the account.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::Cluster;
+
+use crate::dice::Dice;
+use crate::door::{ClosesDoor, Door};
+use crate::faults::{Fault, Injection, end_all_prepared};
+use crate::field::Field;
+use crate::ledger::{self, Transaction};
+use crate::outcomes::{self, Outcomes};
+use crate::receiver::Receiver;
+use crate::tally::{Tally, tally};
+use crate::writer::{Habits, Writer};
+
+/// What a bout takes place with.
+pub struct Place {
+    /// The program `torture-receiver`.
+    pub receiver: PathBuf,
+    /// Where the receiver's file goes.
+    pub scratch: PathBuf,
+    /// A tree with another build of pg_net than the one that is tortured by default, and the mutant that it is to be.
+    pub mutant: Option<(PathBuf, Mutant)>,
+}
+
+/// A fault built into pg_net, to see that it is found. `pg_net/src/mutants.rs` has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Mutant {
+    RecordBeforeSend,
+    DeleteAtClaim,
+    WakeBeforeCommit,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::RecordBeforeSend, Self::DeleteAtClaim, Self::WakeBeforeCommit];
+
+    /// What the build knows it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RecordBeforeSend => "record-before-send",
+            Self::DeleteAtClaim => "delete-at-claim",
+            Self::WakeBeforeCommit => "wake-before-commit",
+        }
+    }
+
+    /// A fault under which it shows.
+    pub fn shown_by(self) -> Fault {
+        match self {
+            Self::RecordBeforeSend | Self::DeleteAtClaim => Fault::WorkerKilled,
+            // A worker that starts anew reads the whole queue.
+            Self::WakeBeforeCommit => Fault::SnapshotHeld,
+        }
+    }
+}
+
+/// How long a bout is.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Injections that met something in flight; no more than these.
+    pub injections: usize,
+    /// No injection is begun after this.
+    pub time: Duration,
+    /// Sessions that write.
+    pub writers: u64,
+}
+
+/// Requests of a bout, at most: bounds its memory and the time that the account takes.
+const MOST_REQUESTS: usize = 200_000;
+/// A queue in which nothing moves for so long is at rest.
+const REST: Duration = Duration::from_secs(10);
+/// The end of a queue that is worked off, but too slowly.
+const SETTLE: Duration = Duration::from_secs(120);
+
+/// Runs a bout.
+pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
+    let mut dice = Dice::new(seed, fault.name());
+    let cluster = start_cluster(place, fault, &mut dice);
+    let door = Door::new(&cluster);
+    let receiver = Receiver::start(&place.receiver, &place.scratch);
+    let mut field =
+        Field { client: cluster.connect(), cluster, receiver, door: &door, dice, taken_back: HashSet::new() };
+    let habits = Habits {
+        path: fault.path(),
+        two_phase: fault == Fault::TwoPhase,
+        most: MOST_REQUESTS / extent.writers as usize,
+    };
+    let address = field.receiver.address();
+
+    let (injections, transactions) = thread::scope(|scope| {
+        let _closes = ClosesDoor(&door);
+        let writers: Vec<_> = (1..=extent.writers)
+            .map(|number| {
+                let dice = Dice::new(seed, &format!("{} {number}", fault.name()));
+                let writer = Writer::new(number, dice, &habits, &door, address);
+                scope.spawn(move || writer.run())
+            })
+            .collect();
+        let injections = inject(fault, &mut field, extent);
+        door.close();
+        let write = |writer: thread::ScopedJoinHandle<'_, Vec<Transaction>>| writer.join().expect("a writer");
+        (injections, writers.into_iter().flat_map(write).collect::<Vec<_>>())
+    });
+
+    end_all_prepared(&mut field);
+    let unfinished = settle(&mut field);
+    let marked = field.client.query("select number from torture.markers", &[]).expect("read the markers");
+    let marked: Vec<i64> = marked.iter().map(|row| row.get(0)).collect();
+    let outcomes = if fault.repeats_ids() { Outcomes::new() } else { outcomes::read(&mut field.client) };
+    let committed = ledger::committed(&transactions, &marked);
+    tally(fault, &injections, &committed, &field.taken_back, &field.receiver.lines(), &outcomes, unfinished)
+}
+
+fn start_cluster(place: &Place, fault: Fault, dice: &mut Dice) -> Cluster {
+    // Writers count on what was confirmed; the worker must not, so all is flushed as in production.
+    let mut builder =
+        Cluster::builder().durable().conf("max_prepared_transactions", "50").conf("deadlock_timeout", "50ms");
+    // With few at once, some are claimed and wait for their turn.
+    let mut at_once = dice.pick(&["10", "200"]);
+    if let Some((tree, mutant)) = &place.mutant {
+        builder = builder.tree(tree).env("PGNET_MUTANT", mutant.name());
+        at_once = "4";
+    }
+    let builder = builder.conf("pg_net.max_in_flight_per_origin", at_once);
+    let cluster = builder.start_ready();
+    let mut client = cluster.connect();
+    client.batch_execute(ledger::MARKERS).expect("make the table of markers");
+    if fault.crashes_server() {
+        client.batch_execute("select net.set_responses_logged(true)").expect("keep the responses");
+    }
+    cluster
+}
+
+/// An injection, and how many requests it met in flight.
+pub(crate) type Met = (Injection, usize);
+
+/// Makes the fault happen at random moments. Those that met nothing in flight are given back, too, and do not count.
+fn inject(fault: Fault, field: &mut Field, extent: Extent) -> Vec<Met> {
+    let start = Instant::now();
+    let mut injections: Vec<Met> = Vec::new();
+    let mut counted = 0;
+    while counted < extent.injections && start.elapsed() < extent.time {
+        // At times with hardly any pause, so that one injection meets what the one before has left.
+        let longest = field.dice.pick(&[5, 500]);
+        field.pause(0, longest);
+        let Some(injection) = fault.inject(field) else { continue };
+        let met = field.receiver.open_at(injection.begin);
+        counted += usize::from(met > 0);
+        injections.push((injection, met));
+    }
+    injections
+}
+
+/// Waits until the queue is empty. How many are left when nothing moves any more.
+fn settle(field: &mut Field) -> usize {
+    let (start, mut moved, mut before) = (Instant::now(), Instant::now(), i64::MAX);
+    loop {
+        let waiting: i64 = field.value("select count(*) from net.http_request_queue");
+        if waiting == 0 {
+            return 0;
+        }
+        if waiting != before {
+            (before, moved) = (waiting, Instant::now());
+        }
+        if moved.elapsed() > REST || start.elapsed() > SETTLE {
+            return waiting as usize;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,140 @@
+//! The faults: what goes wrong at random moments.
+
+mod crashes;
+mod owner;
+mod receiver;
+mod sessions;
+mod triggers;
+
+pub(crate) use sessions::end_all_prepared;
+
+use crate::clock::Moment;
+use crate::dice::Dice;
+use crate::field::Field;
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "their names in the table say it")]
+pub enum Fault {
+    WorkerKilled,
+    WorkerTerminated,
+    ServerKilled,
+    ServerStoppedAtOnce,
+    SettingsChanged,
+    ReceiverKilled,
+    RepliesBroken,
+    QueueTruncated,
+    TablesRewritten,
+    RowsDeleted,
+    ExtensionRecreated,
+    SnapshotHeld,
+    TwoPhase,
+    DiskFull,
+    TriggerFails,
+}
+
+/// What one injection met.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Injection {
+    /// Just before it.
+    pub(crate) begin: Moment,
+    /// When it was over; where it ended the worker, when the next one began.
+    pub(crate) end: Moment,
+    /// Whether it ended the worker: what was in flight is sent again.
+    pub(crate) ended_worker: bool,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::WorkerKilled,
+        Self::WorkerTerminated,
+        Self::ServerKilled,
+        Self::ServerStoppedAtOnce,
+        Self::SettingsChanged,
+        Self::ReceiverKilled,
+        Self::RepliesBroken,
+        Self::QueueTruncated,
+        Self::TablesRewritten,
+        Self::RowsDeleted,
+        Self::ExtensionRecreated,
+        Self::SnapshotHeld,
+        Self::TwoPhase,
+        Self::DiskFull,
+        Self::TriggerFails,
+    ];
+
+    /// What it is called in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WorkerKilled => "worker killed (kill -9)",
+            Self::WorkerTerminated => "worker terminated, restarted",
+            Self::ServerKilled => "postmaster killed (kill -9)",
+            Self::ServerStoppedAtOnce => "immediate shutdown",
+            Self::SettingsChanged => "settings changed, reload",
+            Self::ReceiverKilled => "receiver killed",
+            Self::RepliesBroken => "replies reset and cut short",
+            Self::QueueTruncated => "queue truncated",
+            Self::TablesRewritten => "tables rewritten (vacuum full)",
+            Self::RowsDeleted => "rows of the queue deleted",
+            Self::ExtensionRecreated => "extension dropped, created",
+            Self::SnapshotHeld => "old snapshot held",
+            Self::TwoPhase => "two-phase commit, crashes",
+            Self::DiskFull => "disk full under the responses",
+            Self::TriggerFails => "trigger on the responses fails",
+        }
+    }
+
+    /// Whether the server crashes: then the responses are kept in a logged table, to know what had an outcome before.
+    pub(crate) fn crashes_server(self) -> bool {
+        matches!(self, Self::WorkerKilled | Self::ServerKilled | Self::ServerStoppedAtOnce | Self::TwoPhase)
+    }
+
+    /// Whether requests may fail: the receiver refuses, resets, or breaks off.
+    pub(crate) fn breaks_requests(self) -> bool {
+        matches!(self, Self::ReceiverKilled | Self::RepliesBroken)
+    }
+
+    /// Whether ids come again, and responses cannot be told by them.
+    pub(crate) fn repeats_ids(self) -> bool {
+        matches!(self, Self::QueueTruncated | Self::ExtensionRecreated)
+    }
+
+    /// What the receiver does with a request meanwhile.
+    pub(crate) fn path(self) -> fn(&mut Dice) -> String {
+        match self {
+            Self::RepliesBroken => receiver::broken_path,
+            Self::WorkerTerminated => |dice| {
+                // Some outlast the second that a worker that is asked to stop gives them.
+                if dice.chance(1) { "/delay/1500".to_owned() } else { usual_path(dice) }
+            },
+            _ => usual_path,
+        }
+    }
+
+    /// Makes it happen once. Gives when, unless it could not happen.
+    pub(crate) fn inject(self, field: &mut Field) -> Option<Injection> {
+        match self {
+            Self::WorkerKilled => crashes::kill_worker(field),
+            Self::WorkerTerminated => crashes::terminate_worker(field),
+            Self::ServerKilled => crashes::kill_server(field),
+            Self::ServerStoppedAtOnce => crashes::stop_server(field),
+            Self::SettingsChanged => sessions::change_settings(field),
+            Self::ReceiverKilled => receiver::kill(field),
+            Self::RepliesBroken => receiver::break_replies(field),
+            Self::QueueTruncated => owner::truncate(field),
+            Self::TablesRewritten => owner::rewrite(field),
+            Self::RowsDeleted => owner::delete_rows(field),
+            Self::ExtensionRecreated => owner::recreate_extension(field),
+            Self::SnapshotHeld => sessions::hold_snapshot(field),
+            Self::TwoPhase => sessions::end_prepared(field),
+            Self::DiskFull => triggers::fill_disk(field),
+            Self::TriggerFails => triggers::fail(field),
+        }
+    }
+}
+
+/// Most are answered at once; some take a while, so that there is always something in flight.
+fn usual_path(dice: &mut Dice) -> String {
+    if dice.chance(30) { format!("/delay/{}", dice.between(1, 120)) } else { "/".to_owned() }
+}

@@ -1,0 +1,67 @@
+//! What the owner of the tables may do to them at any time.
+
+use super::Injection;
+use crate::clock;
+use crate::field::{Field, harmless};
+
+/// Keeps everybody off the queue, so that what is read is what is then taken away.
+const LOCK: &str = "lock table net.http_request_queue in access exclusive mode";
+
+pub(super) fn truncate(field: &mut Field) -> Option<Injection> {
+    let identity = field.dice.pick(&["continue", "restart"]);
+    take_all_back(field, &format!("truncate net.http_request_queue {identity} identity"))
+}
+
+pub(super) fn recreate_extension(field: &mut Field) -> Option<Injection> {
+    let injection = take_all_back(field, "drop extension pg_net");
+    if injection.is_some() {
+        field.pause(0, 200);
+        field.client.batch_execute("create extension pg_net").expect("create the extension again");
+    }
+    injection
+}
+
+/// Reads the whole queue, and runs a statement that empties it, in one transaction.
+fn take_all_back(field: &mut Field, statement: &str) -> Option<Injection> {
+    let begin = clock::now();
+    let mut transaction = field.client.transaction().expect("begin");
+    let taken = transaction
+        .batch_execute(LOCK)
+        .and_then(|()| transaction.query("select url from net.http_request_queue", &[]))
+        .and_then(|rows| transaction.batch_execute(statement).map(|()| rows));
+    match taken {
+        Ok(rows) => {
+            transaction.commit().expect("empty the queue");
+            field.take_back(rows.iter().map(|row| row.get(0)));
+            harmless(begin)
+        }
+        // A writer may hold one of the locks that are needed and wait for another; one of the two has to give way.
+        Err(error) => {
+            assert_eq!(error.code(), Some(&postgres::error::SqlState::T_R_DEADLOCK_DETECTED), "{statement}: {error:?}");
+            None
+        }
+    }
+}
+
+pub(super) fn rewrite(field: &mut Field) -> Option<Injection> {
+    let begin = clock::now();
+    let statement = field.dice.pick(&[
+        "vacuum full net.http_request_queue",
+        "vacuum full net._http_response",
+        "vacuum (truncate) net.http_request_queue, net._http_response",
+        "cluster net.http_request_queue using http_request_queue_row_key_idx",
+        "reindex table net.http_request_queue",
+        "alter table net.http_request_queue set unlogged; alter table net.http_request_queue set logged",
+    ]);
+    field.client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    harmless(begin)
+}
+
+pub(super) fn delete_rows(field: &mut Field) -> Option<Injection> {
+    let begin = clock::now();
+    let (among, rest) = (field.dice.between(1, 5), field.dice.between(0, 4));
+    let delete = format!("delete from net.http_request_queue where row_key % {among} = {rest} % {among} returning url");
+    let rows = field.client.query(&delete, &[]).expect("delete rows of the queue");
+    field.take_back(rows.iter().map(|row| row.get(0)));
+    harmless(begin)
+}

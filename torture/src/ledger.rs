@@ -1,0 +1,61 @@
+//! What the writers did: what each transaction asked for, and how it ended as far as its writer knows.
+
+use std::collections::HashMap;
+
+/// A request that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Which one it is: part of its URL.
+    pub(crate) tag: u64,
+    /// The id that the extension gave it.
+    pub(crate) id: i64,
+    /// Whether HTTP allows it to be sent twice (RFC 9110 §9.2.2).
+    pub(crate) idempotent: bool,
+    /// Rolled back to a savepoint before it.
+    pub(crate) undone: bool,
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The server said that it is committed.
+    Committed,
+    /// It was rolled back, or the session ended before COMMIT was sent.
+    RolledBack,
+    /// No answer to COMMIT came, or it was prepared: its marker tells.
+    Open,
+}
+
+/// A transaction of a writer's. It leaves a row in [`MARKERS`] if it commits.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(crate) number: u64,
+    pub(crate) end: End,
+    pub(crate) asked: Vec<Asked>,
+}
+
+/// The table of those that committed: written in the same transaction, so that it tells the truth where no answer came.
+pub(crate) const MARKERS: &str = "create schema torture; create table torture.markers (number bigint not null)";
+
+/// The requests that were committed, by tag.
+///
+/// # Panics
+///
+/// Where the server did not keep its word on a commit: then there is nothing to hold pg_net to.
+pub(crate) fn committed(transactions: &[Transaction], marked: &[i64]) -> HashMap<u64, Asked> {
+    let marked: std::collections::HashSet<u64> = marked.iter().map(|number| number.cast_unsigned()).collect();
+    let mut committed = HashMap::new();
+    for transaction in transactions {
+        let is_marked = marked.contains(&transaction.number);
+        match transaction.end {
+            End::Committed => assert!(is_marked, "a commit that was confirmed is gone: {transaction:?}"),
+            End::RolledBack => assert!(!is_marked, "a rollback was committed: {transaction:?}"),
+            End::Open => {}
+        }
+        if is_marked {
+            let kept = transaction.asked.iter().filter(|asked| !asked.undone);
+            committed.extend(kept.map(|asked| (asked.tag, *asked)));
+        }
+    }
+    committed
+}
