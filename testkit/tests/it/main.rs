@@ -15,6 +15,7 @@ mod durability;
 mod encodings;
 mod failures;
 mod harness;
+mod nasty_rows;
 mod nginx;
 mod odd_settings;
 mod pg_upgrade;
