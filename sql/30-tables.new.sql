@@ -10,7 +10,15 @@ create table net.http_request_queue (
     row_key bigint not null
         default net._note_row_key(pg_catalog.nextval('net.http_request_queue_row_key_seq')),
     -- The role that asked: who may see the row.
-    requested_by oid not null default pg_catalog.quote_ident(current_user)::pg_catalog.regrole::oid
+    requested_by oid not null default pg_catalog.quote_ident(current_user)::pg_catalog.regrole::oid,
+    delivery net.delivery not null default 'at_least_once',
+    -- How often it may be tried, and how many attempts have ended. One that is under way is not counted.
+    max_attempts int not null default 1,
+    attempts int not null default 0,
+    -- When it may be sent; null: at once.
+    due timestamptz,
+    -- Sent as `Idempotency-Key`, the same with each attempt.
+    idempotency_key text
 );
 
 create sequence net.http_request_queue_id_seq owned by net.http_request_queue.id;
@@ -30,7 +38,23 @@ create unlogged table net._http_response (
     -- The body, where it is no text that `content` could hold.
     content_bytes bytea,
     -- The role that asked: who may see the row.
-    requested_by oid
+    requested_by oid,
+    -- The request, its URL without user name and password; and how often it was tried.
+    method text,
+    url text,
+    attempts int,
+    -- Milliseconds that the last attempt took, and what they went to.
+    elapsed_ms real,
+    dns_ms real,
+    handshake_ms real,
+    exchange_ms real,
+    redirects int,
+    -- Address and port at the other end of the last hop's connection, and what was spoken on it.
+    remote_address text,
+    protocol text,
+    -- A failure's name for programs, and its cause for people.
+    error_kind text,
+    error_detail text
 );
 
 create index _http_response_created_idx on net._http_response (created);

@@ -5,8 +5,9 @@ create trigger assign_row_key before insert on net.http_request_queue
     execute function net._assign_row_key();
 alter table net.http_request_queue enable always trigger assign_row_key;
 
--- What a claim is ordered by.
+-- What a claim is ordered by: rows that may be sent at once by their row keys, those that wait for a time by that time.
 create index http_request_queue_row_key_idx on net.http_request_queue (row_key);
+create index http_request_queue_due_idx on net.http_request_queue (due, row_key) where due is not null;
 
 create index _http_response_id_idx on net._http_response (id);
 

@@ -1,12 +1,15 @@
 -- Everybody may ask, and see what they asked for: nothing else.
-grant select on net.http_request_queue, net._http_response to public;
+grant select on net.http_request_queue, net._http_response, net.dead_letter to public;
 
 alter table net.http_request_queue enable row level security;
 alter table net._http_response enable row level security;
+alter table net.dead_letter enable row level security;
 
 create policy own_requests on net.http_request_queue
     for select using (pg_catalog.pg_has_role(requested_by, 'usage'));
 create policy own_responses on net._http_response
+    for select using (pg_catalog.pg_has_role(requested_by, 'usage'));
+create policy own_dead_letters on net.dead_letter
     for select using (pg_catalog.pg_has_role(requested_by, 'usage'));
 
 -- Postgres 14 brought the role.
@@ -15,6 +18,7 @@ begin
     if exists (select from pg_catalog.pg_roles where rolname = 'pg_read_all_data') then
         create policy all_requests on net.http_request_queue for select to pg_read_all_data using (true);
         create policy all_responses on net._http_response for select to pg_read_all_data using (true);
+        create policy all_dead_letters on net.dead_letter for select to pg_read_all_data using (true);
     end if;
 end
 $$;

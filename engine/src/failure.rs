@@ -62,6 +62,8 @@ pub enum FailureKind {
         /// The limit in bytes.
         limit: usize,
     },
+    /// It may have been sent, nobody waited for the reply, and it is not sent again: the host gave it up.
+    Abandoned,
     /// The request itself is wrong; the text says what.
     Invalid(Box<str>),
     /// A fault of the engine, not of the request; the text says what.
@@ -72,6 +74,11 @@ impl Failure {
     /// A request that cannot be sent as it is; the text says why, without a secret in it.
     pub fn invalid(why: impl Into<Box<str>>) -> Self {
         Self::new(FailureKind::Invalid(why.into()))
+    }
+
+    /// A request that may be sent once only, whose attempt the host did not see the end of.
+    pub fn abandoned() -> Self {
+        Self::new(FailureKind::Abandoned)
     }
 
     pub(crate) fn new(kind: FailureKind) -> Self {
@@ -147,6 +154,7 @@ impl FailureKind {
             Self::Receive => "receive",
             Self::Send => "send",
             Self::TooLarge { .. } => "too_large",
+            Self::Abandoned => "abandoned",
             Self::Invalid(_) => "invalid",
             Self::Internal(_) => "internal",
         }
@@ -191,6 +199,7 @@ impl fmt::Display for FailureKind {
             Self::Receive => f.write_str("Failure when receiving data from the peer"),
             Self::Send => f.write_str("Failed sending data to the peer"),
             Self::TooLarge { limit } => write!(f, "Response is larger than {limit} bytes (pg_net.max_response_bytes)"),
+            Self::Abandoned => f.write_str("Interrupted: it may have been sent, and is not sent again"),
             Self::Invalid(why) => f.write_str(why),
             Self::Internal(why) => write!(f, "Internal error: {why}"),
         }

@@ -36,6 +36,7 @@ mod http1;
 mod http2;
 mod jitter;
 mod lease;
+pub mod method;
 mod network;
 mod no_proxy;
 mod origin;

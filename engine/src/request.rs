@@ -9,6 +9,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::egress_rule::RuleSet;
 use crate::failure::Failure;
 use crate::header;
+use crate::method;
 use crate::origin::Origin;
 use crate::target::Target;
 
@@ -37,7 +38,7 @@ impl Request {
     ///
     /// A [`FailureKind::Invalid`](crate::FailureKind::Invalid) failure that says which part was wrong.
     pub fn new(key: Key, method: &str, target: Target, body: Bytes, timeout: Duration) -> Result<Self, Failure> {
-        let method = parse_method(method)
+        let method = method::parse(method)
             .ok_or_else(|| Failure::invalid(format!("Unsupported request method: \"{}\"", method.escape_debug())))?;
         if timeout.is_zero() {
             return Err(Failure::invalid("The timeout must be at least 1 ms"));
@@ -61,9 +62,19 @@ impl Request {
         self.rules = Some(rules);
     }
 
+    /// Whether a header field of this name, in lower case, was appended.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(have, _)| have == name)
+    }
+
     /// The key it was made with.
     pub fn key(&self) -> Key {
         self.key
+    }
+
+    /// The method that it goes out with.
+    pub fn method(&self) -> &Method {
+        &self.method
     }
 
     /// Who it goes to first; redirects may lead elsewhere.
@@ -80,18 +91,5 @@ impl fmt::Debug for Request {
             .field("method", &self.method)
             .field("origin", self.origin())
             .finish_non_exhaustive()
-    }
-}
-
-/// Standard methods are taken in any case, as `net.http_method` does; others must be tokens and stay as they are.
-fn parse_method(text: &str) -> Option<Method> {
-    let upper = text.to_ascii_uppercase();
-    match upper.as_str() {
-        "GET" | "POST" | "PUT" | "DELETE" | "HEAD" | "OPTIONS" | "PATCH" | "TRACE" => {
-            Method::from_bytes(upper.as_bytes()).ok()
-        }
-        // A tunnel is no request that an outcome could stand for.
-        "CONNECT" => None,
-        _ => Method::from_bytes(text.as_bytes()).ok(),
     }
 }

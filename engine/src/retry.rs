@@ -88,7 +88,7 @@ impl RetryPolicy {
     /// | `egress_refused` | no | we do not go there |
     /// | `weird_reply`, `content_encoding`, `too_large` | no | the request was processed; the reply would be no other |
     /// | `too_many_redirects`, `bad_redirect` | no | the same |
-    /// | `invalid`, `internal` | no | it lies with us |
+    /// | `invalid`, `internal`, `abandoned` | no | it lies with us |
     pub fn may_pass(outcome: &Outcome) -> bool {
         match &outcome.result {
             Ok(response) => matches!(response.status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
@@ -118,6 +118,7 @@ fn failure_may_pass(kind: &FailureKind) -> bool {
         | FailureKind::ContentEncoding
         | FailureKind::TooLarge { .. }
         | FailureKind::Invalid(_)
+        | FailureKind::Abandoned
         | FailureKind::Internal(_) => false,
     }
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -84,13 +85,17 @@ impl Target {
         self.url.as_str()
     }
 
-    pub(crate) fn without_user_info(&self) -> String {
+    /// The URL without user name, password and fragment.
+    pub fn without_user_info(&self) -> Cow<'_, str> {
+        if self.url.username().is_empty() && self.url.password().is_none() && self.url.fragment().is_none() {
+            return Cow::Borrowed(self.as_str());
+        }
         let mut url = Url::clone(&self.url);
         // Both fail for a URL without a host only.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
-        url.into()
+        Cow::Owned(url.into())
     }
 
     pub(crate) fn url(&self) -> &Url {
@@ -201,6 +206,8 @@ mod tests {
     fn user_info_and_fragment_can_be_left_out() {
         let target = Target::parse("https://us%40er:hunter2@h:8443/a?b=c#d").unwrap();
         assert_eq!(target.without_user_info(), "https://h:8443/a?b=c");
+        let plain = Target::parse("https://h/a?b=c").unwrap();
+        assert_eq!(plain.without_user_info(), plain.as_str());
     }
 
     #[test]

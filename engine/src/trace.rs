@@ -22,7 +22,7 @@ pub struct Trace {
 impl Trace {
     /// Where the last hop went, without user name, password and fragment. The query, which may hold a secret, is in it.
     pub fn url(&self) -> String {
-        self.target.without_user_info()
+        self.target.without_user_info().into_owned()
     }
 }
 

@@ -189,11 +189,11 @@ impl<T> Window<T> {
         });
     }
 
-    /// Forgets everything: the queue is another one.
-    pub fn clear(&mut self) {
-        self.claimed.clear();
+    /// Forgets everything. Gives what was claimed.
+    pub fn clear(&mut self) -> impl Iterator<Item = (Key, T)> + use<T> {
         self.origins.clear();
         self.resumable.clear();
+        std::mem::take(&mut self.claimed).into_iter().map(|(key, claimed)| (key, claimed.tag))
     }
 }
 
@@ -299,6 +299,19 @@ mod tests {
         assert_eq!(window.finish(1), Some(()));
         assert_eq!(window.finish(1), None);
         assert_eq!(window.room(), 2);
+    }
+
+    #[test]
+    fn a_cleared_window_gives_what_was_claimed() {
+        let mut window = window(10, 1);
+        for key in 1..=3 {
+            window.offer(key, &origin("slow"), || ());
+        }
+        window.claim(9, None, ());
+        let mut keys: Vec<_> = window.clear().map(|(key, ())| key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [1, 9]);
+        assert_eq!((window.room(), window.can_resume()), (10, false));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 pub(crate) mod array;
 pub(crate) mod call;
 pub(crate) mod cancel;
+pub(crate) mod clock;
 mod error;
 pub(crate) mod jsonb;
 pub(crate) mod latch;
 pub(crate) mod plan;
+pub(crate) mod random;
 pub(crate) mod relation;
 pub(crate) mod role;
 pub(crate) mod server;

@@ -4,11 +4,14 @@
 use pgrx::extension_sql_file;
 
 extension_sql_file!("../../sql/10-schema.new.sql", name = "schema", bootstrap);
-extension_sql_file!("../../sql/20-row-keys.sql", name = "row_keys", requires = ["schema"]);
+extension_sql_file!("../../sql/15-delivery.sql", name = "delivery", requires = ["schema"]);
+extension_sql_file!("../../sql/20-row-keys.sql", name = "row_keys", requires = ["delivery"]);
 extension_sql_file!("../../sql/30-tables.new.sql", name = "tables", requires = ["row_keys"]);
-extension_sql_file!("../../sql/40-table-rules.sql", name = "table_rules", requires = ["tables"]);
+extension_sql_file!("../../sql/35-dead-letter.sql", name = "dead_letter", requires = ["tables"]);
+extension_sql_file!("../../sql/40-table-rules.sql", name = "table_rules", requires = ["dead_letter"]);
 extension_sql_file!("../../sql/50-requests.sql", name = "requests", requires = ["table_rules"]);
-extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["requests"]);
+extension_sql_file!("../../sql/51-http-request.sql", name = "http_request", requires = ["requests"]);
+extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["http_request"]);
 extension_sql_file!("../../sql/70-responses.sql", name = "responses", requires = ["worker"]);
 extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["responses"]);
 extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["durability"], finalize);

@@ -14,6 +14,7 @@ use engine::Key;
 use pgrx::pg_sys::XactEvent;
 use pgrx::{pg_guard, pg_sys};
 
+use crate::pg::clock::{NEVER_YET, Timestamp};
 use crate::pg::server;
 use crate::{mutants, shared, utility};
 
@@ -21,13 +22,15 @@ use crate::{mutants, shared, utility};
 struct Owed {
     /// The row keys that this transaction brings: the lowest, the highest.
     keys: Option<(Key, Key)>,
+    /// The earliest time that one of these rows waits for.
+    due: Option<Timestamp>,
     /// Whether the worker is to read the queue.
     wake: bool,
     /// Whether the worker is to be restarted, with a configuration read anew.
     restart: bool,
 }
 
-const NOTHING: Owed = Owed { keys: None, wake: false, restart: false };
+const NOTHING: Owed = Owed { keys: None, due: None, wake: false, restart: false };
 
 thread_local! {
     /// By the transaction that runs.
@@ -57,9 +60,15 @@ pub(crate) fn take_last_key() -> Option<Key> {
     LAST_KEY.take()
 }
 
+/// This transaction brings a row that is due at this time.
+pub(crate) fn note_due(due: Timestamp) {
+    owe(|owed| owed.due = Some(owed.due.map_or(due, |earlier| earlier.min(due))));
+}
+
 /// Rows with unknown keys may come with this transaction, or have come before it without a note.
 pub(crate) fn note_any_key() {
     owe(|owed| owed.keys = Some((0, Key::MAX)));
+    note_due(NEVER_YET);
 }
 
 /// The worker is to read the queue when this transaction has committed.
@@ -117,6 +126,9 @@ fn pay(owed: Owed) {
     if let Some(slot) = shared.serving(server::my_database()) {
         if let Some((lowest, highest)) = owed.keys {
             slot.notes.note(lowest, highest);
+        }
+        if let Some(due) = owed.due {
+            slot.notes.note_due(due);
         }
         if owed.wake {
             slot.wake();

@@ -17,9 +17,12 @@ mod backoff;
 mod claim;
 mod expire;
 mod outcomes;
+mod queue_row;
 mod record;
+mod schedule;
 mod sender;
 mod start;
+mod store;
 mod tables;
 
 use claim::Claim;
@@ -114,6 +117,7 @@ impl Worker {
         start::reload_configuration();
         self.sender.set_policy(settings::policy());
         self.claim.set_policy(&settings::policy());
+        self.record.reload();
         self.expire.reload();
     }
 
@@ -134,7 +138,7 @@ impl Worker {
         if !self.sender.is_alive() {
             pgrx::warning!("pg_net: the engine has stopped; what it had in flight is sent again by a new one");
             self.sender.revive(settings::policy());
-            self.claim.start_over();
+            self.record.inbox().extend(self.claim.abandon());
         }
         if recorded {
             self.expire.after_record(now);
@@ -145,7 +149,7 @@ impl Worker {
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Duration> {
-        [self.record.deadline(), self.claim.deadline(), self.expire.deadline()]
+        [self.record.deadline(), self.claim.deadline(now), self.expire.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -153,25 +157,37 @@ impl Worker {
     }
 
     /// Stops sending, records what still comes in within the grace, and leaves the rest in the queue.
-    fn stop(mut self) {
-        let shared = shared::get();
-        self.sender.close();
+    fn stop(self) {
+        let Self { mut tables, sender, mut claim, mut record, .. } = self;
+        sender.close();
         // A command that needs the database to itself waits for us: what is under way is sent again if there is a queue left.
-        let grace = if shared.closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
+        let grace = if shared::get().closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
         let end = Instant::now() + grace;
         loop {
-            self.sender.drain(&mut self.record);
-            self.record.work(Instant::now(), &mut self.tables, &mut self.claim);
+            sender.drain(&mut record);
+            record.work(Instant::now(), &mut tables, &mut claim);
             let left = end.saturating_duration_since(Instant::now());
-            if self.sender.under_way() == 0 || left.is_zero() {
+            if sender.under_way() == 0 || left.is_zero() {
                 break;
             }
-            self.sender.wait(Some(left));
+            sender.wait(Some(left));
         }
-        let open = self.sender.under_way() + self.record.pending();
-        if open > 0 {
-            pgrx::log!("pg_net: the worker stops with {open} requests under way; they stay queued and are sent again");
+        let open = sender.under_way() + record.pending();
+        sender.stop();
+        // What is sent at most once has left the queue: it ends here.
+        let lost = claim.abandon();
+        let (ended, queued) = (lost.len(), open.saturating_sub(lost.len()));
+        record.inbox().extend(lost);
+        while record.pending() > 0 && record.work(Instant::now(), &mut tables, &mut claim) {}
+        if queued > 0 {
+            pgrx::log!(
+                "pg_net: the worker stops with {queued} requests under way; they stay queued and are sent again"
+            );
         }
-        self.sender.stop();
+        if ended > 0 {
+            pgrx::log!(
+                "pg_net: the worker stops with {ended} requests that are sent at most once; they end as failures"
+            );
+        }
     }
 }

@@ -69,6 +69,7 @@ impl Receiver {
     /// | path | what happens |
     /// |---|---|
     /// | `/status/<code>` | an answer with this status |
+    /// | `/fail/<code>/<n>` | the same target's first n requests get this status, later ones 200 |
     /// | `/echo…` | the request as JSON |
     /// | `/delay/<ms>` | an answer after so long |
     /// | `/drip?bytes=<n>&every_ms=<ms>` | a body that comes byte by byte |

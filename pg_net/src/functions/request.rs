@@ -2,85 +2,155 @@
 
 use std::cell::RefCell;
 
-use engine::{LastTarget, Target, header, query};
-use pgrx::{PgSqlErrorCode, pg_sys};
+use engine::{LastTarget, Target};
+use pgrx::pg_sys;
 
-use super::enqueue::{self, Row};
+use super::check::{self, ContentType};
+use super::enqueue::{self, Row, Terms};
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
-use crate::pg::jsonb::{Jsonb, ObjectBuilder};
+use crate::pg::jsonb::Jsonb;
 
 sql_function!(http_get, pg_finfo_http_get, get);
+sql_function!(http_head, pg_finfo_http_head, head);
 sql_function!(http_post, pg_finfo_http_post, post);
+sql_function!(http_put, pg_finfo_http_put, put);
+sql_function!(http_patch, pg_finfo_http_patch, patch);
 sql_function!(http_delete, pg_finfo_http_delete, delete);
+sql_function!(http_request_bytes, pg_finfo_http_request_bytes, request_with_bytes);
+sql_function!(http_request_text, pg_finfo_http_request_text, request_with_text);
+sql_function!(http_request_jsonb, pg_finfo_http_request_jsonb, request_with_jsonb);
+sql_function!(http_request_json, pg_finfo_http_request_json, request_with_json);
 
 type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 
 fn get(call: &Call) -> Answer {
-    enqueue(
-        "GET",
-        Arguments {
-            url: call.text(0)?.as_deref(),
-            params: call.jsonb(1),
-            headers: call.jsonb(2),
-            timeout: call.int4(3),
-            body: None,
-        },
-    )
+    without_body("GET", call)
+}
+
+fn head(call: &Call) -> Answer {
+    without_body("HEAD", call)
 }
 
 fn post(call: &Call) -> Answer {
-    enqueue(
-        "POST",
-        Arguments {
-            url: call.text(0)?.as_deref(),
-            body: call.jsonb(1),
-            params: call.jsonb(2),
-            headers: call.jsonb(3),
-            timeout: call.int4(4),
-        },
-    )
+    with_json("POST", call)
+}
+
+fn put(call: &Call) -> Answer {
+    with_json("PUT", call)
+}
+
+fn patch(call: &Call) -> Answer {
+    with_json("PATCH", call)
+}
+
+fn without_body(method: &str, call: &Call) -> Answer {
+    enqueue(Arguments {
+        method,
+        url: call.text(0)?.as_deref(),
+        params: call.jsonb(1),
+        headers: call.jsonb(2),
+        content_type: None,
+        timeout: call.int4(3),
+        body: None,
+        terms: None,
+    })
+}
+
+fn with_json(method: &str, call: &Call) -> Answer {
+    let body = call.jsonb(1).map(Jsonb::to_text).transpose()?;
+    enqueue(Arguments {
+        method,
+        url: call.text(0)?.as_deref(),
+        body: body.as_deref().map(str::as_bytes),
+        params: call.jsonb(2),
+        headers: call.jsonb(3),
+        content_type: Some(ContentType::Json),
+        timeout: call.int4(4),
+        terms: None,
+    })
 }
 
 fn delete(call: &Call) -> Answer {
-    enqueue(
-        "DELETE",
-        Arguments {
-            url: call.text(0)?.as_deref(),
-            params: call.jsonb(1),
-            headers: call.jsonb(2),
-            timeout: call.int4(3),
-            body: call.jsonb(4),
-        },
-    )
+    let body = call.jsonb(4).map(Jsonb::to_text).transpose()?;
+    enqueue(Arguments {
+        method: "DELETE",
+        url: call.text(0)?.as_deref(),
+        params: call.jsonb(1),
+        headers: call.jsonb(2),
+        content_type: None,
+        timeout: call.int4(3),
+        body: body.as_deref().map(str::as_bytes),
+        terms: None,
+    })
+}
+
+fn request_with_bytes(call: &Call) -> Answer {
+    request(call, call.bytes(2), None)
+}
+
+fn request_with_text(call: &Call) -> Answer {
+    request(call, call.text(2)?.as_deref().map(str::as_bytes), Some(ContentType::Text))
+}
+
+fn request_with_jsonb(call: &Call) -> Answer {
+    let body = call.jsonb(2).map(Jsonb::to_text).transpose()?;
+    request(call, body.as_deref().map(str::as_bytes), Some(ContentType::Json))
+}
+
+fn request_with_json(call: &Call) -> Answer {
+    request(call, call.text(2)?.as_deref().map(str::as_bytes), Some(ContentType::Json))
+}
+
+fn request(call: &Call, body: Option<&[u8]>, content_type: Option<ContentType>) -> Answer {
+    let method = call.text(0)?.ok_or_else(|| check::null_in("method"))?;
+    let method = check::method(&method)?;
+    let headers = call.jsonb(4);
+    let terms = Terms {
+        max_attempts: call.int4(6).ok_or_else(|| check::null_in("max_attempts"))?,
+        delivery: call.datum(7).ok_or_else(|| check::null_in("delivery"))?,
+        not_before: call.timestamp(8),
+        idempotency_key: call.text(9)?,
+    };
+    let at_most_once = call.label(7).as_deref() == Some(check::AT_MOST_ONCE);
+    enqueue(Arguments {
+        method: method.as_str(),
+        url: call.text(1)?.as_deref(),
+        params: call.jsonb(3),
+        headers,
+        content_type: body.and(content_type),
+        timeout: call.int4(5),
+        body,
+        terms: Some(check::terms(terms, at_most_once, &method, headers)?),
+    })
 }
 
 struct Arguments<'a> {
+    method: &'a str,
     url: Option<&'a str>,
     params: Option<Jsonb<'a>>,
     headers: Option<Jsonb<'a>>,
-    body: Option<Jsonb<'a>>,
+    /// What is added where the headers name none.
+    content_type: Option<ContentType>,
+    body: Option<&'a [u8]>,
     timeout: Option<i32>,
+    /// Other terms of delivery than the usual ones.
+    terms: Option<Terms<'a>>,
 }
 
-fn enqueue(method: &'static str, arguments: Arguments) -> Answer {
-    let url = arguments.url.ok_or_else(|| null_in("url"))?;
+fn enqueue(arguments: Arguments) -> Answer {
+    let url = arguments.url.ok_or_else(|| check::null_in("url"))?;
     let mut target = target(url)?;
     if let Some(params) = arguments.params {
-        target.append_query(&encode_params(params)?);
+        target.append_query(&check::params(params)?);
     }
-    let timeout = arguments.timeout.ok_or_else(|| null_in("timeout_milliseconds"))?;
-    if timeout <= 0 {
-        return Err(SqlError::invalid(format!("timeout_milliseconds must be above 0, but is {timeout}")));
-    }
-    let headers = check_headers(arguments.headers, method == "POST")?;
-    let body = arguments.body.map(Jsonb::to_text).transpose()?;
     let id = enqueue::insert(Row {
-        method,
+        method: arguments.method,
         url: target.as_str(),
-        headers,
-        body: body.as_deref().map(str::as_bytes),
-        timeout_milliseconds: timeout,
+        headers: check::headers(arguments.headers, arguments.content_type)?,
+        body: arguments.body,
+        timeout_milliseconds: check::timeout(arguments.timeout)?,
+        terms: arguments.terms,
     })?;
     Ok(Some(id.into()))
 }
@@ -95,53 +165,4 @@ pub(super) fn target(url: &str) -> Result<Target, SqlError> {
         SqlError::invalid(error.to_string())
             .hint("A URL needs a scheme, http or https, and a host: https://example.com/path")
     })
-}
-
-fn null_in(column: &str) -> SqlError {
-    SqlError::new(PgSqlErrorCode::ERRCODE_NOT_NULL_VIOLATION, format!("null value in column \"{column}\""))
-        .hint(format!("{column} must not be null."))
-}
-
-fn encode_params(params: Jsonb) -> Result<String, SqlError> {
-    if !params.is_object() && !params.is_null() {
-        return Err(SqlError::invalid("params must be a JSON object"));
-    }
-    let mut encoded = String::new();
-    params.each(|key, value| {
-        if let Some(value) = value {
-            query::push_pair(&mut encoded, key, value);
-        }
-        Ok::<_, SqlError>(())
-    })?;
-    Ok(encoded)
-}
-
-/// Checks headers, and adds the content type of JSON where they name none and `json` says so.
-fn check_headers(headers: Option<Jsonb>, json: bool) -> Result<Option<pg_sys::Datum>, SqlError> {
-    const CONTENT_TYPE: (&str, &str) = ("Content-Type", "application/json");
-    let mut names_type = false;
-    if let Some(headers) = headers {
-        if !headers.is_object() && !headers.is_null() {
-            return Err(SqlError::invalid("headers must be a JSON object"));
-        }
-        headers.each(|name, value| {
-            let Some(value) = value else { return Ok(()) };
-            names_type |= name.eq_ignore_ascii_case(CONTENT_TYPE.0);
-            header::check(name, value).map_err(|error| SqlError::invalid(error.to_string()))
-        })?;
-    }
-    if !json || names_type {
-        return Ok(headers.filter(|headers| !headers.is_null()).map(Jsonb::datum));
-    }
-    let mut with_type = ObjectBuilder::new();
-    if let Some(headers) = headers {
-        headers.each(|name, value| {
-            if let Some(value) = value {
-                with_type.string(name, value);
-            }
-            Ok::<_, SqlError>(())
-        })?;
-    }
-    with_type.string(CONTENT_TYPE.0, CONTENT_TYPE.1);
-    Ok(Some(with_type.finish()))
 }

@@ -15,6 +15,8 @@ pub(crate) enum Element {
     Bool,
     Int4,
     Int8,
+    Float4,
+    Timestamp,
     Oid,
     Text,
     Bytea,
@@ -22,12 +24,29 @@ pub(crate) enum Element {
 }
 
 impl Element {
+    /// The oid of the array type.
+    pub(crate) fn array_type(self) -> pg_sys::Oid {
+        match self {
+            Self::Bool => pg_sys::BOOLARRAYOID,
+            Self::Int4 => pg_sys::INT4ARRAYOID,
+            Self::Int8 => pg_sys::INT8ARRAYOID,
+            Self::Float4 => pg_sys::FLOAT4ARRAYOID,
+            Self::Timestamp => pg_sys::TIMESTAMPTZARRAYOID,
+            Self::Oid => pg_sys::OIDARRAYOID,
+            Self::Text => pg_sys::TEXTARRAYOID,
+            Self::Bytea => pg_sys::BYTEAARRAYOID,
+            Self::Jsonb => pg_sys::JSONBARRAYOID,
+        }
+    }
+
     /// Its oid, length, whether it is passed by value, and its alignment, as `pg_type` has them.
     fn shape(self) -> (pg_sys::Oid, i32, bool, u8) {
         match self {
             Self::Bool => (pg_sys::BOOLOID, 1, true, pg_sys::TYPALIGN_CHAR),
             Self::Int4 => (pg_sys::INT4OID, 4, true, pg_sys::TYPALIGN_INT),
             Self::Int8 => (pg_sys::INT8OID, 8, true, pg_sys::TYPALIGN_DOUBLE),
+            Self::Float4 => (pg_sys::FLOAT4OID, 4, true, pg_sys::TYPALIGN_INT),
+            Self::Timestamp => (pg_sys::TIMESTAMPTZOID, 8, true, pg_sys::TYPALIGN_DOUBLE),
             Self::Oid => (pg_sys::OIDOID, 4, true, pg_sys::TYPALIGN_INT),
             Self::Text => (pg_sys::TEXTOID, -1, false, pg_sys::TYPALIGN_INT),
             Self::Bytea => (pg_sys::BYTEAOID, -1, false, pg_sys::TYPALIGN_INT),
@@ -45,6 +64,10 @@ impl Array {
     pub(crate) fn push(&mut self, value: Option<pg_sys::Datum>) {
         self.values.push(value.unwrap_or(pg_sys::Datum::from(0)));
         self.nulls.push(value.is_none());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
     }
 
     /// The array, in the current memory context.
@@ -77,4 +100,10 @@ pub(crate) fn int8s(values: impl ExactSizeIterator<Item = i64>) -> pg_sys::Datum
         array.push(Some(value.into()));
     }
     array.build()
+}
+
+/// The elements of a Rust array and one more.
+pub(crate) fn append<T: Copy, const N: usize, const M: usize>(elements: [T; N], last: T) -> [T; M] {
+    const { assert!(M == N + 1) };
+    std::array::from_fn(|place| elements.get(place).copied().unwrap_or(last))
 }

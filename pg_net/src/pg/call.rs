@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use pgrx::pg_sys;
 
 use super::SqlError;
+use super::clock::Timestamp;
 use super::jsonb::Jsonb;
-use super::text;
+use super::{relation, text};
 
 /// Defines the C symbol of an SQL function and its `pg_finfo_` record around a Rust function
 /// `fn(&Call) -> Result<Option<Datum>, SqlError>`.
@@ -75,6 +76,22 @@ impl<'a> Call<'a> {
         let Some(datum) = self.datum(place) else { return Ok(None) };
         // SAFETY: the SQL declaration says text; the value lives as long as the call.
         text::from_server(unsafe { text::bytes_of(datum) }).map(Some)
+    }
+
+    /// The bytes of a `bytea` argument.
+    pub(crate) fn bytes(&self, place: usize) -> Option<&'a [u8]> {
+        // SAFETY: the SQL declaration says bytea; the value lives as long as the call.
+        self.datum(place).map(|datum| unsafe { text::bytes_of(datum) })
+    }
+
+    /// A `timestamptz` argument, in microseconds since 2000.
+    pub(crate) fn timestamp(&self, place: usize) -> Option<Timestamp> {
+        self.int8(place)
+    }
+
+    /// The label of an argument of an enum type.
+    pub(crate) fn label(&self, place: usize) -> Option<String> {
+        self.datum(place).map(|datum| relation::enum_label(pg_sys::Oid::from(datum.value() as u32)))
     }
 
     /// A `jsonb` argument.

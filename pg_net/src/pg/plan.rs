@@ -8,6 +8,7 @@ use std::ptr;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::SqlError;
+use super::clock::Timestamp;
 
 /// A statement with its parameter types. Planned at its first use in a session, then kept; Postgres plans it anew when
 /// something that it depends on changes.
@@ -172,6 +173,15 @@ impl<'s, const N: usize> Row<'s, N> {
 
     pub(crate) fn int4(&self, column: usize) -> Option<i32> {
         self.get(column, &[pg_sys::INT4OID]).map(|datum| datum.value() as i32)
+    }
+
+    pub(crate) fn bool(&self, column: usize) -> Option<bool> {
+        self.get(column, &[pg_sys::BOOLOID]).map(|datum| datum.value() & 0xff != 0)
+    }
+
+    /// A `timestamptz` column.
+    pub(crate) fn timestamp(&self, column: usize) -> Option<Timestamp> {
+        self.get(column, &[pg_sys::TIMESTAMPTZOID]).map(|datum| datum.value() as Timestamp)
     }
 
     pub(crate) fn oid(&self, column: usize) -> Option<pg_sys::Oid> {

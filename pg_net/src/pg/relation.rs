@@ -89,3 +89,18 @@ pub(crate) fn type_in_net(name: &CStr) -> Option<pg_sys::Oid> {
         )
     })
 }
+
+/// The label of a value of an enum type; empty for what is none.
+pub(crate) fn enum_label(value: pg_sys::Oid) -> String {
+    // SAFETY: the row of pg_enum stays valid until it is released, and is read only before.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::ENUMOID as i32, value.into());
+        if tuple.is_null() {
+            return String::new();
+        }
+        let label = &raw const (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_enum>()).enumlabel;
+        let label = CStr::from_ptr((*label).data.as_ptr()).to_string_lossy().into_owned();
+        pg_sys::ReleaseSysCache(tuple);
+        label
+    }
+}

@@ -5,19 +5,22 @@
 //! behind what has been read, past the rows that are done and not yet vacuumed. What commits bring from below the cursor is
 //! found by the notes that they leave.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use engine::{Bounds, Failure, Key, LastTarget, Origin, Outcome, Policy, Request, Target, Verdict, Window};
+use engine::{Bounds, Failure, Key, LastTarget, Origin, Outcome, Policy, Request, Verdict, Window};
 use pgrx::pg_sys;
 
 use super::backoff::Backoff;
+use super::queue_row::{self, Asked, QueueRow};
 use super::record::Record;
+use super::schedule::Schedule;
 use super::sender::Sender;
 use super::tables::{Found, Tables};
-use crate::pg::plan::{Access, Plan, Row, Session};
+use crate::pg::array;
+use crate::pg::clock::{self, Timestamp};
+use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::transaction::{Aborted, transaction};
-use crate::pg::{array, text};
 use crate::{mutants, settings, shared};
 
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
@@ -25,13 +28,8 @@ use crate::{mutants, settings, shared};
 const AHEAD: usize = 2;
 /// How long a busy worker goes on between two looks past the rows of a crowded origin.
 const LOOK_AHEAD: Duration = Duration::from_millis(10);
-
-/// What is remembered of a claimed row until its outcome is recorded.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    pub(super) id: i64,
-    pub(super) by: pg_sys::Oid,
-}
+/// When a row that was locked is looked at again.
+const LOCKED: Duration = Duration::from_secs(1);
 
 pub(super) struct Claim {
     window: Window<Asked>,
@@ -39,10 +37,13 @@ pub(super) struct Claim {
     cursor: Key,
     /// A range below the cursor where commits have brought rows since.
     behind: Option<(Key, Key)>,
+    /// Another such range, and when to read it: rows there were locked by somebody.
+    locked: Option<(Instant, (Key, Key))>,
     /// Whether there may be rows beyond the cursor.
     more: bool,
     /// Whose rows the last read beyond the cursor had to park: there is likely more of the same ahead.
     crowded: Option<Origin>,
+    schedule: Schedule,
     /// When to look past the rows of a crowded origin even if there is other work to do.
     look_ahead_at: Instant,
     backoff: Backoff,
@@ -53,6 +54,7 @@ pub(super) struct Claim {
 struct Plans {
     range: Plan,
     keys: Plan,
+    take_out: Plan,
 }
 
 impl Claim {
@@ -61,19 +63,21 @@ impl Claim {
             window: Window::new(bounds(&settings::policy())),
             cursor: Key::MIN,
             behind: None,
+            locked: None,
             more: true,
             crowded: None,
+            schedule: Schedule::new(),
             look_ahead_at: Instant::now(),
             backoff: Backoff::default(),
             targets: LastTarget::default(),
             plans: Plans {
-                range: Plan::new(
-                    c"select row_key, id, requested_by, method::text, url, headers, body, timeout_milliseconds \
-                      from net.http_request_queue where row_key >= $1 and row_key <= $2 order by row_key limit $3",
-                ),
-                keys: Plan::new(
-                    c"select row_key, id, requested_by, method::text, url, headers, body, timeout_milliseconds \
-                      from net.http_request_queue where row_key = any ($1)",
+                range: Plan::new(queue_row::select!("where row_key >= $1 and row_key <= $2 order by row_key limit $3")),
+                keys: Plan::new(queue_row::select!("where row_key = any ($1)")),
+                // Who holds a row locked must not hold up the others.
+                take_out: Plan::new(
+                    c"delete from net.http_request_queue where ctid = any (array( \
+                          select ctid from net.http_request_queue where row_key = any ($1) for update skip locked)) \
+                      returning row_key",
                 ),
             },
         }
@@ -84,8 +88,8 @@ impl Claim {
     }
 
     /// What is remembered of a claimed row.
-    pub(super) fn asked(&self, key: Key) -> Option<Asked> {
-        self.window.get(key).copied()
+    pub(super) fn asked(&self, key: Key) -> Option<&Asked> {
+        self.window.get(key)
     }
 
     /// The outcome of a claimed row is recorded, or the row is gone.
@@ -93,15 +97,34 @@ impl Claim {
         self.window.finish(key);
     }
 
+    /// A claimed row has gone back to the queue, to be sent again at a time.
+    pub(super) fn put_off(&mut self, key: Key, due: Timestamp) {
+        self.window.finish(key);
+        self.schedule.add(due);
+    }
+
     /// A commit says that there are rows to read.
     pub(super) fn look(&mut self) {
         self.more = true;
     }
 
-    /// Nothing that is claimed will have an outcome: the queue is read again from its start.
+    /// Nothing that is claimed will have an outcome, and nobody is left to record one for: the queue is another one.
     pub(super) fn start_over(&mut self) {
-        self.window.clear();
+        drop(self.window.clear());
         self.read_again();
+    }
+
+    /// Nothing that is claimed will have an outcome: what is still in the queue is read again. Gives the outcomes of what is
+    /// not, as it is sent at most once; they are still to be recorded.
+    pub(super) fn abandon(&mut self) -> Vec<Outcome> {
+        let lost: Vec<_> = self.window.clear().filter(|(_, asked)| asked.at_most_once).collect();
+        self.read_again();
+        lost.into_iter()
+            .map(|(key, asked)| {
+                self.window.claim(key, None, asked);
+                Outcome { key, result: Err(Failure::abandoned()), elapsed: Duration::ZERO }
+            })
+            .collect()
     }
 
     /// The queue is read again from its start; what is claimed stays claimed.
@@ -109,16 +132,24 @@ impl Claim {
         self.window.forget_parked();
         self.cursor = Key::MIN;
         self.behind = None;
+        self.locked = None;
         self.more = true;
         self.crowded = None;
+        self.schedule.start_over();
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.backoff.deadline().filter(|_| self.has_work())
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.has_work() {
+            return self.backoff.deadline();
+        }
+        let due = self.schedule.wait().map(|wait| now + wait);
+        let locked = self.locked.map(|(at, _)| at);
+        due.into_iter().chain(locked).min().filter(|_| self.window.room() > 0)
     }
 
     fn has_work(&self) -> bool {
-        self.window.room() > 0 && (self.more || self.behind.is_some() || self.window.can_resume())
+        let waits = || self.more || self.behind.is_some() || self.window.can_resume() || self.schedule.is_due();
+        self.window.room() > 0 && waits()
     }
 
     /// Claims one batch and hands it to the engine. Whether there is more to do at once.
@@ -133,6 +164,9 @@ impl Claim {
         record: &mut Record,
         sender: &Sender,
     ) -> bool {
+        if let Some((_, range)) = self.locked.take_if(|(at, _)| *at <= now) {
+            self.note_behind(range);
+        }
         if !self.has_work() || !self.backoff.is_over(now) {
             return false;
         }
@@ -164,15 +198,21 @@ impl Claim {
     }
 
     fn take_notes(&mut self) {
-        let Some((lowest, highest)) = shared::get().my_slot().notes.take() else { return };
+        let notes = &shared::get().my_slot().notes;
+        if let Some(due) = notes.take_due() {
+            self.schedule.add(due);
+        }
+        let Some((lowest, highest)) = notes.take() else { return };
         self.more |= highest > self.cursor;
         if lowest <= self.cursor {
-            let (lowest, highest) = (lowest, highest.min(self.cursor));
-            self.behind = Some(match self.behind {
-                None => (lowest, highest),
-                Some((low, high)) => (low.min(lowest), high.max(highest)),
-            });
+            self.note_behind((lowest, highest.min(self.cursor)));
         }
+    }
+
+    /// There may be rows in a range below the cursor.
+    fn note_behind(&mut self, (lowest, highest): (Key, Key)) {
+        let (low, high) = self.behind.unwrap_or((lowest, highest));
+        self.behind = Some((low.min(lowest), high.max(highest)));
     }
 
     fn give_back(&mut self, batch: &Batch, error: &Aborted, now: Instant) {
@@ -194,6 +234,7 @@ impl Claim {
             Found::Nothing => {
                 self.start_over();
                 self.more = false;
+                self.schedule.clear();
                 return;
             }
         };
@@ -203,13 +244,22 @@ impl Claim {
             let keys = array::int8s(parked.iter().copied());
             let rows = session.run(&self.plans.keys, Access::Read, [pg_sys::INT8ARRAYOID], [Some(keys)]);
             for row in 0..rows.count() {
-                self.meet(&rows.row(row), true, batch);
+                self.meet(&QueueRow::new(rows.row(row)), true, batch);
             }
+        }
+        if self.schedule.is_due() {
+            self.read_due(session, most, batch);
         }
         if let Some((lowest, highest)) = self.behind {
             let end = self.read_range(session, lowest, highest, most, batch);
             self.behind = end.map(|met| (met + 1, highest)).filter(|(lowest, highest)| lowest <= highest);
         }
+        self.read_on(session, most, look_ahead, batch);
+        self.take_out(session, batch);
+    }
+
+    /// Reads beyond the cursor, if nothing is left to read before it.
+    fn read_on(&mut self, session: &Session, most: usize, look_ahead: bool, batch: &mut Batch) {
         if self.behind.is_none() && self.more {
             if look_ahead {
                 self.crowded = None;
@@ -234,6 +284,7 @@ impl Claim {
         most: usize,
         batch: &mut Batch,
     ) -> Option<Key> {
+        let now = clock::now();
         let limit = most.min(self.window.room());
         let rows = session.run(
             &self.plans.range,
@@ -243,22 +294,40 @@ impl Claim {
         );
         let mut met = lowest - 1;
         for row in 0..rows.count() {
-            met = self.meet(&rows.row(row), false, batch).max(met);
+            let row = QueueRow::new(rows.row(row));
+            // One that waits for a time is met when that comes.
+            if row.due().is_none_or(|due| due <= now) {
+                self.meet(&row, false, batch);
+            }
+            met = met.max(row.key());
         }
         // The cursor passes what was met even where the range is exhausted.
         self.cursor = self.cursor.max(met);
         (rows.count() == limit).then_some(met)
     }
 
-    /// Deals with one row; gives its key.
-    fn meet(&mut self, row: &QueueRow, was_parked: bool, batch: &mut Batch) -> Key {
-        let key = row.int8(0).unwrap_or_default();
-        let asked = Asked { id: row.int8(1).unwrap_or_default(), by: row.oid(2).unwrap_or_default() };
-        let target = string(row, 4)
-            .and_then(|url| self.targets.parse(&url).map_err(|error| Failure::invalid(error.to_string())));
+    /// Reads rows whose time has come.
+    fn read_due(&mut self, session: &Session, most: usize, batch: &mut Batch) {
+        let limit = most.min(self.window.room());
+        let rows = self.schedule.read(session, limit);
+        for row in 0..rows.count() {
+            let row = QueueRow::new(rows.row(row));
+            self.meet(&row, false, batch);
+            if let Some(due) = row.due() {
+                self.schedule.met(due, row.key());
+            }
+        }
+        self.schedule.done(session, rows.count() < limit);
+    }
+
+    /// Deals with one row.
+    fn meet(&mut self, row: &QueueRow, was_parked: bool, batch: &mut Batch) {
+        let key = row.key();
+        let target = row.target(&mut self.targets);
+        let asked = || row.asked(target.as_ref().ok());
         let claimed = match &target {
-            Ok(target) if was_parked => self.window.claim(key, Some(target.origin()), asked),
-            Ok(target) => match self.window.offer(key, target.origin(), || asked) {
+            Ok(target) if was_parked => self.window.claim(key, Some(target.origin()), asked()),
+            Ok(target) => match self.window.offer(key, target.origin(), asked) {
                 Verdict::Claim => true,
                 Verdict::Parked => {
                     self.crowded = Some(target.origin().clone());
@@ -266,79 +335,54 @@ impl Claim {
                 }
                 Verdict::Known => false,
             },
-            Err(_) => self.window.claim(key, None, asked),
+            Err(_) => self.window.claim(key, None, asked()),
         };
-        if claimed {
-            batch.claimed.push(key);
-            match target.and_then(|target| request(row, key, target)) {
-                Ok(request) => batch.requests.push(request),
-                Err(failure) => {
-                    batch.failures.push(Outcome { key, result: Err(failure), elapsed: Duration::ZERO });
-                }
+        if !claimed {
+            return;
+        }
+        batch.claimed.push(key);
+        if self.window.get(key).is_some_and(|asked| asked.at_most_once) {
+            batch.to_take_out.push(key);
+        }
+        match target.and_then(|target| row.request(target)) {
+            Ok(request) => batch.requests.push(request),
+            Err(failure) => {
+                batch.failures.push(Outcome { key, result: Err(failure), elapsed: Duration::ZERO });
             }
         }
-        key
+    }
+
+    /// Takes what is sent at most once out of the queue, before anybody can send it. A row that is gone is not sent at all,
+    /// one that somebody holds locked later.
+    fn take_out(&mut self, session: &Session, batch: &mut Batch) {
+        if batch.to_take_out.is_empty() {
+            return;
+        }
+        let keys = array::int8s(batch.to_take_out.iter().copied());
+        let taken = session.run(&self.plans.take_out, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+        let taken: HashSet<Key> = (0..taken.count()).filter_map(|row| taken.row::<1>(row).int8(0)).collect();
+        for key in std::mem::take(&mut batch.to_take_out) {
+            if !taken.contains(&key) {
+                let (_, (lowest, highest)) = self.locked.unwrap_or((Instant::now(), (key, key)));
+                self.locked = Some((Instant::now() + LOCKED, (lowest.min(key), highest.max(key))));
+                self.window.finish(key);
+                batch.requests.retain(|request| request.key() != key);
+                batch.failures.retain(|outcome| outcome.key != key);
+            }
+        }
     }
 }
-
-/// A row as the statements of [`Plans`] give it.
-type QueueRow<'s> = Row<'s, 8>;
 
 /// What one claim has read.
 #[derive(Default)]
 struct Batch {
     claimed: Vec<Key>,
+    /// Those of them that are sent at most once.
+    to_take_out: Vec<Key>,
     requests: Vec<Request>,
     failures: Vec<Outcome>,
 }
 
 fn bounds(policy: &Policy) -> Bounds {
     Bounds { total: policy.max_in_flight * AHEAD, per_origin: policy.max_in_flight_per_origin * AHEAD }
-}
-
-fn request(row: &QueueRow, key: Key, target: Target) -> Result<Request, Failure> {
-    let method = string(row, 3)?;
-    let body = row.bytes(6).map(Bytes::copy_from_slice).unwrap_or_default();
-    let milliseconds = u64::try_from(row.int4(7).unwrap_or_default())
-        .ok()
-        .filter(|&milliseconds| milliseconds > 0)
-        .ok_or_else(|| Failure::invalid("timeout_milliseconds must be above 0"))?;
-    let mut request = Request::new(key, &method, target, body, Duration::from_millis(milliseconds))?;
-    if let Some(headers) = row.jsonb(5) {
-        if !headers.is_object() {
-            return Err(Failure::invalid("headers must be a JSON object"));
-        }
-        headers.each(|name, value| match value {
-            Some(value) => request.push_header(name, value).map_err(Wrong::Field),
-            None => Ok(()),
-        })?;
-    }
-    Ok(request)
-}
-
-/// A text column, which every row that the table admits has.
-fn string<'r>(row: &QueueRow<'r>, column: usize) -> Result<std::borrow::Cow<'r, str>, Failure> {
-    let bytes = row.bytes(column).unwrap_or_default();
-    text::from_server(bytes).map_err(|error| Failure::invalid(error.message()))
-}
-
-/// What can be wrong with a row's headers.
-enum Wrong {
-    Field(Failure),
-    Text(crate::pg::SqlError),
-}
-
-impl From<crate::pg::SqlError> for Wrong {
-    fn from(error: crate::pg::SqlError) -> Self {
-        Self::Text(error)
-    }
-}
-
-impl From<Wrong> for Failure {
-    fn from(wrong: Wrong) -> Self {
-        match wrong {
-            Wrong::Field(failure) => failure,
-            Wrong::Text(error) => Self::invalid(error.message()),
-        }
-    }
 }

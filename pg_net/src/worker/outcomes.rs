@@ -1,34 +1,55 @@
 //! Outcomes as rows of the response table.
 
 use std::ffi::CStr;
+use std::fmt::Write;
+use std::time::Duration;
 
 use engine::{Content, Headers, Outcome};
 use pgrx::pg_sys;
 
-use super::claim::Asked;
+use super::queue_row::Asked;
 use crate::pg::array::{Array, Element};
 use crate::pg::jsonb::ObjectBuilder;
 use crate::pg::text;
 
 /// Stores many rows at once: an array a column.
 pub(super) const INSERT: &CStr = c"insert into net._http_response \
-    (id, status_code, content_type, headers, content, timed_out, error_msg, content_bytes, requested_by) \
-    select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    (id, status_code, content_type, headers, content, timed_out, error_msg, content_bytes, requested_by, method, url, \
+     attempts, elapsed_ms, dns_ms, handshake_ms, exchange_ms, redirects, remote_address, protocol, error_kind, \
+     error_detail) \
+    select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
 
-const COLUMNS: usize = 9;
+/// The columns, each with the type of its elements, in the order of [`INSERT`].
+const ELEMENTS: [Element; COLUMNS] = [
+    Element::Int8,
+    Element::Int4,
+    Element::Text,
+    Element::Jsonb,
+    Element::Text,
+    Element::Bool,
+    Element::Text,
+    Element::Bytea,
+    Element::Oid,
+    Element::Text,
+    Element::Text,
+    Element::Int4,
+    Element::Float4,
+    Element::Float4,
+    Element::Float4,
+    Element::Float4,
+    Element::Int4,
+    Element::Text,
+    Element::Text,
+    Element::Text,
+    Element::Text,
+];
+
+pub(super) const COLUMNS: usize = 21;
 
 /// The parameter types of [`INSERT`].
-pub(super) const TYPES: [pg_sys::Oid; COLUMNS] = [
-    pg_sys::INT8ARRAYOID,
-    pg_sys::INT4ARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::JSONBARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::BOOLARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::BYTEAARRAYOID,
-    pg_sys::OIDARRAYOID,
-];
+pub(super) fn types() -> [pg_sys::Oid; COLUMNS] {
+    ELEMENTS.map(Element::array_type)
+}
 
 /// Bytes of the body that came.
 pub(super) fn body_length(outcome: &Outcome) -> usize {
@@ -41,33 +62,16 @@ pub(super) fn body_length(outcome: &Outcome) -> usize {
 
 /// The columns of the rows to store, in the current memory context.
 pub(super) struct Columns {
-    id: Array,
-    status_code: Array,
-    content_type: Array,
-    headers: Array,
-    content: Array,
-    timed_out: Array,
-    error_msg: Array,
-    content_bytes: Array,
-    requested_by: Array,
+    columns: [Array; COLUMNS],
     empty: bool,
+    /// Kept for its capacity.
+    address: String,
 }
 
 impl Columns {
     pub(super) fn with_capacity(rows: usize) -> Self {
-        let array = |element| Array::with_capacity(element, rows);
-        Self {
-            id: array(Element::Int8),
-            status_code: array(Element::Int4),
-            content_type: array(Element::Text),
-            headers: array(Element::Jsonb),
-            content: array(Element::Text),
-            timed_out: array(Element::Bool),
-            error_msg: array(Element::Text),
-            content_bytes: array(Element::Bytea),
-            requested_by: array(Element::Oid),
-            empty: true,
-        }
+        let columns = ELEMENTS.map(|element| Array::with_capacity(element, rows));
+        Self { columns, empty: true, address: String::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -75,48 +79,55 @@ impl Columns {
     }
 
     /// Appends a row.
-    pub(super) fn push(&mut self, outcome: &Outcome, asked: Asked) {
+    pub(super) fn push(&mut self, outcome: &Outcome, asked: &Asked) {
         self.empty = false;
-        self.id.push(Some(asked.id.into()));
-        self.requested_by.push(Some(asked.by.into()));
-        match &outcome.result {
-            Ok(response) => {
-                let (content, bytes) = body(&response.content);
-                self.status_code.push(Some(i32::from(response.status).into()));
-                self.content_type.push(response.headers.get("content-type").map(text::datum));
-                self.headers.push(Some(headers(&response.headers)));
-                self.content.push(content);
-                self.content_bytes.push(bytes);
-                self.timed_out.push(Some(false.into()));
-                self.error_msg.push(None);
-            }
-            Err(failure) => {
-                self.status_code.push(None);
-                self.content_type.push(None);
-                self.headers.push(None);
-                self.content.push(None);
-                self.content_bytes.push(None);
-                self.timed_out.push(Some(failure.timed_out().into()));
-                self.error_msg.push(Some(text::datum(&failure.to_string())));
-            }
+        let trace = outcome.trace();
+        let remote = trace.and_then(|trace| trace.remote).map(|remote| {
+            self.address.clear();
+            // Writing to a string does not fail.
+            let _ = write!(self.address, "{remote}");
+            text::datum(&self.address)
+        });
+        let failure = outcome.result.as_ref().err();
+        let response = outcome.result.as_ref().ok();
+        let (content, content_bytes) = response.map_or((None, None), |response| body(&response.content));
+        let row = [
+            Some(asked.id.into()),
+            response.map(|response| i32::from(response.status).into()),
+            response.and_then(|response| response.headers.get("content-type")).map(text::datum),
+            response.map(|response| headers(&response.headers)),
+            content,
+            Some(failure.is_some_and(engine::Failure::timed_out).into()),
+            failure.map(|failure| text::datum(&failure.to_string())),
+            content_bytes,
+            Some(asked.by.into()),
+            asked.method.as_ref().map(|method| text::datum(method.as_str())),
+            asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
+            Some(asked.attempts.into()),
+            trace.map(|_| milliseconds(outcome.elapsed)),
+            trace.map(|trace| milliseconds(trace.phases.dns)),
+            trace.map(|trace| milliseconds(trace.phases.handshake)),
+            trace.map(|trace| milliseconds(trace.phases.exchange)),
+            trace.map(|trace| (trace.redirects as i32).into()),
+            remote,
+            trace.and_then(|trace| trace.version).map(text::datum),
+            failure.map(|failure| text::datum(failure.kind().name())),
+            failure.and_then(engine::Failure::detail).map(text::datum),
+        ];
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            column.push(value);
         }
     }
 
     /// The arguments of [`INSERT`].
     pub(super) fn build(self) -> [Option<pg_sys::Datum>; COLUMNS] {
-        [
-            self.id,
-            self.status_code,
-            self.content_type,
-            self.headers,
-            self.content,
-            self.timed_out,
-            self.error_msg,
-            self.content_bytes,
-            self.requested_by,
-        ]
-        .map(|column| Some(column.build()))
+        self.columns.map(|column| Some(column.build()))
     }
+}
+
+fn milliseconds(time: Duration) -> pg_sys::Datum {
+    let milliseconds = (time.as_secs_f64() * 1000.0) as f32;
+    pg_sys::Datum::from(milliseconds.to_bits())
 }
 
 /// The columns `content` and `content_bytes`: what the database's encoding cannot hold as text is kept as bytes.

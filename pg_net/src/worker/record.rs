@@ -4,20 +4,19 @@
 //! hold up the others: a batch that fails is tried again in halves, down to the one, which is set aside and tried again with
 //! a growing pause.
 
-use std::collections::{HashSet, VecDeque};
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Instant, SystemTime};
 
-use engine::{Key, Outcome};
+use engine::{Jitter, Outcome, RetryPolicy};
+use pgrx::PgSqlErrorCode;
 
 use super::backoff::Backoff;
-use super::claim::{Asked, Claim};
-use super::outcomes::Columns;
-use super::tables::{Found, Tables};
-use crate::pg::array;
-use crate::pg::plan::{Access, Plan, Session};
+use super::claim::Claim;
+use super::store::{Entry, Fate, Store, Stored};
+use super::tables::Tables;
+use crate::pg::clock;
 use crate::pg::transaction::{Aborted, transaction};
-use crate::shared;
-use pgrx::{PgSqlErrorCode, pg_sys};
+use crate::{settings, shared};
 
 /// Outcomes that one transaction records. More at a time gains nothing.
 const MOST: usize = 500;
@@ -36,12 +35,11 @@ pub(super) struct Record {
     pause: Backoff,
     /// Until the first of the stuck is tried again.
     stuck_pause: Backoff,
-    plans: Plans,
-}
-
-struct Plans {
-    delete: Plan,
-    insert: Plan,
+    /// Whether rows that somebody holds locked are looked for before they are waited for: there was one.
+    careful: bool,
+    store: Store,
+    retries: RetryPolicy,
+    jitter: Jitter,
 }
 
 impl Record {
@@ -53,11 +51,15 @@ impl Record {
             most: MOST,
             pause: Backoff::default(),
             stuck_pause: Backoff::default(),
-            plans: Plans {
-                delete: Plan::new(c"delete from net.http_request_queue where row_key = any ($1) returning row_key"),
-                insert: Plan::new(super::outcomes::INSERT),
-            },
+            careful: false,
+            store: Store::new(),
+            retries: settings::policy().retry,
+            jitter: Jitter::new(),
         }
+    }
+
+    pub(super) fn reload(&mut self) {
+        self.retries = settings::policy().retry;
     }
 
     /// Where outcomes are put.
@@ -91,12 +93,32 @@ impl Record {
         if batch.is_empty() {
             return false;
         }
-        match transaction(c"recording responses", |session| self.store(session, tables, &batch)) {
-            Ok(Stored::Done) => {
-                for (outcome, _) in &batch {
-                    claim.finish(outcome.key);
+        let careful = self.careful || retried;
+        let fates: Vec<Fate> = batch.iter().map(|outcome| self.fate(outcome, claim)).collect();
+        let result = transaction(c"recording responses", |session| {
+            let entries: Vec<Entry> = batch
+                .iter()
+                .zip(&fates)
+                .filter_map(|(outcome, &fate)| Some(Entry { outcome, asked: claim.asked(outcome.key)?, fate }))
+                .collect();
+            self.store.run(session, tables, entries, careful)
+        });
+        match result {
+            Ok(Stored::AllBut(locked)) => {
+                self.careful = !locked.is_empty();
+                if !self.careful {
+                    self.succeed(retried);
                 }
-                self.succeed(retried);
+                for (outcome, fate) in batch.into_iter().zip(fates) {
+                    if locked.contains(&outcome.key) {
+                        self.set_aside(now, outcome, retried);
+                        continue;
+                    }
+                    match fate {
+                        Fate::Done | Fate::UsedUp => claim.finish(outcome.key),
+                        Fate::PutOff(due) => claim.put_off(outcome.key, due),
+                    }
+                }
                 shared::get().count_record();
                 true
             }
@@ -106,7 +128,26 @@ impl Record {
                 self.stuck.clear();
                 true
             }
+            // Perhaps the lock of a single row, which must not hold up the others.
+            Err(error) if error.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE && !careful => {
+                self.careful = true;
+                self.ready.extend(batch);
+                true
+            }
             Err(error) => self.fail(now, batch, retried, &error),
+        }
+    }
+
+    /// What an outcome means for its request.
+    fn fate(&mut self, outcome: &Outcome, claim: &Claim) -> Fate {
+        let Some(asked) = claim.asked(outcome.key).filter(|asked| asked.max_attempts > 1) else { return Fate::Done };
+        if !RetryPolicy::may_pass(outcome) {
+            return Fate::Done;
+        }
+        let [made, most] = [asked.attempts, asked.max_attempts].map(i32::unsigned_abs);
+        match self.retries.next_attempt(outcome, made, most, SystemTime::now(), &mut self.jitter) {
+            Some(wait) => Fate::PutOff(clock::after(clock::now(), wait)),
+            None => Fate::UsedUp,
         }
     }
 
@@ -120,10 +161,10 @@ impl Record {
     }
 
     /// Puts a batch that failed where it is tried again. Whether there is more to do at once.
-    fn fail(&mut self, now: Instant, batch: Vec<(Outcome, Asked)>, retried: bool, error: &Aborted) -> bool {
-        let alone = batch.len() == 1;
-        let half = batch.len().div_ceil(2);
-        let outcomes = batch.into_iter().map(|(outcome, _)| outcome);
+    fn fail(&mut self, now: Instant, outcomes: Vec<Outcome>, retried: bool, error: &Aborted) -> bool {
+        let alone = outcomes.len() == 1;
+        let half = outcomes.len().div_ceil(2);
+        let outcomes = outcomes.into_iter();
         if concerns_all(error.code) {
             pgrx::warning!("pg_net: could not store responses, and will try again: {error}");
             outcomes.rev().for_each(|outcome| self.ready.push_front(outcome));
@@ -132,9 +173,8 @@ impl Record {
         } else if alone {
             if retried || self.stuck.is_empty() {
                 pgrx::warning!("pg_net: could not store a response, and will try again: {error}");
-                self.stuck_pause.fail(now);
             }
-            self.stuck.extend(outcomes);
+            outcomes.for_each(|outcome| self.set_aside(now, outcome, retried));
             true
         } else {
             self.most = half;
@@ -143,48 +183,27 @@ impl Record {
         }
     }
 
-    fn take_batch(&mut self, claim: &Claim) -> Vec<(Outcome, Asked)> {
+    /// Puts an outcome where it holds up no other, until the pause is over.
+    fn set_aside(&mut self, now: Instant, outcome: Outcome, retried: bool) {
+        if retried || self.stuck.is_empty() {
+            self.stuck_pause.fail(now);
+        }
+        self.stuck.push_back(outcome);
+    }
+
+    fn take_batch(&mut self, claim: &Claim) -> Vec<Outcome> {
         let mut batch = Vec::with_capacity(self.ready.len().min(self.most));
         let mut bytes = 0;
         while batch.len() < self.most && bytes < MOST_BYTES {
             let Some(outcome) = self.ready.pop_front() else { break };
-            let Some(asked) = claim.asked(outcome.key) else { continue };
+            if claim.asked(outcome.key).is_none() {
+                continue;
+            }
             bytes += super::outcomes::body_length(&outcome);
-            batch.push((outcome, asked));
+            batch.push(outcome);
         }
         batch
     }
-
-    fn store(&self, session: &Session, tables: &mut Tables, batch: &[(Outcome, Asked)]) -> Stored {
-        let _owner = match tables.find() {
-            Found::Same(owner) => owner,
-            Found::New(_) | Found::Nothing => {
-                tables.forget();
-                return Stored::OtherTables;
-            }
-        };
-        let keys = array::int8s(batch.iter().map(|(outcome, _)| outcome.key));
-        let deleted = session.run(&self.plans.delete, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
-        // A row that somebody deleted meanwhile has nobody who waits for its outcome.
-        let gone = (deleted.count() < batch.len())
-            .then(|| (0..deleted.count()).filter_map(|row| deleted.row::<1>(row).int8(0)).collect::<HashSet<Key>>());
-        let mut columns = Columns::with_capacity(batch.len());
-        for (outcome, asked) in batch {
-            if gone.as_ref().is_none_or(|deleted| deleted.contains(&outcome.key)) {
-                columns.push(outcome, *asked);
-            }
-        }
-        if !columns.is_empty() {
-            session.run(&self.plans.insert, Access::Write, super::outcomes::TYPES, columns.build());
-        }
-        Stored::Done
-    }
-}
-
-enum Stored {
-    Done,
-    /// The tables are gone, or others: the batch belongs to none.
-    OtherTables,
 }
 
 /// Whether an error says nothing about the rows that met it.

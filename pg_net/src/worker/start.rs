@@ -113,6 +113,8 @@ fn prepare_session() {
         (c"enable_seqscan", c"off"),
         (c"enable_bitmapscan", c"off"),
         (c"enable_sort", c"off"),
+        (c"enable_hashjoin", c"off"),
+        (c"enable_mergejoin", c"off"),
         (c"jit", c"off"),
     ] {
         server::set_for_session(setting, value);

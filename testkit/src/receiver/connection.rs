@@ -109,8 +109,12 @@ pub(super) fn serve(mut stream: TcpStream, number: usize, shared: &Shared) {
         }
         shared.gates.pass(request.path());
 
-        let mut conversation =
-            Conversation { stream: &mut stream, request: &request, connections: &shared.connections };
+        let mut conversation = Conversation {
+            stream: &mut stream,
+            request: &request,
+            connections: &shared.connections,
+            record: &shared.record,
+        };
         let script = shared.scripts.lock().unwrap_or_else(PoisonError::into_inner).get(request.path()).cloned();
         let then = match script {
             Some(parts) => conversation.play(&parts),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Request;
 use super::connection::Connections;
+use super::record::Record;
 
 /// What becomes of a connection after an answer.
 pub(super) enum Then {
@@ -20,6 +21,7 @@ pub(super) struct Conversation<'a> {
     pub(super) stream: &'a mut TcpStream,
     pub(super) request: &'a Request,
     pub(super) connections: &'a Connections,
+    pub(super) record: &'a Record,
 }
 
 impl Conversation<'_> {
@@ -66,6 +68,11 @@ impl Conversation<'_> {
         let mut buffer = [0; 64];
         while self.stream.read(&mut buffer)? > 0 {}
         Ok(Then::Close)
+    }
+
+    /// How many requests for the same target have come, this one included.
+    pub(super) fn times_seen(&self) -> usize {
+        self.record.all().iter().filter(|request| request.target == self.request.target).count()
     }
 
     /// Waits for a while, or until the receiver stops.

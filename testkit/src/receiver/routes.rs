@@ -16,6 +16,11 @@ pub(super) fn answer(to: &mut Conversation) -> io::Result<Then> {
     let second = segments.next().unwrap_or_default();
     match first {
         "status" => to.text(number(second), &format!("status {second}")),
+        "fail" => {
+            let times: usize = segments.next().unwrap_or_default().parse().unwrap_or(1);
+            let status = if to.times_seen() <= times { number(second) } else { 200 };
+            to.text(status, "at last")
+        }
         "echo" => echo(to),
         "delay" => {
             to.pause(number(second).into());

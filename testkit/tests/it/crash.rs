@@ -4,22 +4,13 @@ use std::collections::BTreeSet;
 
 use testkit::{PATIENCE, Receiver, kill, responses, wait_until};
 
-use crate::support::{Bench, ask, assert_works};
+use crate::support::{Bench, ask, assert_works, reconnect};
 
 /// The ids that reached a receiver, which stand in the query.
 fn ids_at(receiver: &Receiver) -> BTreeSet<i64> {
     let requests = receiver.requests();
     let ids = requests.iter().filter_map(|request| request.query()?.strip_prefix("id=")?.parse().ok());
     ids.collect()
-}
-
-/// Waits until the crash has ended all sessions, and connects again when the server has recovered.
-fn reconnect(bench: &mut Bench) {
-    wait_until("the end of all sessions", PATIENCE, || bench.client.batch_execute("select 1").is_err());
-    bench.client = wait_until("the server after the crash", PATIENCE, || {
-        // The postmaster takes connections again when recovery is done.
-        bench.cluster.try_connect_as("postgres", "postgres").ok()
-    });
 }
 
 /// Puts 500 requests in flight: more than one origin's share, so to three.

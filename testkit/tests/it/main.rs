@@ -4,6 +4,7 @@
 //! and the row in `net._http_response`.
 
 mod altered_tables;
+mod at_most_once;
 mod at_rest;
 mod collect;
 mod crash;
@@ -15,6 +16,7 @@ mod durability;
 mod encodings;
 mod failures;
 mod harness;
+mod locked_rows;
 mod nasty_rows;
 mod nginx;
 mod odd_settings;
@@ -25,6 +27,7 @@ mod replication;
 mod replies;
 mod requests;
 mod responses_kept;
+mod retries;
 mod settings;
 mod shutdown;
 mod signatures;

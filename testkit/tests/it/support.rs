@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::Client;
-use testkit::{Cluster, Receiver, Request, Response, response};
+use testkit::{Cluster, PATIENCE, Receiver, Request, Response, response, wait_until};
 
 /// A server with the extension, a connection to it, and somebody to send to.
 pub(crate) struct Bench {
@@ -103,4 +103,13 @@ pub(crate) fn error_of(client: &mut Client, sql: &str) -> (String, String) {
 #[track_caller]
 pub(crate) fn allow_at_most(client: &mut Client, time: Duration) {
     client.batch_execute(&format!("set statement_timeout = {}", time.as_millis())).expect("set a timeout");
+}
+
+/// Waits until the crash has ended all sessions, and connects again when the server has recovered.
+pub(crate) fn reconnect(bench: &mut Bench) {
+    wait_until("the end of all sessions", PATIENCE, || bench.client.batch_execute("select 1").is_err());
+    bench.client = wait_until("the server after the crash", PATIENCE, || {
+        // The postmaster takes connections again when recovery is done.
+        bench.cluster.try_connect_as("postgres", "postgres").ok()
+    });
 }

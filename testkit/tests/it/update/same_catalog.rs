@@ -49,12 +49,12 @@ fn different(new: &BTreeSet<String>, updated: &BTreeSet<String>) -> BTreeSet<Str
     only_new.chain(updated.difference(new).map(|fact| format!("+ {fact}"))).collect()
 }
 
-/// The three request functions' defaults.
+/// The defaults of the request functions.
 fn deliberate(new: &BTreeSet<String>) -> BTreeSet<String> {
     const IN_NEW: &str = "timeout_milliseconds integer DEFAULT 2000";
     const IN_UPDATED: &str = "timeout_milliseconds integer DEFAULT 5000";
     let timeouts: Vec<_> = new.iter().filter(|fact| fact.contains(IN_NEW)).collect();
-    assert_eq!(timeouts.len(), 3, "{timeouts:?}");
+    assert_eq!(timeouts.len(), 10, "{timeouts:?}");
     timeouts
         .into_iter()
         .flat_map(|fact| [format!("- {fact}"), format!("+ {}", fact.replace(IN_NEW, IN_UPDATED))])

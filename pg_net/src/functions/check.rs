@@ -1,0 +1,146 @@
+//! What callers give, checked before it is queued.
+
+use std::borrow::Cow;
+
+use engine::method::{self, Method};
+use engine::{header, query};
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use super::enqueue::Terms;
+use crate::pg::jsonb::{Jsonb, ObjectBuilder};
+use crate::pg::{SqlError, clock, random};
+
+/// The label of `net.delivery` for a request that is taken out of the queue before it is sent.
+pub(super) const AT_MOST_ONCE: &str = "at_most_once";
+
+/// The most attempts that a request may have: more would take years.
+const MOST_ATTEMPTS: i32 = 1000;
+
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// What a body is, where its request's headers do not say.
+#[derive(Clone, Copy)]
+pub(super) enum ContentType {
+    Json,
+    Text,
+}
+
+impl ContentType {
+    const NAME: &str = "Content-Type";
+
+    fn value(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+}
+
+pub(super) fn null_in(column: &str) -> SqlError {
+    SqlError::new(PgSqlErrorCode::ERRCODE_NOT_NULL_VIOLATION, format!("null value in column \"{column}\""))
+        .hint(format!("{column} must not be null."))
+}
+
+pub(super) fn method(text: &str) -> Result<Method, SqlError> {
+    method::parse(text).filter(|method| method.as_str().len() <= 64).ok_or_else(|| {
+        let shown: String = text.escape_debug().take(100).collect();
+        SqlError::invalid(format!("unsupported request method \"{shown}\""))
+            .hint("A method is a word such as GET or PURGE, of at most 64 characters; CONNECT is not sent.")
+    })
+}
+
+pub(super) fn timeout(milliseconds: Option<i32>) -> Result<i32, SqlError> {
+    let milliseconds = milliseconds.ok_or_else(|| null_in("timeout_milliseconds"))?;
+    if milliseconds <= 0 {
+        return Err(SqlError::invalid(format!("timeout_milliseconds must be above 0, but is {milliseconds}")));
+    }
+    Ok(milliseconds)
+}
+
+/// The parameters as a query.
+pub(super) fn params(params: Jsonb) -> Result<String, SqlError> {
+    if !params.is_object() && !params.is_null() {
+        return Err(SqlError::invalid("params must be a JSON object"));
+    }
+    let mut encoded = String::new();
+    params.each(|key, value| {
+        if let Some(value) = value {
+            query::push_pair(&mut encoded, key, value);
+        }
+        Ok::<_, SqlError>(())
+    })?;
+    Ok(encoded)
+}
+
+/// Checks headers, and adds the content type where they name none.
+pub(super) fn headers(
+    headers: Option<Jsonb>,
+    content_type: Option<ContentType>,
+) -> Result<Option<pg_sys::Datum>, SqlError> {
+    let mut names_type = false;
+    if let Some(headers) = headers {
+        if !headers.is_object() && !headers.is_null() {
+            return Err(SqlError::invalid("headers must be a JSON object"));
+        }
+        headers.each(|name, value| {
+            let Some(value) = value else { return Ok(()) };
+            names_type |= name.eq_ignore_ascii_case(ContentType::NAME);
+            check_field(name, value)
+        })?;
+    }
+    let Some(content_type) = content_type.filter(|_| !names_type) else {
+        return Ok(headers.filter(|headers| !headers.is_null()).map(Jsonb::datum));
+    };
+    let mut with_type = ObjectBuilder::new();
+    if let Some(headers) = headers {
+        headers.each(|name, value| {
+            if let Some(value) = value {
+                with_type.string(name, value);
+            }
+            Ok::<_, SqlError>(())
+        })?;
+    }
+    with_type.string(ContentType::NAME, content_type.value());
+    Ok(Some(with_type.finish()))
+}
+
+fn check_field(name: &str, value: &str) -> Result<(), SqlError> {
+    header::check(name, value).map_err(|error| SqlError::invalid(error.to_string()))
+}
+
+/// Checks the terms of delivery. A POST or PATCH that may be tried again gets a key by which its receiver can tell, unless
+/// it has one.
+pub(super) fn terms<'a>(
+    terms: Terms<'a>,
+    at_most_once: bool,
+    method: &Method,
+    headers: Option<Jsonb>,
+) -> Result<Terms<'a>, SqlError> {
+    let Terms { max_attempts, delivery, mut not_before, mut idempotency_key } = terms;
+    if !(1..=MOST_ATTEMPTS).contains(&max_attempts) {
+        return Err(SqlError::invalid(format!(
+            "max_attempts must be from 1 to {MOST_ATTEMPTS}, but is {max_attempts}"
+        )));
+    }
+    if at_most_once && max_attempts > 1 {
+        return Err(SqlError::invalid(format!(
+            "a request that is sent at most once cannot have {max_attempts} attempts"
+        ))
+        .hint("Leave max_attempts at 1, or delivery at 'at_least_once'."));
+    }
+    if let Some(key) = &idempotency_key {
+        check_field(IDEMPOTENCY_KEY, key)?;
+    }
+    if max_attempts > 1 && [Method::POST, Method::PATCH].contains(method) && idempotency_key.is_none() {
+        let mut named = false;
+        if let Some(headers) = headers {
+            headers.each(|name, value| {
+                named |= value.is_some() && name.eq_ignore_ascii_case(IDEMPOTENCY_KEY);
+                Ok::<_, SqlError>(())
+            })?;
+        }
+        idempotency_key = (!named).then(|| Cow::Owned(random::uuid()));
+    }
+    not_before = not_before.filter(|&time| time > clock::now());
+    Ok(Terms { max_attempts, delivery, not_before, idempotency_key })
+}

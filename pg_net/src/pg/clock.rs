@@ -1,0 +1,28 @@
+//! Points in time as Postgres has them.
+
+use std::time::Duration;
+
+use pgrx::pg_sys;
+
+/// A `timestamptz`: microseconds since the beginning of 2000, UTC (manual, "Date/Time Types").
+pub(crate) type Timestamp = i64;
+
+/// `-infinity` and `infinity`.
+pub(crate) const NEVER_YET: Timestamp = Timestamp::MIN;
+pub(crate) const NEVER: Timestamp = Timestamp::MAX;
+
+/// The time now, not that of the transaction's start.
+pub(crate) fn now() -> Timestamp {
+    // SAFETY: asks the system's clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// How long it is from one point to a later one; nothing where it is no later.
+pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_micros(u64::try_from(to.saturating_sub(from)).unwrap_or(0))
+}
+
+/// The point so much later.
+pub(crate) fn after(from: Timestamp, time: Duration) -> Timestamp {
+    from.saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
+}

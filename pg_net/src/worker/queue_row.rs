@@ -1,0 +1,136 @@
+//! A row of the queue, as a claim reads it, and the request that it asks for.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::method::{self, Method};
+use engine::{Failure, Key, LastTarget, Request, Target};
+use pgrx::pg_sys;
+
+use crate::pg::clock::Timestamp;
+use crate::pg::plan::Row;
+use crate::pg::text;
+
+/// A statement that gives queue rows.
+macro_rules! select {
+    ($condition:literal) => {
+        const {
+            let statement = concat!(
+                "select row_key, id, requested_by, method::text, url, headers, body, timeout_milliseconds, \
+                        delivery = 'at_most_once', max_attempts, attempts, due, idempotency_key \
+                 from net.http_request_queue ",
+                $condition,
+                "\0"
+            );
+            match std::ffi::CStr::from_bytes_with_nul(statement.as_bytes()) {
+                Ok(statement) => statement,
+                Err(_) => panic!("a statement holds no NUL"),
+            }
+        }
+    };
+}
+pub(super) use select;
+
+/// What is remembered of a claimed row until its outcome is recorded.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) id: i64,
+    pub(super) by: pg_sys::Oid,
+    /// None where the row names none that could be sent.
+    pub(super) method: Option<Method>,
+    pub(super) target: Option<Target>,
+    /// The row has left the queue: nothing is to be sent a second time.
+    pub(super) at_most_once: bool,
+    pub(super) max_attempts: i32,
+    /// Attempts made, the one that is claimed included.
+    pub(super) attempts: i32,
+}
+
+/// A row as the statements of [`select`] give it.
+pub(super) struct QueueRow<'s>(Row<'s, 13>);
+
+impl<'s> QueueRow<'s> {
+    pub(super) fn new(row: Row<'s, 13>) -> Self {
+        Self(row)
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.0.int8(0).unwrap_or_default()
+    }
+
+    /// When it may be sent, if not at once.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.0.timestamp(11)
+    }
+
+    pub(super) fn target(&self, targets: &mut LastTarget) -> Result<Target, Failure> {
+        let url = self.string(4)?;
+        targets.parse(&url).map_err(|error| Failure::invalid(error.to_string()))
+    }
+
+    pub(super) fn asked(&self, target: Option<&Target>) -> Asked {
+        Asked {
+            id: self.0.int8(1).unwrap_or_default(),
+            by: self.0.oid(2).unwrap_or_default(),
+            method: self.string(3).ok().and_then(|method| method::parse(&method)),
+            target: target.cloned(),
+            at_most_once: self.0.bool(8).unwrap_or_default(),
+            max_attempts: self.0.int4(9).unwrap_or(1),
+            attempts: self.0.int4(10).unwrap_or_default().saturating_add(1),
+        }
+    }
+
+    pub(super) fn request(&self, target: Target) -> Result<Request, Failure> {
+        let method = self.string(3)?;
+        let body = self.0.bytes(6).map(Bytes::copy_from_slice).unwrap_or_default();
+        let milliseconds = u64::try_from(self.0.int4(7).unwrap_or_default())
+            .ok()
+            .filter(|&milliseconds| milliseconds > 0)
+            .ok_or_else(|| Failure::invalid("timeout_milliseconds must be above 0"))?;
+        let mut request = Request::new(self.key(), &method, target, body, Duration::from_millis(milliseconds))?;
+        if let Some(headers) = self.0.jsonb(5) {
+            if !headers.is_object() {
+                return Err(Failure::invalid("headers must be a JSON object"));
+            }
+            headers.each(|name, value| match value {
+                Some(value) => request.push_header(name, value).map_err(Wrong::Field),
+                None => Ok(()),
+            })?;
+        }
+        if self.0.bytes(12).is_some() && !request.has_header(IDEMPOTENCY_KEY) {
+            request.push_header(IDEMPOTENCY_KEY, &self.string(12)?)?;
+        }
+        Ok(request)
+    }
+
+    /// A text column; empty where it is null, which the table admits for none that must be there.
+    fn string(&self, column: usize) -> Result<Cow<'s, str>, Failure> {
+        let bytes = self.0.bytes(column).unwrap_or_default();
+        text::from_server(bytes).map_err(|error| Failure::invalid(error.message()))
+    }
+}
+
+/// The header by which a receiver knows a request that it has had before.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// What can be wrong with a row's headers.
+enum Wrong {
+    Field(Failure),
+    Text(crate::pg::SqlError),
+}
+
+impl From<crate::pg::SqlError> for Wrong {
+    fn from(error: crate::pg::SqlError) -> Self {
+        Self::Text(error)
+    }
+}
+
+impl From<Wrong> for Failure {
+    fn from(wrong: Wrong) -> Self {
+        match wrong {
+            Wrong::Field(failure) => failure,
+            Wrong::Text(error) => Self::invalid(error.message()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Requests that are sent at most once: whatever happens, never twice.
+
+use testkit::{Cluster, PATIENCE, kill, wait_until};
+
+use crate::support::{Bench, error_of, reconnect};
+
+/// Puts a request in flight that the receiver holds.
+fn in_flight(bench: &mut Bench) -> i64 {
+    let url = bench.receiver.url("/held");
+    let id = bench.ask(&format!(
+        "select net.http_request('POST', '{url}', 'x'::text, delivery => 'at_most_once', timeout_milliseconds => 60000)"
+    ));
+    bench.received("/held");
+    id
+}
+
+fn queued(bench: &mut Bench) -> i64 {
+    bench.value("select count(*) from net.http_request_queue")
+}
+
+#[test]
+fn it_has_left_the_queue_when_it_arrives() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let id = in_flight(&mut bench);
+    assert_eq!(queued(&mut bench), 0);
+    gate.release();
+    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!(bench.receiver.count(), 1);
+}
+
+#[test]
+fn killed_with_the_worker_it_is_lost_and_not_sent_again() {
+    let mut bench = Bench::with(Cluster::builder().durable().start_ready());
+    let gate = bench.receiver.hold("/held");
+    in_flight(&mut bench);
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    kill(pid);
+    reconnect(&mut bench);
+    gate.release();
+    bench.assert_works();
+    assert_eq!(queued(&mut bench), 0);
+    assert_eq!(bench.receiver.requests().iter().filter(|request| request.path() == "/held").count(), 1);
+}
+
+#[test]
+fn cut_off_by_the_workers_end_it_fails_and_says_so() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let id = in_flight(&mut bench);
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    assert!(bench.value::<bool>(&format!("select pg_terminate_backend({pid})")));
+    bench.response(id).assert_failure("Interrupted: it may have been sent, and is not sent again");
+    assert_eq!(bench.value::<String>("select error_kind from net._http_response"), "abandoned");
+    gate.release();
+    bench.assert_works();
+    assert_eq!(bench.receiver.requests().iter().filter(|request| request.path() == "/held").count(), 1);
+}
+
+#[test]
+fn it_has_one_attempt() {
+    let mut bench = Bench::new();
+    let (state, message) = error_of(
+        &mut bench.client,
+        "select net.http_request('GET', 'http://127.0.0.1/', delivery => 'at_most_once', max_attempts => 2)",
+    );
+    assert_eq!(state, "22023");
+    assert!(message.contains("at most once"), "{message}");
+}
+
+#[test]
+fn a_row_that_somebody_holds_locked_waits_and_holds_up_no_other() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/locked");
+    // Locked before it is due, so that the worker meets it locked.
+    let id = bench.ask(&format!(
+        "select net.http_request('GET', '{url}', delivery => 'at_most_once',
+                                 not_before => clock_timestamp() + interval '1 second')"
+    ));
+    let mut locker = bench.cluster.connect();
+    locker.batch_execute("begin; select from net.http_request_queue for update").unwrap();
+    wait_until("its time", PATIENCE, || {
+        bench.value::<bool>("select due < clock_timestamp() from net.http_request_queue")
+    });
+    for _ in 0..3 {
+        bench.assert_works();
+    }
+    assert!(bench.receiver.requests().iter().all(|request| request.path() != "/locked"));
+    locker.batch_execute("rollback").unwrap();
+    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!((queued(&mut bench), bench.receiver.count()), (0, 4));
+}

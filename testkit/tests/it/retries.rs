@@ -1,0 +1,178 @@
+//! Requests with more than one attempt: when they are tried again, and where they end.
+
+use std::time::{Duration, Instant};
+
+use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+
+use crate::support::Bench;
+
+/// What stands of a request's attempts and its end.
+fn end(bench: &mut Bench, id: i64) -> (Option<i32>, i32, Option<String>) {
+    bench.response(id);
+    let row = bench
+        .client
+        .query_one("select status_code, attempts, error_kind from net._http_response where id = $1", &[&id])
+        .expect("exactly one response");
+    (row.get(0), row.get(1), row.get(2))
+}
+
+fn dead_letters(bench: &mut Bench) -> i64 {
+    bench.value("select count(*) from net.dead_letter")
+}
+
+fn queued(bench: &mut Bench) -> i64 {
+    bench.value("select count(*) from net.http_request_queue")
+}
+
+#[test]
+fn a_request_is_tried_again_until_it_succeeds_and_has_one_response() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/fail/503/2");
+    let id = bench.ask(&format!("select net.http_request('GET', '{url}', max_attempts => 5)"));
+    assert_eq!(end(&mut bench, id), (Some(200), 3, None));
+    assert_eq!(bench.receiver.count(), 3);
+    assert_eq!((queued(&mut bench), dead_letters(&mut bench)), (0, 0));
+}
+
+#[test]
+fn one_attempt_is_the_default() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/fail/503/2");
+    let id = bench.ask(&format!("select net.http_request('GET', '{url}')"));
+    assert_eq!(end(&mut bench, id), (Some(503), 1, None));
+    assert_eq!((bench.receiver.count(), queued(&mut bench), dead_letters(&mut bench)), (1, 0, 0));
+}
+
+#[test]
+fn an_answer_that_no_other_attempt_could_better_is_final() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/status/404");
+    let id = bench.ask(&format!("select net.http_request('GET', '{url}', max_attempts => 5)"));
+    assert_eq!(end(&mut bench, id), (Some(404), 1, None));
+    assert_eq!((bench.receiver.count(), queued(&mut bench), dead_letters(&mut bench)), (1, 0, 0));
+}
+
+#[test]
+fn a_request_that_used_up_its_attempts_stands_in_the_dead_letter_and_can_be_sent_again() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/fail/500/2");
+    let id = bench.ask(&format!(
+        r#"select net.http_request('PUT', '{url}', '\x00ff'::bytea, headers => '{{"X-A": "b"}}', max_attempts => 2,
+                                   timeout_milliseconds => 5000, idempotency_key => 'k')"#
+    ));
+    assert_eq!(end(&mut bench, id), (Some(500), 2, None));
+    assert_eq!((bench.receiver.count(), queued(&mut bench)), (2, 0));
+    let whole = bench.value::<bool>(&format!(
+        r#"select (id, method::text, url, headers, body, timeout_milliseconds, max_attempts, attempts, idempotency_key,
+                   status_code, content, timed_out, error_msg)
+               is not distinct from
+                  ({id}::bigint, 'PUT', '{url}', '{{"X-A": "b"}}'::jsonb, '\x00ff'::bytea, 5000, 2, 2, 'k',
+                   500, 'at last', false, null::text)
+             from net.dead_letter"#
+    ));
+    assert!(whole);
+
+    assert!(bench.value::<bool>(&format!("select net.retry({id})")));
+    wait_until("the request's end", PATIENCE, || queued(&mut bench) == 0);
+    assert_eq!(end(&mut bench, id), (Some(200), 1, None));
+    let again = &bench.receiver.requests()[2];
+    assert_eq!((again.method.as_str(), again.body.as_slice()), ("PUT", [0, 0xff].as_slice()));
+    assert_eq!((again.header("x-a"), again.header("idempotency-key")), (Some("b"), Some("k")));
+    assert_eq!(dead_letters(&mut bench), 0);
+    assert!(!bench.value::<bool>(&format!("select net.retry({id})")), "there is nothing left to send again");
+}
+
+#[test]
+fn a_refused_connection_is_tried_again() {
+    let mut bench = Bench::new();
+    let refused = Receiver::refused_port();
+    let id = bench
+        .ask(&format!("select net.http_request('GET', 'http://127.0.0.1:{}/', max_attempts => 2)", refused.port()));
+    assert_eq!(end(&mut bench, id), (None, 2, Some("connect".to_owned())));
+    assert_eq!(bench.value::<String>("select error_kind from net.dead_letter"), "connect");
+}
+
+#[test]
+fn the_attempts_of_a_post_carry_one_idempotency_key() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/fail/503/1");
+    let keys = |bench: &Bench, query: &str| -> Vec<String> {
+        let requests = bench.receiver.requests();
+        let of_this = requests.iter().filter(|request| request.query() == Some(query));
+        of_this.map(|request| request.header("idempotency-key").unwrap_or("none").to_owned()).collect()
+    };
+    for (query, method, more, expected) in [
+        ("given", "POST", ", idempotency_key => 'order-7', max_attempts => 3", Some(["order-7"; 2])),
+        ("header", "PATCH", r#", headers => '{"idempotency-key": "mine"}', max_attempts => 3"#, Some(["mine"; 2])),
+        ("generated", "POST", ", max_attempts => 3", None),
+        ("safe", "PUT", ", max_attempts => 3", Some(["none"; 2])),
+    ] {
+        let id = bench.ask(&format!("select net.http_request('{method}', '{url}?{query}', 'x'::text {more})"));
+        assert_eq!(end(&mut bench, id), (Some(200), 2, None), "{query}");
+        let keys = keys(&bench, query);
+        match expected {
+            Some(expected) => assert_eq!(keys, expected, "{query}"),
+            None => {
+                assert_eq!((keys.len(), &keys[0]), (2, &keys[1]), "{query}");
+                assert!(bench.value::<bool>(&format!("select '{}'::uuid is not null", keys[0])));
+            }
+        }
+    }
+}
+
+#[test]
+fn attempts_and_due_times_survive_a_crash() {
+    let mut bench = Bench::with(Cluster::builder().durable().start_ready());
+    let wait = "HTTP/1.1 503 Busy\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n";
+    bench.receiver.script("/busy", vec![wait.into()]);
+    let url = bench.receiver.url("/busy");
+    let id = bench.ask(&format!("select net.http_request('GET', '{url}', max_attempts => 3)"));
+    let waits = "select count(*) = 1 and bool_and(attempts = 1 and due > now() + interval '1 second') \
+                   from net.http_request_queue where due is not null";
+    wait_until("the request in wait of its next attempt", PATIENCE, || {
+        bench.value::<Option<bool>>(waits) == Some(true)
+    });
+    bench.receiver.script("/busy", vec![b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()]);
+    let due_in = "select due::text from net.http_request_queue";
+    let due: String = bench.value(due_in);
+    bench.cluster.kill_postmaster();
+    bench.cluster.start();
+    bench.client = bench.cluster.connect();
+    assert_eq!(bench.value::<String>(due_in), due);
+    assert_eq!(end(&mut bench, id), (Some(200), 2, None));
+    let requests = bench.receiver.requests();
+    assert_eq!(requests.len(), 2);
+    let apart = requests[1].arrival - requests[0].arrival;
+    assert!(apart >= Duration::from_secs(3), "tried again after {apart:?}");
+}
+
+#[test]
+fn a_request_is_not_sent_before_its_time_and_holds_up_no_other() {
+    let mut bench = Bench::new();
+    let (later, now) = (bench.receiver.url("/later"), bench.receiver.url("/now"));
+    let asked = Instant::now();
+    let id = bench.ask(&format!(
+        "select net.http_request('GET', '{later}', not_before => clock_timestamp() + interval '2 seconds')"
+    ));
+    let past = bench.ask(&format!("select net.http_request('GET', '{now}', not_before => now() - interval '1 day')"));
+    assert_eq!(end(&mut bench, past), (Some(200), 1, None));
+    assert!(bench.receiver.requests().iter().all(|request| request.path() == "/now"));
+    assert_eq!(end(&mut bench, id), (Some(200), 1, None));
+    let waited = bench.received("/later").arrival - asked;
+    assert!(waited >= Duration::from_secs(2), "sent after {waited:?}");
+}
+
+/// The worker sleeps until the time that it knows of; an earlier one that comes later must not be slept through.
+#[test]
+fn an_earlier_time_that_comes_later_is_kept() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/x");
+    for seconds in [3600, 1] {
+        bench.ask(&format!(
+            "select net.http_request('GET', '{url}?{seconds}', not_before => clock_timestamp() + interval '{seconds} s')"
+        ));
+    }
+    let request = bench.received("/x");
+    assert_eq!(request.query(), Some("1"));
+    wait_until("the first one's response", PATIENCE, || queued(&mut bench) == 1);
+}
