@@ -149,6 +149,19 @@ fn a_table_has_another_name_for_a_while() {
 }
 
 #[test]
+fn the_schema_has_another_name_for_a_while() {
+    let mut altered = Altered::new();
+    let url = altered.bench.receiver.url("/x");
+    altered.run(&format!(
+        "begin; select net.http_get('{url}'); alter schema net rename to other; commit; select other.wake()"
+    ));
+    altered.run("create schema net; create table net.http_request_queue (row_key bigint); select other.wake()");
+    altered.run("drop schema net cascade; alter schema other rename to net");
+    altered.assert_recovered("another schema");
+    altered.bench.received("/x");
+}
+
+#[test]
 fn responses_that_cannot_be_stored_hold_up_no_others_and_are_not_lost() {
     let mut altered = Altered::new();
     for (alter, undo) in [

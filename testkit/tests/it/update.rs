@@ -6,6 +6,7 @@ mod each_version;
 mod http_delete;
 mod old_sql;
 mod old_version;
+mod owner;
 mod planted_triggers;
 mod platforms;
 mod rights;
