@@ -1,44 +1,3 @@
--- How often the worker has recorded outcomes: the number, and a wait for it to pass one that was seen before.
-create or replace function net._records_seen()
-    returns bigint
-    language c volatile parallel unsafe
-    as 'MODULE_PATHNAME', 'records_seen';
-
-create or replace function net._wait_for_records(seen bigint)
-    returns bigint
-    language c volatile strict parallel unsafe
-    as 'MODULE_PATHNAME', 'wait_for_records';
-
--- True once the request has its response; false if it stands neither in the queue nor among the responses.
-create or replace function net._await_response(request_id bigint)
-    returns bool
-    language plpgsql volatile parallel unsafe
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    seen bigint;
-    queued bool;
-    answered bool;
-begin
-    if request_id is null then
-        return false;
-    end if;
-    loop
-        -- First the number, then the look: a record between the two ends the wait at once.
-        seen := net._records_seen();
-        -- Both in one statement, so under one snapshot: the worker moves a request from one table to the other in one
-        -- transaction.
-        select exists (select from net._http_response r where r.id = request_id),
-               exists (select from net.http_request_queue q where q.id = request_id)
-          into answered, queued;
-        if answered or not queued then
-            return answered;
-        end if;
-        perform net._wait_for_records(seen);
-    end loop;
-end
-$$;
-
 create or replace function net._http_collect_response(
     request_id bigint,
     async bool default true
@@ -51,7 +10,11 @@ declare
     found_response net._http_response;
 begin
     if not async then
-        perform net._await_response(request_id);
+        if not net._await_response(request_id) then
+            return ('ERROR', 'request matching request_id not found', null)::net.http_response_result;
+        end if;
+        -- It may have come after what this transaction's snapshot shows.
+        return net.await_response(request_id, '0');
     end if;
 
     select r.* into found_response from net._http_response r where r.id = request_id

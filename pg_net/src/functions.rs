@@ -1,9 +1,9 @@
 //! What SQL calls. Each function checks its arguments, does one thing, and raises a proper error otherwise.
 
+mod await_response;
 mod check;
 mod control;
 mod encode;
 mod enqueue;
-mod records;
 mod request;
 mod retry;

@@ -12,6 +12,7 @@ mod mutants;
 mod pg;
 mod schema;
 mod settings;
+mod settle;
 mod shared;
 mod utility;
 mod wake;
@@ -40,6 +41,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     shared::reserve();
     wake::install();
+    settle::install();
     utility::install();
     worker::register();
 }

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 mod error;
 pub(crate) mod jsonb;
 pub(crate) mod latch;
+pub(crate) mod look;
 pub(crate) mod plan;
 pub(crate) mod random;
 pub(crate) mod relation;

@@ -13,5 +13,6 @@ extension_sql_file!("../../sql/50-requests.sql", name = "requests", requires = [
 extension_sql_file!("../../sql/51-http-request.sql", name = "http_request", requires = ["requests"]);
 extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["http_request"]);
 extension_sql_file!("../../sql/70-responses.sql", name = "responses", requires = ["worker"]);
-extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["responses"]);
+extension_sql_file!("../../sql/72-waiting.sql", name = "waiting", requires = ["responses"]);
+extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["waiting"]);
 extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["durability"], finalize);

@@ -3,7 +3,7 @@
 //! Numbers only, never pointers; and every field is one that a commit callback may touch: it cannot raise.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use pgrx::pg_sys;
 
@@ -12,7 +12,9 @@ mod condition;
 mod first;
 mod memory;
 mod notes;
+mod per_process;
 mod slot;
+pub(crate) mod waiters;
 
 pub(crate) use closed::{Closed, Entry};
 pub(crate) use condition::Condition;
@@ -33,12 +35,8 @@ pub(crate) struct Shared {
     /// Counts the workers that came to run.
     incarnations: AtomicU64,
     pub(crate) closed: Closed,
-    /// Counts the transactions that recorded outcomes.
-    records: AtomicI64,
     /// Broadcast when a worker comes to run, and when one goes.
     pub(crate) state_changed: Condition,
-    /// Broadcast when outcomes have been recorded.
-    pub(crate) recorded: Condition,
 }
 
 thread_local! {
@@ -51,7 +49,6 @@ impl Shared {
         // The memory comes zeroed, which is right for every number.
         self.slots.iter_mut().for_each(Slot::initialize);
         self.state_changed.initialize();
-        self.recorded.initialize();
     }
 
     /// The slot of the worker that starts with the server.
@@ -82,17 +79,6 @@ impl Shared {
         if self.my_slot().leave(pid) {
             self.state_changed.broadcast();
         }
-    }
-
-    /// How many transactions have recorded outcomes.
-    pub(crate) fn records(&self) -> i64 {
-        self.records.load(SeqCst)
-    }
-
-    /// Outcomes have been recorded and committed.
-    pub(crate) fn count_record(&self) {
-        self.records.fetch_add(1, SeqCst);
-        self.recorded.broadcast();
     }
 
     /// Keeps workers out of a database, and asks the one that is there to leave. `None` if too many are closed already.

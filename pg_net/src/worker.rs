@@ -11,7 +11,7 @@ use pgrx::{pg_guard, pg_sys};
 use crate::pg::transaction::{report_idle, report_statistics};
 use crate::pg::{cancel, latch, server};
 use crate::settings;
-use crate::shared;
+use crate::shared::{self, waiters};
 
 mod backoff;
 mod claim;
@@ -82,6 +82,8 @@ struct Worker {
 impl Worker {
     fn new() -> Self {
         shared::get().run(server::my_database());
+        // The worker before may have ended between a commit and telling of it.
+        waiters::tell_all(server::my_database());
         Self {
             tables: Tables::new(),
             sender: Sender::new(settings::policy()),

@@ -1,6 +1,6 @@
-//! Arrays as arguments of a statement that records many rows at once.
+//! Arrays: as arguments of a statement that records many rows at once, and of functions.
 
-use pgrx::pg_sys;
+use pgrx::{FromDatum, pg_sys};
 
 /// The elements of an array, collected one by one.
 pub(crate) struct Array {
@@ -106,4 +106,15 @@ pub(crate) fn int8s(values: impl ExactSizeIterator<Item = i64>) -> pg_sys::Datum
 pub(crate) fn append<T: Copy, const N: usize, const M: usize>(elements: [T; N], last: T) -> [T; M] {
     const { assert!(M == N + 1) };
     std::array::from_fn(|place| elements.get(place).copied().unwrap_or(last))
+}
+
+/// The elements of an `int8[]` that are not null; none for a null.
+///
+/// # Safety
+///
+/// `array` must be a `int8[]` that lives as long as the call.
+pub(crate) unsafe fn int8s_of(array: Option<pg_sys::Datum>) -> Vec<i64> {
+    // SAFETY: by the caller's promise.
+    let array = array.and_then(|array| unsafe { pgrx::Array::<i64>::from_datum(array, false) });
+    array.iter().flat_map(pgrx::Array::iter).flatten().collect()
 }

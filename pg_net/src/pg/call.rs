@@ -94,6 +94,22 @@ impl<'a> Call<'a> {
         self.datum(place).map(|datum| relation::enum_label(pg_sys::Oid::from(datum.value() as u32)))
     }
 
+    /// The elements of a `bigint[]` argument that are not null; none for a null.
+    pub(crate) fn int8s(&self, place: usize) -> Vec<i64> {
+        // SAFETY: the SQL declaration says bigint[]; the value lives as long as the call.
+        unsafe { super::array::int8s_of(self.datum(place)) }
+    }
+
+    /// An `interval` argument in microseconds, with 30 days to a month as Postgres has it when it compares intervals.
+    pub(crate) fn microseconds(&self, place: usize) -> Option<i128> {
+        self.datum(place).map(|datum| {
+            // SAFETY: the SQL declaration says interval; the value lives as long as the call.
+            let interval = unsafe { &*datum.cast_mut_ptr::<pg_sys::Interval>() };
+            let days = i128::from(interval.month) * 30 + i128::from(interval.day);
+            days * 86_400_000_000 + i128::from(interval.time)
+        })
+    }
+
     /// A `jsonb` argument.
     pub(crate) fn jsonb(&self, place: usize) -> Option<Jsonb<'a>> {
         // SAFETY: the SQL declaration says jsonb; the value lives as long as the call.

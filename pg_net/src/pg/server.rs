@@ -20,6 +20,37 @@ pub(crate) fn my_database() -> pg_sys::Oid {
     unsafe { pg_sys::MyDatabaseId }
 }
 
+/// The process id of this process.
+pub(crate) fn my_pid() -> i32 {
+    // SAFETY: a plain variable of this process, set when it starts.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// How many processes that can run a statement there may be at once; their places among the server's processes are below
+/// this number.
+pub(crate) fn most_processes() -> usize {
+    #[cfg(not(any(feature = "pg13", feature = "pg14")))]
+    // SAFETY: a plain variable, set in the postmaster before the first shared memory is asked for.
+    unsafe {
+        pg_sys::MaxBackends as usize
+    }
+    #[cfg(any(feature = "pg13", feature = "pg14"))]
+    {
+        // Libraries are preloaded before Postgres has reckoned it up. It adds the launcher of autovacuum.
+        [c"max_connections", c"autovacuum_max_workers", c"max_worker_processes", c"max_wal_senders"]
+            .iter()
+            .map(|name| setting(name).parse::<usize>().unwrap_or_default())
+            .sum::<usize>()
+            + 1
+    }
+}
+
+/// Whether a transaction is the one that runs in this process, or one of its subtransactions.
+pub(crate) fn is_my_transaction(transaction: pg_sys::TransactionId) -> bool {
+    // SAFETY: reads what this process knows of its own transaction.
+    unsafe { pg_sys::TransactionIdIsCurrentTransactionId(transaction) }
+}
+
 /// Has the postmaster, and through it every process, read the configuration files again.
 ///
 /// Safe in a commit callback: it cannot raise. A postmaster that is gone needs no reload.
@@ -48,6 +79,23 @@ pub(crate) fn set_for_session(name: &std::ffi::CStr, value: &std::ffi::CStr) {
             value.as_ptr(),
             pg_sys::GucContext::PGC_SUSET,
             pg_sys::GucSource::PGC_S_SESSION,
+        );
+    }
+}
+
+/// Sets a setting for the subtransaction that runs; it goes when that is rolled back.
+pub(crate) fn set_for_subtransaction(name: &std::ffi::CStr, value: &std::ffi::CStr) {
+    // SAFETY: both are C strings that Postgres copies.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
         );
     }
 }

@@ -39,27 +39,29 @@ impl WaitSet {
     /// Waits until something happens or the time is up; with no time, however long it takes. Resets the latch. Whether `event`
     /// has become readable.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        // Rounded up: a wait that ends a moment early would find nothing to do, and wait again.
-        let milliseconds = match timeout {
-            None => -1,
-            Some(timeout) => timeout.as_micros().div_ceil(1000).min(i32::MAX as u128) as i64,
-        };
         let mut event = pg_sys::WaitEvent::default();
         // SAFETY: room for the one event that is asked for; the latch is this process' own.
         unsafe {
-            pg_sys::WaitEventSetWait(self.set, milliseconds, &mut event, 1, pg_sys::PG_WAIT_EXTENSION);
+            pg_sys::WaitEventSetWait(self.set, milliseconds(timeout), &mut event, 1, pg_sys::PG_WAIT_EXTENSION);
             pg_sys::ResetLatch(pg_sys::MyLatch);
         }
         event.events & pg_sys::WL_SOCKET_READABLE != 0
     }
 }
 
-/// Waits for this process' latch alone, at most so long.
-pub(crate) fn wait_for_latch(timeout: Duration) {
-    let flags = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+/// Waits for this process' latch alone, at most so long; with no time, however long it takes.
+pub(crate) fn wait_for_latch(timeout: impl Into<Option<Duration>>) {
+    let timeout = timeout.into();
+    let or_timeout = if timeout.is_some() { pg_sys::WL_TIMEOUT } else { 0 };
+    let flags = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH | or_timeout;
     // SAFETY: the latch is this process' own.
     unsafe {
-        pg_sys::WaitLatch(pg_sys::MyLatch, flags as i32, timeout.as_millis() as _, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::WaitLatch(pg_sys::MyLatch, flags as i32, milliseconds(timeout) as _, pg_sys::PG_WAIT_EXTENSION);
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
+}
+
+/// A timeout as Postgres takes it. Rounded up: a wait that ends a moment early would find nothing to do, and wait again.
+fn milliseconds(timeout: Option<Duration>) -> i64 {
+    timeout.map_or(-1, |timeout| timeout.as_micros().div_ceil(1000).min(i32::MAX as u128) as i64)
 }

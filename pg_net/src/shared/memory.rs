@@ -7,6 +7,7 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
 use super::Shared;
+use super::waiters::WAITERS;
 
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 
@@ -23,7 +24,7 @@ pub(crate) fn reserve() {
     // SAFETY: the hooks are set in the postmaster before it makes the shared memory; each calls the one before it.
     unsafe {
         #[cfg(any(feature = "pg13", feature = "pg14"))]
-        pg_sys::RequestAddinShmemSpace(size_of::<Shared>());
+        pg_sys::RequestAddinShmemSpace(size());
         #[cfg(not(any(feature = "pg13", feature = "pg14")))]
         {
             NEXT_REQUEST = pg_sys::shmem_request_hook;
@@ -32,6 +33,10 @@ pub(crate) fn reserve() {
         NEXT_STARTUP = pg_sys::shmem_startup_hook;
         pg_sys::shmem_startup_hook = Some(startup);
     }
+}
+
+fn size() -> usize {
+    size_of::<Shared>() + WAITERS.size()
 }
 
 type Hook = Option<unsafe extern "C-unwind" fn()>;
@@ -47,7 +52,7 @@ unsafe extern "C-unwind" fn request() {
         if let Some(next) = NEXT_REQUEST {
             pg_guard_ffi_boundary(|| next());
         }
-        pg_sys::RequestAddinShmemSpace(size_of::<Shared>());
+        pg_sys::RequestAddinShmemSpace(size());
     }
 }
 
@@ -65,5 +70,6 @@ unsafe extern "C-unwind" fn startup() {
             (*shared).initialize();
         }
         SHARED.store(shared, SeqCst);
+        WAITERS.make();
     }
 }

@@ -14,9 +14,10 @@ use super::backoff::Backoff;
 use super::claim::Claim;
 use super::store::{Entry, Fate, Store, Stored};
 use super::tables::Tables;
-use crate::pg::clock;
 use crate::pg::transaction::{Aborted, transaction};
-use crate::{settings, shared};
+use crate::pg::{clock, server};
+use crate::settings;
+use crate::shared::waiters;
 
 /// Outcomes that one transaction records. More at a time gains nothing.
 const MOST: usize = 500;
@@ -109,6 +110,10 @@ impl Record {
                 if !self.careful {
                     self.succeed(retried);
                 }
+                waiters::tell(server::my_database(), || {
+                    let ended = batch.iter().zip(&fates).filter(|(_, fate)| !matches!(fate, Fate::PutOff(_)));
+                    ended.filter_map(|(outcome, _)| Some(claim.asked(outcome.key)?.id)).collect()
+                });
                 for (outcome, fate) in batch.into_iter().zip(fates) {
                     if locked.contains(&outcome.key) {
                         self.set_aside(now, outcome, retried);
@@ -119,13 +124,13 @@ impl Record {
                         Fate::PutOff(due) => claim.put_off(outcome.key, due),
                     }
                 }
-                shared::get().count_record();
                 true
             }
             Ok(Stored::OtherTables) => {
                 claim.start_over();
                 self.ready.clear();
                 self.stuck.clear();
+                waiters::tell_all(server::my_database());
                 true
             }
             // Perhaps the lock of a single row, which must not hold up the others.

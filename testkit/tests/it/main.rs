@@ -38,5 +38,6 @@ mod update;
 mod urlencode;
 mod validation;
 mod volume;
+mod waiting;
 mod without_preload;
 mod worker_life;

@@ -32,6 +32,16 @@ fn functions_have_the_signatures_of_the_contract() {
         ("_http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
         ("http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
         ("_await_response", "request_id bigint", "boolean"),
+        (
+            "await_response",
+            "request_id bigint, timeout interval DEFAULT '00:00:30'::interval",
+            "net.http_response_result",
+        ),
+        (
+            "await_responses",
+            "request_ids bigint[], timeout interval DEFAULT '00:00:30'::interval",
+            "TABLE(request_id bigint, status net.request_status, message text, response net.http_response)",
+        ),
         ("_urlencode_string", "string character varying", "text"),
         ("_encode_url_with_params_array", "url text, params_array text[]", "text"),
     ];

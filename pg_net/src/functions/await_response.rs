@@ -1,0 +1,211 @@
+//! Waiting for responses: the session sleeps until something happens to the request that it waits for.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::pg::call::{Call, sql_function};
+use crate::pg::look::look;
+use crate::pg::plan::{Access, Plan, Rows, Session};
+use crate::pg::{SqlError, array, server, wait};
+use crate::shared::waiters::Wait;
+
+sql_function!(await_response, pg_finfo_await_response, wait_for_one);
+sql_function!(await_responses, pg_finfo_await_responses, wait_for_all);
+
+type Answer = Result<Option<pg_sys::Datum>, SqlError>;
+
+/// As the caller: what the role may not see is not there. Operators and functions are named in full, as the caller's search
+/// path is in force.
+struct Plans {
+    /// The results of requests, and which of them have no response yet. Of several responses the newest counts; put so that
+    /// the index on `created` is of no use, which would find it by reading all that are newer.
+    results: Plan,
+    answered: Plan,
+    queued: Plan,
+}
+
+thread_local! {
+    static PLANS: Plans = const {
+        Plans {
+            results: Plan::new(
+                c"select pg_catalog.array_agg(case \
+                      when r.id is null then \
+                          row('PENDING', 'the request has no response yet', null)::net.http_response_result \
+                      when r.error_msg is not null then \
+                          row('ERROR', r.error_msg, null)::net.http_response_result \
+                      else row('SUCCESS', 'ok', row(r.status_code, r.headers, r.content)::net.http_response) \
+                          ::net.http_response_result \
+                  end order by asked.place), \
+                  pg_catalog.array_agg(asked.id order by asked.place) filter (where r.id is null) \
+                  from pg_catalog.unnest($1) with ordinality as asked (id, place) \
+                  left join lateral ( \
+                      select s.id, s.error_msg, s.status_code, s.headers, s.content from net._http_response s \
+                      where s.id operator(pg_catalog.=) asked.id \
+                      order by s.created operator(pg_catalog.+) interval '0' desc limit 1 \
+                  ) r on true",
+            ),
+            answered: Plan::new(
+                c"select r.id from net._http_response r where r.id operator(pg_catalog.=) any ($1) limit 1",
+            ),
+            queued: Plan::new(
+                c"select q.id, q.xmin from net.http_request_queue q where q.id operator(pg_catalog.=) any ($1)",
+            ),
+        }
+    };
+}
+
+/// `net._await_response`: true once there is a response, false if the request stands nowhere. Waits without a limit.
+fn wait_for_one(call: &Call) -> Answer {
+    let Some(id) = call.int8(0) else { return Ok(Some(false.into())) };
+    match wait(&[id], None) {
+        Ok(_) => Ok(Some(true.into())),
+        Err(Trouble::Nowhere(_)) => Ok(Some(false.into())),
+        Err(trouble) => Err(trouble.into()),
+    }
+}
+
+/// The results of the requests of an array, in its order, once all are there or the time is up.
+fn wait_for_all(call: &Call) -> Answer {
+    let until = end_of(call.microseconds(1))?;
+    Ok(wait(&call.int8s(0), until)?)
+}
+
+/// When a wait of so many microseconds ends; `None` if that is beyond all measure.
+fn end_of(timeout: Option<i128>) -> Result<Option<Instant>, SqlError> {
+    let Some(timeout) = timeout else {
+        return Err(SqlError::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "timeout must not be null")
+            .hint("Leave it out to wait 30 seconds."));
+    };
+    if timeout < 0 {
+        return Err(SqlError::invalid("timeout must not be negative"));
+    }
+    let timeout = u64::try_from(timeout).map_or(Duration::MAX, Duration::from_micros);
+    Ok(Instant::now().checked_add(timeout))
+}
+
+/// Why there is nothing to wait for.
+enum Trouble {
+    /// The request was made by the transaction that wants to wait for it.
+    Uncommitted(i64),
+    Nowhere(i64),
+}
+
+impl From<Trouble> for SqlError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Uncommitted(id) => Self::new(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("request {id} was made by this transaction, which has not committed yet"),
+            )
+            .hint("A request is sent after its transaction commits. Commit first, then wait."),
+            Trouble::Nowhere(id) => Self::new(
+                PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+                format!("request {id} stands neither in the queue nor among the responses"),
+            )
+            .hint("Responses are kept for pg_net.ttl, and a role sees its own requests only, once they are committed."),
+        }
+    }
+}
+
+/// Waits until every one of these requests has its response, or the time is up. Gives their results, an array.
+fn wait(ids: &[i64], until: Option<Instant>) -> Result<Option<pg_sys::Datum>, Trouble> {
+    let waiting = Wait::begin();
+    let first = ids.first().copied();
+    let mut time_is_up = false;
+    loop {
+        if let Some(first) = first {
+            waiting.expect(first);
+        }
+        let (results, open) = look(|session| results(session, ids))?;
+        if open.is_empty() || time_is_up {
+            return Ok(results);
+        }
+        time_is_up = !sleep_through(&waiting, first, &open, until)?;
+    }
+}
+
+/// Sleeps until something has happened to each of these requests; `expected` is waited for already. False if the time is up
+/// first.
+fn sleep_through(waiting: &Wait, expected: Option<i64>, open: &[i64], until: Option<Instant>) -> Result<bool, Trouble> {
+    // One after the other: in whatever order they are answered, each costs one look at most.
+    for (place, &id) in open.iter().enumerate() {
+        if place > 0 || expected != Some(id) {
+            waiting.expect(id);
+            if !look(|session| is_open(session, id))? {
+                continue;
+            }
+        }
+        if !sleep(waiting, until) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The results of the requests, an array in their order, and those that have no response yet.
+fn results(session: &Session, ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
+    PLANS.with(|plans| {
+        let rows = run(session, &plans.results, ids);
+        let row = rows.row::<2>(0);
+        let mut seen = HashSet::new();
+        let open: Vec<i64> = row.int8s(1).into_iter().filter(|&id| seen.insert(id)).collect();
+        if !open.is_empty() {
+            check_queued(session, plans, &open)?;
+        }
+        Ok((row.transfer(0), open))
+    })
+}
+
+/// Whether a request has no response yet.
+fn is_open(session: &Session, id: i64) -> Result<bool, Trouble> {
+    PLANS.with(|plans| {
+        let is_open = run(session, &plans.answered, &[id]).count() == 0;
+        if is_open {
+            check_queued(session, plans, &[id])?;
+        }
+        Ok(is_open)
+    })
+}
+
+/// Whether requests without a response will have one: they stand in the queue, and are to be sent.
+fn check_queued(session: &Session, plans: &Plans, ids: &[i64]) -> Result<(), Trouble> {
+    let rows = run(session, &plans.queued, ids);
+    let mut makers = HashMap::new();
+    for row in 0..rows.count() {
+        let row = rows.row::<2>(row);
+        if let (Some(id), Some(maker)) = (row.int8(0), row.transaction(1)) {
+            makers.insert(id, maker);
+        }
+    }
+    for id in ids {
+        match makers.get(id) {
+            None => return Err(Trouble::Nowhere(*id)),
+            Some(maker) if server::is_my_transaction(*maker) => return Err(Trouble::Uncommitted(*id)),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn run<'s>(session: &'s Session, plan: &Plan, ids: &[i64]) -> Rows<'s> {
+    let ids = array::int8s(ids.iter().copied());
+    session.run(plan, Access::Read, [pg_sys::INT8ARRAYOID], [Some(ids)])
+}
+
+/// Sleeps until something happens to the request that is waited for. False if the time is up first. A cancelled statement
+/// or a terminated session ends it with its error.
+fn sleep(waiting: &Wait, until: Option<Instant>) -> bool {
+    loop {
+        pgrx::check_for_interrupts!();
+        if waiting.is_told() {
+            return true;
+        }
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return false;
+        }
+        wait::wait_for_latch(left);
+    }
+}

@@ -1,0 +1,195 @@
+//! Waiting for responses: `net.await_response` and its kin.
+
+mod many;
+mod trouble;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+use testkit::{PATIENCE, wait_until};
+
+use crate::support::{Bench, allow_at_most, ask, value};
+
+/// `(status, message, response's status, response's body)` of one request.
+type Result = (String, String, Option<i32>, Option<String>);
+
+/// Waits for a request, with further arguments.
+#[track_caller]
+fn wait_for(client: &mut Client, id: i64, further: &str) -> Result {
+    let sql = format!(
+        "select (r).status::text, (r).message, ((r).response).status_code, ((r).response).body
+           from (select net.await_response({id}{further}) as r offset 0) as s"
+    );
+    let row = client.query_one(&sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    (row.get(0), row.get(1), row.get(2), row.get(3))
+}
+
+fn success(status: i32, body: &str) -> Result {
+    ("SUCCESS".into(), "ok".into(), Some(status), Some(body.into()))
+}
+
+fn pending() -> Result {
+    ("PENDING".into(), "the request has no response yet".into(), None, None)
+}
+
+/// Asks for a path of the receiver that is held, and waits until the request is there.
+fn ask_held(bench: &mut Bench, path: &str) -> i64 {
+    let url = bench.receiver.url(path);
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    bench.received(path);
+    id
+}
+
+/// Waits until so many sessions are asleep in a statement that holds `text`.
+fn wait_for_sleepers(client: &mut Client, count: i64, text: &str) {
+    let asleep = "select count(*) from pg_stat_activity
+                   where wait_event = 'Extension' and query like '%' || $1 || '%' and pid <> pg_backend_pid()";
+    wait_until(&format!("{count} sessions that wait"), PATIENCE, || {
+        client.query_one(asleep, &[&text]).unwrap().get::<_, i64>(0) == count
+    });
+}
+
+#[test]
+fn a_response_is_awaited() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/status/201");
+    let id = ask_held(&mut bench, "/status/201");
+    let mut other = bench.cluster.connect();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait_for(&mut bench.client, id, ""));
+        wait_for_sleepers(&mut other, 1, "await_response");
+        gate.release();
+        assert_eq!(waiting.join().unwrap(), success(201, "status 201"));
+    });
+    assert_eq!(wait_for(&mut bench.client, id, ""), success(201, "status 201"), "and once more");
+    let headers: serde_json::Value = bench.value(&format!("select ((net.await_response({id})).response).headers"));
+    assert_eq!(headers["Content-Length"], "10");
+}
+
+#[test]
+fn a_failure_is_awaited() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/close");
+    let id = bench.ask(&format!("select net.http_get('{url}')"));
+    let failed = ("ERROR".into(), "Server returned nothing (no headers, no data)".into(), None, None);
+    assert_eq!(wait_for(&mut bench.client, id, ""), failed);
+    assert!(bench.value::<bool>(&format!("select net._await_response({id})")));
+    bench.received("/close");
+}
+
+#[test]
+fn a_request_without_a_response_is_pending_at_the_timeout() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let id = ask_held(&mut bench, "/held");
+    for (timeout, length) in [("0", Duration::ZERO), ("200 milliseconds", Duration::from_millis(200))] {
+        let start = Instant::now();
+        assert_eq!(wait_for(&mut bench.client, id, &format!(", '{timeout}'")), pending());
+        assert!(start.elapsed() >= length, "{timeout}");
+    }
+    gate.release();
+    assert_eq!(wait_for(&mut bench.client, id, ", '1 month'"), success(200, "ok"));
+}
+
+/// One that another session deletes while it is under way, too: its outcome is dropped.
+#[test]
+fn a_request_that_vanishes_ends_the_wait() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let id = ask_held(&mut bench, "/held");
+    let (mut other, mut waiter) = (bench.cluster.connect(), bench.cluster.connect());
+    allow_at_most(&mut waiter, PATIENCE);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| value::<bool>(&mut waiter, &format!("select net._await_response({id})")));
+        wait_for_sleepers(&mut other, 1, "await_response");
+        other.batch_execute("delete from net.http_request_queue").unwrap();
+        gate.release();
+        assert!(!waiting.join().unwrap());
+    });
+}
+
+#[test]
+fn a_snapshot_from_before_the_response_does_not_hide_it() {
+    for level in ["repeatable read", "serializable"] {
+        let mut bench = Bench::new();
+        let gate = bench.receiver.hold("/held");
+        let id = ask_held(&mut bench, "/held");
+        let mut old = bench.cluster.connect();
+        allow_at_most(&mut old, PATIENCE);
+        let mut transaction = old.build_transaction();
+        transaction = transaction.isolation_level(match level {
+            "serializable" => postgres::IsolationLevel::Serializable,
+            _ => postgres::IsolationLevel::RepeatableRead,
+        });
+        let mut transaction = transaction.start().unwrap();
+        let count = "select count(*) from net._http_response";
+        assert_eq!(transaction.query_one(count, &[]).unwrap().get::<_, i64>(0), 0);
+        gate.release();
+        bench.response(id);
+        let status = format!("select (net.await_response({id})).status::text");
+        assert_eq!(transaction.query_one(&status, &[]).unwrap().get::<_, &str>(0), "SUCCESS", "{level}");
+        let collect = format!("select (net._http_collect_response({id}, async := false)).status::text");
+        assert_eq!(transaction.query_one(&collect, &[]).unwrap().get::<_, &str>(0), "SUCCESS", "{level}");
+        assert_eq!(
+            transaction.query_one(count, &[]).unwrap().get::<_, i64>(0),
+            0,
+            "{level}: the snapshot is the old one"
+        );
+        transaction.commit().unwrap();
+    }
+}
+
+/// A session that waits holds no lock on the tables: TRUNCATE would wait for it, and the worker for TRUNCATE.
+#[test]
+fn nothing_waits_for_a_session_that_waits() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let id = ask_held(&mut bench, "/held");
+    let mut waiter = bench.cluster.connect();
+    allow_at_most(&mut waiter, PATIENCE);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait_for(&mut waiter, id, ""));
+        wait_for_sleepers(&mut bench.client, 1, "await_response");
+        bench.client.batch_execute("set lock_timeout = '100ms'; truncate net._http_response").unwrap();
+        bench.client.batch_execute("begin; lock table net.http_request_queue; commit").unwrap();
+        gate.release();
+        assert_eq!(waiting.join().unwrap(), success(200, "ok"));
+    });
+}
+
+#[test]
+fn the_wait_outlasts_a_restart_of_the_worker() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let id = ask_held(&mut bench, "/held");
+    let mut waiter = bench.cluster.connect();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait_for(&mut waiter, id, ""));
+        wait_for_sleepers(&mut bench.client, 1, "await_response");
+        bench.client.batch_execute("select net.worker_restart()").unwrap();
+        bench.client.batch_execute("select net.wait_until_running()").unwrap();
+        gate.release();
+        assert_eq!(waiting.join().unwrap(), success(200, "ok"));
+    });
+}
+
+/// Also where the caller's search path has something else for everything.
+#[test]
+fn the_search_path_changes_nothing() {
+    let mut bench = Bench::new();
+    let id = bench.get("/status/200").id.unwrap();
+    bench
+        .client
+        .batch_execute(
+            "create schema evil;
+             create function evil.eq(bigint, bigint) returns bool language plpgsql as 'begin raise ''caught''; end';
+             create operator evil.= (leftarg = bigint, rightarg = bigint, function = evil.eq);
+             set search_path = evil, pg_catalog",
+        )
+        .unwrap();
+    assert_eq!(wait_for(&mut bench.client, id, ""), success(200, "status 200"));
+    bench.client.batch_execute("set search_path = ''").unwrap();
+    assert_eq!(wait_for(&mut bench.client, id, ""), success(200, "status 200"));
+    assert_eq!(ask(&mut bench.client, &format!("select net._await_response({id})::int::bigint")), 1);
+}

@@ -1,0 +1,133 @@
+//! Many requests, and many sessions, at once.
+
+use std::collections::HashMap;
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+use std::{fs, ops::Sub};
+
+use postgres::Client;
+use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+
+use super::{ask_held, wait_for_sleepers};
+use crate::support::{Bench, assert_works, value};
+
+/// `(id, status, response's status)` of each request of an array.
+fn wait_for_all(client: &mut Client, ids: &str, timeout: &str) -> Vec<(i64, String, Option<i32>)> {
+    let sql =
+        format!("select request_id, status::text, (response).status_code from net.await_responses({ids}, '{timeout}')");
+    let rows = client.query(&sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+}
+
+#[test]
+fn responses_come_in_the_order_of_the_ids() {
+    let mut bench = Bench::new();
+    let (a, b, c) =
+        (bench.get("/status/201").id.unwrap(), bench.get("/close").id.unwrap(), bench.get("/status/203").id.unwrap());
+    let row = |id, status: &str, code| (id, status.to_owned(), code);
+    let (of_a, of_b, of_c) = (row(a, "SUCCESS", Some(201)), row(b, "ERROR", None), row(c, "SUCCESS", Some(203)));
+    // A row for each element, so that those of an id that comes twice are two; a null is no request.
+    let all = wait_for_all(&mut bench.client, &format!("array[{c}, {a}, null, {b}, {a}]"), "5 seconds");
+    assert_eq!(all, [of_c.clone(), of_a.clone(), of_b.clone(), of_a.clone()]);
+    for none in ["null", "'{}'", "array[null]::bigint[]"] {
+        assert_eq!(wait_for_all(&mut bench.client, none, "5 seconds"), [], "{none}");
+    }
+
+    let gate = bench.receiver.hold("/held");
+    let held = ask_held(&mut bench, "/held");
+    let some = wait_for_all(&mut bench.client, &format!("array[{held}, {b}, {c}]"), "100 milliseconds");
+    assert_eq!(some, [row(held, "PENDING", None), of_b, of_c]);
+    gate.release();
+    let last = wait_for_all(&mut bench.client, &format!("array[{held}, {a}]"), "20 seconds");
+    assert_eq!(last, [row(held, "SUCCESS", Some(200)), of_a]);
+}
+
+#[test]
+fn five_hundred_requests_are_awaited_by_one_session() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/x");
+    let sql = format!("select array_agg(net.http_get('{url}'))::text from generate_series(1, 500)");
+    let ids: String = bench.value(&sql);
+    let all = wait_for_all(&mut bench.client, &format!("'{ids}'"), "20 seconds");
+    assert_eq!(all.len(), 500);
+    assert!(all.iter().all(|(_, status, code)| status == "SUCCESS" && *code == Some(200)), "{all:?}");
+    assert_eq!(bench.receiver.count(), 500);
+}
+
+const SESSIONS: usize = 200;
+
+/// How often a process was scheduled: of its own will, and against it.
+fn switches(pid: i32) -> (u64, u64) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().parse::<u64>().unwrap()
+    };
+    (number("voluntary_ctxt_switches:"), number("nonvoluntary_ctxt_switches:"))
+}
+
+/// Waits until all of these processes are asleep, and gives how often each was scheduled until then.
+fn wait_for_quiet(pids: &[i32]) -> Vec<(u64, u64)> {
+    let all = || pids.iter().map(|&pid| switches(pid)).collect::<Vec<_>>();
+    wait_until("sessions that have gone to sleep", PATIENCE, || {
+        let before = all();
+        sleep(Duration::from_millis(50));
+        (all() == before).then_some(before)
+    })
+}
+
+/// Each is woken by its own response and by nothing else: not by a clock, and not by the responses of others.
+#[test]
+fn sessions_that_wait_sleep_until_their_own_response_is_there() {
+    let cluster = Cluster::builder().conf("max_connections", "250").conf("track_commit_timestamp", "on").start_ready();
+    let mut bench = Bench::with(cluster);
+    let others = Receiver::start();
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    let queue = format!(
+        "select array_agg(net.http_get('{url}', timeout_milliseconds := 60000)) from generate_series(1, {SESSIONS})"
+    );
+    let start = Instant::now();
+    let ids: Vec<i64> = bench.value(&queue);
+    bench.receiver.wait_for(SESSIONS);
+    let mut sessions: Vec<Client> = ids.iter().map(|_| bench.cluster.connect()).collect();
+    let pids: Vec<i32> = sessions.iter_mut().map(|client| value(client, "select pg_backend_pid()")).collect();
+
+    let returned: HashMap<i64, f64> = thread::scope(|scope| {
+        let waiting: Vec<_> = sessions
+            .iter_mut()
+            .zip(&ids)
+            .map(|(client, &id)| scope.spawn(move || (id, await_and_tell_the_time(client, id))))
+            .collect();
+        wait_for_sleepers(&mut bench.client, SESSIONS as i64, "await_response");
+        let before = wait_for_quiet(&pids);
+        // To another origin: this one has as many in flight as it may.
+        for _ in 0..20 {
+            assert_works(&mut bench.client, &others);
+        }
+        sleep(Duration::from_secs(1).saturating_sub(start.elapsed()));
+        let after: Vec<_> = pids.iter().map(|&pid| switches(pid)).collect();
+        assert_eq!(after, before, "nobody has run");
+        gate.release();
+        waiting.into_iter().map(|session| session.join().unwrap()).collect()
+    });
+
+    let commits = "select id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from net._http_response where id = any ($1)";
+    let committed = bench.client.query(commits, &[&ids]).unwrap();
+    assert_eq!(committed.len(), SESSIONS);
+    let late = |row: &postgres::Row| returned[&row.get::<_, i64>(0)].sub(row.get::<_, f64>(1));
+    let latest = committed.iter().map(late).fold(0.0, f64::max);
+    println!("the last of {SESSIONS} sessions returned {:.1} ms after the commit of its response", latest * 1000.0);
+    assert!(latest <= 0.05, "{latest} s after the commit");
+}
+
+/// Waits for a response; the server's clock when it was there.
+fn await_and_tell_the_time(client: &mut Client, id: i64) -> f64 {
+    let sql = format!(
+        "select (r).status::text, extract(epoch from clock_timestamp())::float8
+           from (select net.await_response({id}) as r offset 0) as s"
+    );
+    let row = client.query_one(&sql, &[]).unwrap();
+    assert_eq!(row.get::<_, &str>(0), "SUCCESS");
+    row.get(1)
+}
