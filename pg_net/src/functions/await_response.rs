@@ -19,8 +19,9 @@ type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 /// As the caller: what the role may not see is not there. Operators and functions are named in full, as the caller's search
 /// path is in force.
 struct Plans {
-    /// The results of requests, and which of them have no response yet. Of several responses the newest counts; put so that
-    /// the index on `created` is of no use, which would find it by reading all that are newer.
+    /// The results of requests, and which of them have no response yet. Of several responses the newest counts, found
+    /// in a way that has no use for the index on `created`: that would read all that are newer. The dead letter keeps the
+    /// last outcome for longer.
     results: Plan,
     answered: Plan,
     queued: Plan,
@@ -41,13 +42,18 @@ thread_local! {
                   pg_catalog.array_agg(asked.id order by asked.place) filter (where r.id is null) \
                   from pg_catalog.unnest($1) with ordinality as asked (id, place) \
                   left join lateral ( \
-                      select s.id, s.error_msg, s.status_code, s.headers, s.content from net._http_response s \
-                      where s.id operator(pg_catalog.=) asked.id \
-                      order by s.created operator(pg_catalog.+) interval '0' desc limit 1 \
+                      select s.id, s.error_msg, s.status_code, s.headers, s.content, \
+                             s.created operator(pg_catalog.+) interval '0' as created \
+                      from net._http_response s where s.id operator(pg_catalog.=) asked.id \
+                      union all \
+                      select d.id, d.error_msg, d.status_code, d.response_headers, d.content, d.created \
+                      from net.dead_letter d where d.id operator(pg_catalog.=) asked.id \
+                      order by created desc limit 1 \
                   ) r on true",
             ),
             answered: Plan::new(
-                c"select r.id from net._http_response r where r.id operator(pg_catalog.=) any ($1) limit 1",
+                c"select r.id from net._http_response r where r.id operator(pg_catalog.=) any ($1) \
+                  union all select d.id from net.dead_letter d where d.id operator(pg_catalog.=) any ($1) limit 1",
             ),
             queued: Plan::new(
                 c"select q.id, q.xmin from net.http_request_queue q where q.id operator(pg_catalog.=) any ($1)",
@@ -154,7 +160,7 @@ fn results(session: &Session, ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec
         if !open.is_empty() {
             check_queued(session, plans, &open)?;
         }
-        Ok((row.transfer(0), open))
+        Ok((row.transfer_array(0), open))
     })
 }
 

@@ -190,19 +190,19 @@ impl<'s, const N: usize> Row<'s, N> {
 
     /// A column with the number of a transaction.
     pub(crate) fn transaction(&self, column: usize) -> Option<pg_sys::TransactionId> {
-        self.get(column).map(|datum| pg_sys::TransactionId::from(datum.value() as u32))
+        self.get(column, &[pg_sys::XIDOID]).map(|datum| pg_sys::TransactionId::from(datum.value() as u32))
     }
 
     /// The elements of a `bigint[]` column that are not null; none for a null.
     pub(crate) fn int8s(&self, column: usize) -> Vec<i64> {
-        // SAFETY: the statement's column is bigint[], which lives until the session ends.
-        unsafe { super::array::int8s_of(self.get(column)) }
+        // SAFETY: a bigint[], by its type, which lives until the session ends.
+        unsafe { super::array::int8s_of(self.get(column, &[pg_sys::INT8ARRAYOID])) }
     }
 
-    /// A column of a type with variable length, copied to the memory context that the session was connected in.
-    pub(crate) fn transfer(&self, column: usize) -> Option<pg_sys::Datum> {
-        // SAFETY: the statement's column is a varlena, which lives until the session ends.
-        self.get(column).map(|datum| unsafe { pg_sys::SPI_datumTransfer(datum, false, -1) })
+    /// A column that the statement makes with `array_agg`, copied to the memory context that the session was connected in.
+    pub(crate) fn transfer_array(&self, column: usize) -> Option<pg_sys::Datum> {
+        // SAFETY: an array, whatever its elements are, and so a varlena; it lives until the session ends.
+        (!self.nulls[column]).then(|| unsafe { pg_sys::SPI_datumTransfer(self.values[column], false, -1) })
     }
 
     /// The bytes of a text or bytea column.
