@@ -24,10 +24,9 @@ pub(crate) struct Hop {
 }
 
 /// Fields that belong to a connection or to the framing of a message (RFC 9110 §7.6.1), which are not the user's to set.
-const OURS: [HeaderName; 10] = [
+const OURS: [HeaderName; 9] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
-    header::EXPECT,
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -128,7 +127,9 @@ impl Hop {
         if self.accepts_codings(settings) {
             fields.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
         }
-        for (name, value) in &self.headers {
+        // A `100 Continue` can be asked for where there is something to go on with (RFC 9110 §10.1.1). It is not waited for.
+        let in_vain = |name: &HeaderName| *name == header::EXPECT && self.body.is_empty();
+        for (name, value) in self.headers.iter().filter(|(name, _)| !in_vain(name)) {
             fields.append(name, value.clone());
         }
         // Where there is a body, hyper tells its length. A method that expects one says so when there is none
