@@ -5,5 +5,6 @@ mod check;
 mod control;
 mod encode;
 mod enqueue;
+mod forms;
 mod request;
 mod retry;

@@ -70,6 +70,15 @@ unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
     shared::get().leave(pid.value() as i32);
 }
 
+/// The policy that the settings describe. Says which of the files that they name cannot be used.
+fn checked_policy() -> engine::Policy {
+    let policy = settings::policy();
+    for unusable in policy.unusable_files() {
+        pgrx::warning!("pg_net: {unusable}; requests that need this file will fail");
+    }
+    policy
+}
+
 /// The connected worker.
 struct Worker {
     tables: Tables,
@@ -86,7 +95,7 @@ impl Worker {
         waiters::tell_all(server::my_database());
         Self {
             tables: Tables::new(),
-            sender: Sender::new(settings::policy()),
+            sender: Sender::new(checked_policy()),
             claim: Claim::new(),
             record: Record::new(),
             expire: Expire::new(),
@@ -117,8 +126,9 @@ impl Worker {
 
     fn reload(&mut self) {
         start::reload_configuration();
-        self.sender.set_policy(settings::policy());
-        self.claim.set_policy(&settings::policy());
+        let policy = checked_policy();
+        self.claim.set_policy(&policy);
+        self.sender.set_policy(policy);
         self.record.reload();
         self.expire.reload();
     }
