@@ -15,6 +15,7 @@ mod dump_restore;
 mod durability;
 mod encodings;
 mod failures;
+mod foreign;
 mod forms;
 mod harness;
 mod locked_rows;
