@@ -1,6 +1,7 @@
 //! What SQL calls. Each function checks its arguments, does one thing, and raises a proper error otherwise.
 
 mod await_response;
+mod cancel;
 mod check;
 mod control;
 mod encode;

@@ -15,5 +15,6 @@ extension_sql_file!("../../sql/52-forms.sql", name = "forms", requires = ["http_
 extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["forms"]);
 extension_sql_file!("../../sql/70-responses.sql", name = "responses", requires = ["worker"]);
 extension_sql_file!("../../sql/72-waiting.sql", name = "waiting", requires = ["responses"]);
-extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["waiting"]);
+extension_sql_file!("../../sql/73-cancel.sql", name = "cancel", requires = ["waiting"]);
+extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["cancel"]);
 extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["durability"], finalize);

@@ -6,6 +6,7 @@
 mod altered_tables;
 mod at_most_once;
 mod at_rest;
+mod cancelling;
 mod collect;
 mod crash;
 mod direct_inserts;
