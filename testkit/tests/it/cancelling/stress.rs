@@ -28,7 +28,7 @@ impl Numbers {
 #[test]
 fn each_request_is_either_sent_or_taken_back() {
     let cluster = Cluster::builder()
-        .conf("pg_net.max_in_flight_per_origin", "8")
+        .conf("pg_net.max_in_flight_per_origin", "4")
         .conf("pg_net.max_in_flight", "16")
         .conf("pg_net.batch_size", "20")
         .start_ready();
@@ -56,7 +56,7 @@ fn each_request_is_either_sent_or_taken_back() {
     assert_eq!(arrived.len(), sent, "each arrived");
     assert!(arrived.values().all(|&times| times == 1), "and none twice");
     println!("{sent} requests were sent, {} taken back", taken.len());
-    assert!(taken.len() > 100 && sent > 100, "both happened often");
+    assert!(taken.len() > 50 && sent > 50, "both happened often");
     assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
 }
 
