@@ -23,23 +23,9 @@ pub(crate) struct Hop {
     pub(crate) body: Bytes,
 }
 
-/// Fields that belong to a connection or to the framing of a message (RFC 9110 §7.6.1), which are not the user's to set.
-const OURS: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-
 impl Hop {
     pub(crate) fn first(request: Request) -> Self {
-        let Request { method, target, mut headers, body, .. } = request;
-        headers.retain(|(name, _)| !OURS.contains(name));
+        let Request { method, target, headers, body, .. } = request;
         let mut hop = Self { method, target, headers, body };
         hop.adopt_user_info();
         hop
@@ -127,9 +113,7 @@ impl Hop {
         if self.accepts_codings(settings) {
             fields.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
         }
-        // A `100 Continue` can be asked for where there is something to go on with (RFC 9110 §10.1.1). It is not waited for.
-        let in_vain = |name: &HeaderName| *name == header::EXPECT && self.body.is_empty();
-        for (name, value) in self.headers.iter().filter(|(name, _)| !in_vain(name)) {
+        for (name, value) in &self.headers {
             fields.append(name, value.clone());
         }
         // Where there is a body, hyper tells its length. A method that expects one says so when there is none

@@ -26,6 +26,7 @@ pub struct Request {
     pub(crate) body: Bytes,
     pub(crate) timeout: Duration,
     pub(crate) rules: Option<Arc<RuleSet>>,
+    fields: header::Check,
 }
 
 impl Request {
@@ -43,7 +44,16 @@ impl Request {
         if timeout.is_zero() {
             return Err(Failure::invalid("The timeout must be at least 1 ms"));
         }
-        Ok(Self { key, method, target, headers: Vec::new(), body, timeout, rules: None })
+        Ok(Self {
+            key,
+            method,
+            target,
+            headers: Vec::new(),
+            body,
+            timeout,
+            rules: None,
+            fields: header::Check::default(),
+        })
     }
 
     /// Appends a header field.
@@ -52,7 +62,9 @@ impl Request {
     ///
     /// A [`FailureKind::Invalid`](crate::FailureKind::Invalid) failure that names the field, never with its value in it.
     pub fn push_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        let (name, value) = header::parse(name, value).map_err(|error| Failure::invalid(error.to_string()))?;
+        let (name, value) = header::parse(name, value)
+            .and_then(|field| self.fields.count(field.0.as_str()).map(|()| field))
+            .map_err(|error| Failure::invalid(error.to_string()))?;
         self.headers.push((name, value));
         Ok(())
     }

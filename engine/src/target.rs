@@ -155,19 +155,17 @@ impl fmt::Display for TargetError {
 
 impl std::error::Error for TargetError {}
 
-/// A URL as it may stand in a message: without user name and password, and without the query, where tokens live.
+/// A URL as it may stand in a message: without user name and password, without the query, where tokens live, and without what
+/// comes behind a line break. It may be too broken to tell which part is which: then in doubt without it.
 fn redact(text: &str) -> String {
     const MOST: usize = 200;
-    let end = text.find(['?', '#']).unwrap_or(text.len());
-    let text = &text[..end];
-    // Everything up to the last '@' of the authority is user information, also in a URL too broken to parse.
-    let start = text.find("//").map_or(0, |at| at + 2);
-    let authority_end = text[start..].find('/').map_or(text.len(), |at| start + at);
-    let text = match text[start..authority_end].rfind('@') {
-        Some(at) => format!("{}{}", &text[..start], &text[start + at + 1..]),
-        None => text.to_owned(),
-    };
-    text.escape_debug().take(MOST).collect()
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let start = text.find("://").filter(|&at| is_scheme(&text[..at])).map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(start);
+    let end = rest.find(|c: char| matches!(c, '?' | '#') || c.is_control()).unwrap_or(rest.len());
+    let (shown, hidden) = rest.split_at(end);
+    let shown = if hidden.contains('@') { "" } else { shown.rsplit('@').next().unwrap_or_default() };
+    scheme.chars().chain(shown.escape_debug()).take(MOST).collect()
 }
 
 #[cfg(test)]
@@ -189,7 +187,18 @@ mod tests {
 
     #[test]
     fn messages_hold_no_secret() {
-        for text in ["http://user:hunter2@ho st/?token=hunter2", "ftp://u:hunter2@h/#hunter2", "x://u:a@hunter2@h/"] {
+        for text in [
+            "http://h/\r\nX: hunter2",
+            "http://user:hunter2\n@h/",
+            "http://user:hunter2?@h/",
+            "http://user:hunter2/@h:x/",
+            "user:hunter2@h//x",
+            "//user:hunter2@h/",
+            "http://h:x/?hunter2@hunter2",
+            "http://user:hunter2@ho st/?token=hunter2",
+            "ftp://u:hunter2@h/#hunter2",
+            "x://u:a@hunter2@h/",
+        ] {
             assert!(!message(text).contains("hunter2"), "{}", message(text));
         }
     }

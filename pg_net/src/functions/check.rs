@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use engine::header::{self, HeaderError};
 use engine::method::{self, Method};
-use engine::{header, query};
+use engine::query;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::enqueue::Terms;
@@ -78,6 +79,7 @@ pub(super) fn headers(
     content_type: Option<ContentType>,
 ) -> Result<Option<pg_sys::Datum>, SqlError> {
     let mut names_type = false;
+    let mut fields = header::Check::default();
     if let Some(headers) = headers {
         if !headers.is_object() && !headers.is_null() {
             return Err(SqlError::invalid("headers must be a JSON object"));
@@ -85,7 +87,7 @@ pub(super) fn headers(
         headers.each(|name, value| {
             let Some(value) = value else { return Ok(()) };
             names_type |= name.eq_ignore_ascii_case(ContentType::NAME);
-            check_field(name, value)
+            fields.field(name, value).map_err(refused_header)
         })?;
     }
     let Some(content_type) = content_type.filter(|_| !names_type) else {
@@ -100,12 +102,16 @@ pub(super) fn headers(
             Ok::<_, SqlError>(())
         })?;
     }
+    fields.field(ContentType::NAME, content_type.value()).map_err(refused_header)?;
     with_type.string(ContentType::NAME, content_type.value());
     Ok(Some(with_type.finish()))
 }
 
-fn check_field(name: &str, value: &str) -> Result<(), SqlError> {
-    header::check(name, value).map_err(|error| SqlError::invalid(error.to_string()))
+fn refused_header(error: HeaderError) -> SqlError {
+    SqlError::invalid(error.to_string()).hint(
+        "A name is a word such as X-Api-Key, and a value one line. What belongs to the connection, such as Content-Length, is \
+         set when the request is sent.",
+    )
 }
 
 /// Checks the terms of delivery. A POST or PATCH that may be tried again gets a key by which its receiver can tell, unless
@@ -129,7 +135,7 @@ pub(super) fn terms<'a>(
         .hint("Leave max_attempts at 1, or delivery at 'at_least_once'."));
     }
     if let Some(key) = &idempotency_key {
-        check_field(IDEMPOTENCY_KEY, key)?;
+        header::Check::default().field(IDEMPOTENCY_KEY, key).map_err(refused_header)?;
     }
     if max_attempts > 1 && [Method::POST, Method::PATCH].contains(method) && idempotency_key.is_none() {
         let mut named = false;
