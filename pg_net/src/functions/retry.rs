@@ -12,18 +12,21 @@ sql_function!(retry, pg_finfo_retry, retry_request);
 
 thread_local! {
     /// The newest of that id which the role may see goes back to the queue, and the response of its last attempt with it:
-    /// the request is one without an outcome again.
+    /// the request is one without an outcome again. Operators are named in full: it runs as the owner, and the caller's
+    /// search path is in force.
     static REQUEUE: Plan = const {
         Plan::new(
             c"with dead as ( \
-                  delete from net.dead_letter where ctid = ( \
+                  delete from net.dead_letter where ctid operator(pg_catalog.=) ( \
                       select ctid from net.dead_letter \
-                      where id = $1 and pg_catalog.pg_has_role($2, requested_by, 'usage') \
+                      where id operator(pg_catalog.=) $1 and pg_catalog.pg_has_role($2, requested_by, 'usage') \
                       order by created desc limit 1 for update) \
                   returning * \
               ), answered as ( \
                   delete from net._http_response r using dead \
-                  where r.id = dead.id and r.requested_by = dead.requested_by and r.attempts = dead.attempts \
+                  where r.id operator(pg_catalog.=) dead.id \
+                  and r.requested_by operator(pg_catalog.=) dead.requested_by \
+                  and r.attempts operator(pg_catalog.=) dead.attempts \
               ) \
               insert into net.http_request_queue \
                   (id, method, url, headers, body, timeout_milliseconds, requested_by, max_attempts, idempotency_key) \
