@@ -27,5 +27,5 @@ $$;
 revoke execute on function net.worker_restart() from public;
 grant execute on function net.worker_restart() to pg_signal_backend;
 
--- The worker looks whether its tables are there only when it is woken.
-select net.wake();
+-- What the defaults of the queue call, which only its owner inserts into.
+revoke execute on function net._note_row_key(bigint), net._take_noted_row_key(), net._assign_row_key() from public;

@@ -1,11 +1,10 @@
 //! What SQL calls. Each function checks its arguments, does one thing, and raises a proper error otherwise.
 
 mod await_response;
-mod cancel;
+pub(crate) mod caller;
 mod check;
 mod control;
 mod encode;
 mod enqueue;
-mod forms;
 mod request;
 mod retry;

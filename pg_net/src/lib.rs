@@ -39,6 +39,7 @@ pub extern "C-unwind" fn _PG_init() {
         .raise();
     }
     settings::define();
+    functions::caller::define();
     shared::reserve();
     wake::install();
     settle::install();

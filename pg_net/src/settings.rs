@@ -1,9 +1,5 @@
 //! The settings, and why each may be changed where it may.
 
-mod check;
-mod proxy;
-mod tls;
-
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::time::Duration;
 
@@ -24,11 +20,12 @@ static USERNAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::ne
 // What limits callers is the server's matter: the owner of a database must not loosen it with ALTER DATABASE.
 static MAX_IN_FLIGHT: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_IN_FLIGHT_PER_ORIGIN: GucSetting<i32> = GucSetting::<i32>::new(200);
+static MAX_REQUEST_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
 static MAX_RESPONSE_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
 static RETRY_BASE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RETRY_CAP: GucSetting<i32> = GucSetting::<i32>::new(10 * 60 * 1000);
 static RETRY_AFTER_MAX: GucSetting<i32> = GucSetting::<i32>::new(60 * 60 * 1000);
-static ACCEPT_ENCODING: GucSetting<bool> = GucSetting::<bool>::new(true);
+static TLS_CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Makes the settings known. Called once, while the library is preloaded.
 pub(crate) fn define() {
@@ -93,6 +90,17 @@ pub(crate) fn define() {
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(
+        c"pg_net.max_request_bytes",
+        c"How large a request may be: its URL, headers and body together.",
+        c"",
+        &MAX_REQUEST_BYTES,
+        1,
+        // A row holds at most 1 GiB, and a few copies of it are made on its way.
+        256 << 20,
+        GucContext::Sighup,
+        GucFlags::UNIT_BYTE,
+    );
+    GucRegistry::define_int_guc(
         c"pg_net.max_response_bytes",
         c"How long a response's body may be; a longer one is a failure.",
         c"",
@@ -103,17 +111,15 @@ pub(crate) fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_BYTE,
     );
-    GucRegistry::define_bool_guc(
-        c"pg_net.accept_encoding",
-        c"Whether compressed replies are asked for, and decompressed.",
-        c"",
-        &ACCEPT_ENCODING,
+    define_retry_settings();
+    GucRegistry::define_string_guc(
+        c"pg_net.tls_ca_file",
+        c"PEM file of certificate authorities that are trusted besides the system's.",
+        c"Read again when the configuration is reloaded.",
+        &TLS_CA_FILE,
         GucContext::Sighup,
         GucFlags::default(),
     );
-    define_retry_settings();
-    tls::define();
-    proxy::define();
 }
 
 fn define_retry_settings() {
@@ -145,6 +151,11 @@ unsafe extern "C-unwind" fn check_ttl(
     text.is_some_and(interval::is_valid)
 }
 
+/// Bytes that a request may have.
+pub(crate) fn max_request_bytes() -> usize {
+    MAX_REQUEST_BYTES.get() as usize
+}
+
 /// Rows that one read of the queue may claim.
 pub(crate) fn batch_size() -> usize {
     BATCH_SIZE.get() as usize
@@ -165,9 +176,9 @@ pub(crate) fn username() -> Option<String> {
     text(&USERNAME)
 }
 
-/// What the engine works under.
+/// The engine's limits.
 pub(crate) fn policy() -> engine::Policy {
-    let mut policy = engine::Policy {
+    engine::Policy {
         max_in_flight: MAX_IN_FLIGHT.get() as usize,
         max_in_flight_per_origin: MAX_IN_FLIGHT_PER_ORIGIN.get() as usize,
         max_response_bytes: MAX_RESPONSE_BYTES.get() as usize,
@@ -176,13 +187,10 @@ pub(crate) fn policy() -> engine::Policy {
             cap: milliseconds(&RETRY_CAP),
             retry_after_max: milliseconds(&RETRY_AFTER_MAX),
         },
-        accept_encoding: ACCEPT_ENCODING.get(),
+        ca_file: text(&TLS_CA_FILE).map(Into::into),
         user_agent: format!("pg_net/{}", crate::VERSION),
         ..engine::Policy::default()
-    };
-    tls::apply(&mut policy);
-    proxy::apply(&mut policy);
-    policy
+    }
 }
 
 /// A setting with `UNIT_MS`, whose least value is not negative.

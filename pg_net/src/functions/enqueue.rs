@@ -8,9 +8,9 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::pg::clock::Timestamp;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::relation::{self, Queue};
-use crate::pg::role::{self, ActAs};
+use crate::pg::role::ActAs;
 use crate::pg::{SqlError, text};
-use crate::wake;
+use crate::{settings, wake};
 
 /// A checked request.
 pub(super) struct Row<'a> {
@@ -20,8 +20,26 @@ pub(super) struct Row<'a> {
     pub(super) headers: Option<pg_sys::Datum>,
     pub(super) body: Option<&'a [u8]>,
     pub(super) timeout_milliseconds: i32,
+    /// Whose request it is.
+    pub(super) caller: pg_sys::Oid,
     /// `None`: one attempt, as soon as may be, at least once.
     pub(super) terms: Option<Terms<'a>>,
+}
+
+impl Row<'_> {
+    fn check_size(&self) -> Result<(), SqlError> {
+        let headers = self.headers.map_or(0, text::size);
+        let bytes = self.url.len() + headers + self.body.map_or(0, <[u8]>::len);
+        let most = settings::max_request_bytes();
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(SqlError::new(
+            PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!("the request has {bytes} bytes, but pg_net.max_request_bytes is {most}"),
+        )
+        .hint("URL, headers and body count. An administrator can raise pg_net.max_request_bytes."))
+    }
 }
 
 /// When and how often a request is sent.
@@ -35,8 +53,12 @@ pub(super) struct Terms<'a> {
 
 /// Inserts the row and gives its id. The worker hears of it when the transaction commits.
 pub(super) fn insert(row: Row) -> Result<i64, SqlError> {
+    row.check_size()?;
     let places = Places::find()?;
-    let caller = role::current();
+    SqlError::without_detail(|| write(row, places))
+}
+
+fn write(row: Row, places: Places) -> i64 {
     let _owner = ActAs::new(places.queue.owner, 0);
     let id = relation::next_value(places.ids);
     let row_key = relation::next_value(places.row_keys);
@@ -50,7 +72,7 @@ pub(super) fn insert(row: Row) -> Result<i64, SqlError> {
         row.body.map(text::varlena),
         Some(row.timeout_milliseconds.into()),
         Some(row_key.into()),
-        Some(caller.into()),
+        Some(row.caller.into()),
     ];
     let session = Session::connect();
     match row.terms {
@@ -97,7 +119,7 @@ pub(super) fn insert(row: Row) -> Result<i64, SqlError> {
             );
         }),
     }
-    Ok(id)
+    id
 }
 
 /// Who owns the queue: whose rights the functions act with.

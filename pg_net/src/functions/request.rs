@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use engine::{LastTarget, Target};
 use pgrx::pg_sys;
 
+use super::caller;
 use super::check::{self, ContentType};
 use super::enqueue::{self, Row, Terms};
 use crate::pg::SqlError;
@@ -46,6 +47,7 @@ fn patch(call: &Call) -> Answer {
 
 fn without_body(method: &str, call: &Call) -> Answer {
     enqueue(Arguments {
+        caller: caller::of(call),
         method,
         url: call.text(0)?.as_deref(),
         params: call.jsonb(1),
@@ -60,6 +62,7 @@ fn without_body(method: &str, call: &Call) -> Answer {
 fn with_json(method: &str, call: &Call) -> Answer {
     let body = call.jsonb(1).map(Jsonb::to_text).transpose()?;
     enqueue(Arguments {
+        caller: caller::of(call),
         method,
         url: call.text(0)?.as_deref(),
         body: body.as_deref().map(str::as_bytes),
@@ -74,6 +77,7 @@ fn with_json(method: &str, call: &Call) -> Answer {
 fn delete(call: &Call) -> Answer {
     let body = call.jsonb(4).map(Jsonb::to_text).transpose()?;
     enqueue(Arguments {
+        caller: caller::of(call),
         method: "DELETE",
         url: call.text(0)?.as_deref(),
         params: call.jsonb(1),
@@ -114,6 +118,7 @@ fn request(call: &Call, body: Option<&[u8]>, content_type: Option<ContentType>) 
     };
     let at_most_once = call.label(7).as_deref() == Some(check::AT_MOST_ONCE);
     enqueue(Arguments {
+        caller: caller::of(call),
         method: method.as_str(),
         url: call.text(1)?.as_deref(),
         params: call.jsonb(3),
@@ -126,6 +131,7 @@ fn request(call: &Call, body: Option<&[u8]>, content_type: Option<ContentType>) 
 }
 
 struct Arguments<'a> {
+    caller: pg_sys::Oid,
     method: &'a str,
     url: Option<&'a str>,
     params: Option<Jsonb<'a>>,
@@ -145,6 +151,7 @@ fn enqueue(arguments: Arguments) -> Answer {
         target.append_query(&check::params(params)?);
     }
     let id = enqueue::insert(Row {
+        caller: arguments.caller,
         method: arguments.method,
         url: target.as_str(),
         headers: check::headers(arguments.headers, arguments.content_type)?,

@@ -29,7 +29,7 @@ macro_rules! sql_function {
             match $body(&call) {
                 Ok(Some(datum)) => datum,
                 Ok(None) => call.return_null(),
-                Err(error) => error.raise(),
+                Err(error) => error.raise_to_caller(),
             }
         }
     };
@@ -50,14 +50,15 @@ impl<'a> Call<'a> {
         Self { frame: unsafe { &mut *frame } }
     }
 
+    /// The function that is called.
+    pub(crate) fn function(&self) -> pg_sys::Oid {
+        // SAFETY: Postgres looked the function up to call it, and keeps what it found for the length of the call.
+        unsafe { (*self.frame.flinfo).fn_oid }
+    }
+
     pub(crate) fn return_null(&mut self) -> pg_sys::Datum {
         self.frame.isnull = true;
         pg_sys::Datum::from(0)
-    }
-
-    /// The frame itself, to be read.
-    pub(super) fn frame(&self) -> *const pg_sys::FunctionCallInfoBaseData {
-        &raw const *self.frame
     }
 
     /// An argument by its place, from 0; `None` for a null.

@@ -1,6 +1,10 @@
-use pgrx::PgSqlErrorCode;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{PgLogLevel, function_name};
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+use std::panic::AssertUnwindSafe;
+use std::ptr;
+
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, function_name, pg_guard, pg_sys};
 
 use super::text;
 
@@ -31,6 +35,31 @@ impl SqlError {
         &self.message
     }
 
+    /// Does what may raise an error of Postgres' whose detail holds a row, such as that of a constraint, and takes the detail
+    /// off. The transaction cannot go on after it: it is to be raised.
+    pub(crate) fn without_detail<R>(work: impl FnOnce() -> R) -> Result<R, Self> {
+        PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
+            .catch_others(|error| {
+                let (CaughtError::PostgresError(report)
+                | CaughtError::ErrorReport(report)
+                | CaughtError::RustPanic { ereport: report, .. }) = error;
+                Err(Self {
+                    code: report.sql_error_code(),
+                    message: report.message().to_owned(),
+                    hint: report.hint().map(str::to_owned),
+                })
+            })
+            .execute()
+    }
+
+    /// Ends the statement that called a function of ours with this error, as the last thing that the function does. The
+    /// statement and what led to it go to the client only, not into the server's log: the arguments stand there, and with
+    /// them secrets.
+    pub(crate) fn raise_to_caller(self) -> ! {
+        keep_statement_out_of_the_log();
+        self.raise()
+    }
+
     /// Ends the statement with this error.
     pub(crate) fn raise(self) -> ! {
         let mut report = ErrorReport::new(self.code, text::for_message(self.message), function_name!());
@@ -39,5 +68,41 @@ impl SqlError {
         }
         report.report(PgLogLevel::ERROR);
         unreachable!("an error report does not return")
+    }
+}
+
+struct Callback(UnsafeCell<pg_sys::ErrorContextCallback>);
+
+thread_local! {
+    static CALLBACK: Callback = const {
+        Callback(UnsafeCell::new(pg_sys::ErrorContextCallback {
+            previous: ptr::null_mut(),
+            callback: Some(hide_statement),
+            arg: ptr::null_mut(),
+        }))
+    };
+}
+
+/// For the error that is raised next. Postgres sets the stack of callbacks back to what it was before, where it catches it.
+fn keep_statement_out_of_the_log() {
+    CALLBACK.with(|callback| {
+        let callback = callback.0.get();
+        // SAFETY: the callback lives as long as the process' one thread that raises errors, and is not on the stack yet: the
+        // error that it was put there for has been caught.
+        unsafe {
+            if pg_sys::error_context_stack != callback {
+                (*callback).previous = pg_sys::error_context_stack;
+                pg_sys::error_context_stack = callback;
+            }
+        }
+    });
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn hide_statement(_argument: *mut c_void) {
+    // SAFETY: Postgres calls this while it puts an error together.
+    unsafe {
+        pg_sys::errhidestmt(true);
+        pg_sys::errhidecontext(true);
     }
 }

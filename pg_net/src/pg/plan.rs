@@ -24,8 +24,6 @@ pub(crate) enum Access {
     Read,
     /// Takes a new snapshot, and sees what the transaction itself did before.
     Write,
-    /// Like [`Write`](Self::Write), and sees what is committed now also where the transaction's snapshot is an old one.
-    WriteLatest,
 }
 
 impl Plan {
@@ -83,17 +81,7 @@ impl Session {
         // SAFETY: the plan has N parameters of these types; a failure raises.
         let (result, rows) = unsafe {
             let nulls = nulls.as_ptr().cast();
-            let snapshot = if access == Access::WriteLatest { pg_sys::GetLatestSnapshot() } else { ptr::null_mut() };
-            let result = pg_sys::SPI_execute_snapshot(
-                prepared,
-                values.as_mut_ptr(),
-                nulls,
-                snapshot,
-                ptr::null_mut(),
-                access == Access::Read,
-                true,
-                0,
-            );
+            let result = pg_sys::SPI_execute_plan(prepared, values.as_mut_ptr(), nulls, access == Access::Read, 0);
             let (table, count) = (pg_sys::SPI_tuptable, pg_sys::SPI_processed as usize);
             (result, Rows { table, count, session: PhantomData })
         };
@@ -215,6 +203,12 @@ impl<'s, const N: usize> Row<'s, N> {
     pub(crate) fn transfer_array(&self, column: usize) -> Option<pg_sys::Datum> {
         // SAFETY: an array, whatever its elements are, and so a varlena; it lives until the session ends.
         (!self.nulls[column]).then(|| unsafe { pg_sys::SPI_datumTransfer(self.values[column], false, -1) })
+    }
+
+    /// How many bytes a text, bytea or jsonb column holds, without reading them.
+    pub(crate) fn size(&self, column: usize) -> usize {
+        let types = [pg_sys::TEXTOID, pg_sys::BYTEAOID, pg_sys::JSONBOID];
+        self.get(column, &types).map_or(0, super::text::size)
     }
 
     /// The bytes of a text or bytea column.

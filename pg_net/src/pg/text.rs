@@ -28,6 +28,12 @@ pub(crate) unsafe fn bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     }
 }
 
+/// How many bytes a varlena holds once it is whole, without making it so.
+pub(crate) fn size(varlena: pg_sys::Datum) -> usize {
+    // SAFETY: looks at the head of a varlena, toasted or not.
+    unsafe { pg_sys::toast_raw_datum_size(varlena) }.saturating_sub(pg_sys::VARHDRSZ)
+}
+
 /// A varlena with these bytes, in the current memory context: a bytea, or a text if they are in the server's encoding.
 pub(crate) fn varlena(bytes: &[u8]) -> pg_sys::Datum {
     // SAFETY: the pointer and the length are those of one slice; the bytes are copied.

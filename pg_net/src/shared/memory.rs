@@ -7,8 +7,6 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
 use super::Shared;
-use super::cancels::CANCELS;
-use super::questions::QUESTIONS;
 use super::waiters::WAITERS;
 
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
@@ -38,7 +36,7 @@ pub(crate) fn reserve() {
 }
 
 fn size() -> usize {
-    size_of::<Shared>() + WAITERS.size() + QUESTIONS.size() + CANCELS.size()
+    size_of::<Shared>() + WAITERS.size()
 }
 
 type Hook = Option<unsafe extern "C-unwind" fn()>;
@@ -73,7 +71,5 @@ unsafe extern "C-unwind" fn startup() {
         }
         SHARED.store(shared, SeqCst);
         WAITERS.make();
-        QUESTIONS.make();
-        CANCELS.make();
     }
 }

@@ -11,6 +11,7 @@ use pgrx::pg_sys;
 use crate::pg::clock::Timestamp;
 use crate::pg::plan::Row;
 use crate::pg::text;
+use crate::settings;
 
 /// A statement that gives queue rows.
 macro_rules! select {
@@ -65,8 +66,18 @@ impl<'s> QueueRow<'s> {
     }
 
     pub(super) fn target(&self, targets: &mut LastTarget) -> Result<Target, Failure> {
+        self.check_size()?;
         let url = self.string(4)?;
         targets.parse(&url).map_err(|error| Failure::invalid(error.to_string()))
+    }
+
+    /// Looks before anything is read: what is too large must not be brought into memory first.
+    fn check_size(&self) -> Result<(), Failure> {
+        let most = settings::max_request_bytes();
+        if [4, 5, 6].into_iter().map(|column| self.0.size(column)).sum::<usize>() <= most {
+            return Ok(());
+        }
+        Err(Failure::invalid(format!("Request is larger than {most} bytes (pg_net.max_request_bytes)")))
     }
 
     pub(super) fn asked(&self, target: Option<&Target>) -> Asked {

@@ -3,10 +3,10 @@
 //! Each boots a Postgres of its own with the built extension, and looks at both ends of a request: what the receiver got,
 //! and the row in `net._http_response`.
 
+mod access;
 mod altered_tables;
 mod at_most_once;
 mod at_rest;
-mod cancelling;
 mod collect;
 mod crash;
 mod direct_inserts;
@@ -16,10 +16,7 @@ mod dump_restore;
 mod durability;
 mod encodings;
 mod failures;
-mod foreign;
-mod forms;
 mod harness;
-mod http_request;
 mod locked_rows;
 mod nasty_rows;
 mod nginx;
@@ -36,7 +33,6 @@ mod settings;
 mod shutdown;
 mod signatures;
 mod support;
-mod traces;
 mod transactions;
 mod under_load;
 mod update;

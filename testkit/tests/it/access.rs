@@ -1,0 +1,8 @@
+//! Who may do what, whose a request is, and what a role must not get at.
+
+mod callers;
+mod injection;
+mod matrix;
+mod open_access;
+mod planted;
+mod secrets;

@@ -1,0 +1,213 @@
+//! A request belongs to the role that called, however the call came about: also where the request functions have been made
+//! SECURITY DEFINER, as some platforms do.
+
+use crate::support::{Bench, ask, value};
+
+/// What platforms run after `CREATE EXTENSION`.
+const DEFINERS: &str = "
+    do $$
+    declare
+        request_function regprocedure;
+    begin
+        for request_function in
+            select oid from pg_proc
+             where pronamespace = 'net'::regnamespace and proname ~ '^http_' and prorettype = 'int8'::regtype
+        loop
+            execute format('alter function %s security definer', request_function);
+            execute format('alter function %s set search_path = net', request_function);
+        end loop;
+    end
+    $$";
+
+/// Ways of alice to call: a select of one id, and whose the request must be.
+const CALLS: &[(&str, &str)] = &[
+    ("select net.http_get('{url}')", "alice"),
+    ("select net.http_get(timeout_milliseconds := 1000, url := '{url}')", "alice"),
+    ("select net.http_post('{url}', '{}', headers := '{\"X-A\": \"b\"}')", "alice"),
+    ("select net.http_delete('{url}', body := '[1]')", "alice"),
+    ("select net.http_delete('{url}')", "alice"),
+    ("select net.http_get('{url}', timeout_milliseconds := (select 900 + count(net.http_get('{url}')))::int)", "alice"),
+    ("select net.http_get('{url}', timeout_milliseconds := 900 + (bob_calls('{url}') is null)::int)", "alice"),
+    ("select net.http_put('{url}', '{}')", "alice"),
+    ("select net.http_request('PURGE', '{url}', idempotency_key := 'a')", "alice"),
+    ("select net.http_request('POST', '{url}', 'text', max_attempts := 2)", "alice"),
+    ("execute alices_call", "alice"),
+    ("select performs('{url}')", "alice"),
+    ("select assigns('{url}')", "alice"),
+    ("select executes('{url}')", "alice"),
+    ("select inlined('{url}')", "alice"),
+    ("select id from a_view", "alice"),
+    ("insert into a_table (url) values ('{url}') returning id", "alice"),
+    ("insert into a_ruled_table (url) values ('{url}') returning id", "alice"),
+    ("insert into a_triggered_table (url) values ('{url}') returning id", "alice"),
+    ("select bob_calls('{url}')", "bob"),
+    ("select bob_calls_in_sql('{url}')", "bob"),
+    ("select bob_calls_carol('{url}')", "carol"),
+    ("select bob_reads_a_view()", "bob"),
+    ("select bob_fires_a_trigger('{url}')", "bob"),
+];
+
+const SETUP: &str = r#"
+    create role alice login;
+    create role bob;
+    create role carol;
+    create function performs(url text) returns bigint language plpgsql as $$
+    begin
+        perform net.http_get(url);
+        return currval('net.http_request_queue_id_seq');
+    end $$;
+    create function assigns(url text) returns bigint language plpgsql as $$
+    declare
+        id bigint;
+    begin
+        id := net.http_get(url);
+        return id;
+    end $$;
+    create function executes(url text) returns bigint language plpgsql as $$
+    declare
+        id bigint;
+    begin
+        execute 'select net.http_get($1)' into id using url;
+        return id;
+    end $$;
+    create function inlined(url text) returns bigint language sql as 'select net.http_get(url)';
+    create view a_view as select net.http_get('{url}') as id;
+    create table a_table (url text, id bigint default net.http_get('{url}'));
+    create table a_ruled_table (url text, id bigint);
+    create rule calls as on insert to a_ruled_table
+        do instead insert into a_table values (new.url, net.http_get(new.url)) returning a_table.url, a_table.id;
+    create table a_triggered_table (url text, id bigint);
+    create function calls_in_a_trigger() returns trigger language plpgsql as $$
+    begin
+        new.id := net.http_post(new.url);
+        return new;
+    end $$;
+    create trigger calls before insert on a_triggered_table for each row execute function calls_in_a_trigger();
+    create function bob_calls(url text) returns bigint language plpgsql security definer as $$
+    begin
+        return net.http_get(url);
+    end $$;
+    create function bob_calls_in_sql(url text) returns bigint language sql security definer as 'select net.http_get(url)';
+    create function carol_calls(url text) returns bigint language plpgsql security definer set search_path = public as $$
+    begin
+        return net.http_get(url);
+    end $$;
+    create function bob_calls_carol(url text) returns bigint language plpgsql security definer as $$
+    begin
+        return carol_calls(url);
+    end $$;
+    create function bob_reads_a_view() returns bigint language sql security definer as 'select id from a_view';
+    create function bob_fires_a_trigger(url text) returns bigint language sql security definer as
+        'insert into a_triggered_table (url) values (url) returning id';
+    alter function bob_calls owner to bob;
+    alter function bob_calls_in_sql owner to bob;
+    alter function bob_calls_carol owner to bob;
+    alter function bob_reads_a_view owner to bob;
+    alter function bob_fires_a_trigger owner to bob;
+    alter function carol_calls owner to carol;
+    grant all on all tables in schema public to public;
+    grant usage on sequence net.http_request_queue_id_seq to alice;
+"#;
+
+fn bench() -> (Bench, String) {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/called");
+    bench.client.batch_execute(&SETUP.replace("{url}", &url)).unwrap();
+    (bench, url)
+}
+
+/// Calls in every way, and fails the test unless each request is whose it must be.
+#[track_caller]
+fn assert_callers(bench: &mut Bench, url: &str) {
+    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    alice.batch_execute(&format!("prepare alices_call as select net.http_get('{url}')")).unwrap();
+    for plans in ["auto", "force_generic_plan"] {
+        alice.batch_execute(&format!("set plan_cache_mode = {plans}")).unwrap();
+        // Plans are kept, and used again.
+        for _ in 0..2 {
+            for (call, expected) in CALLS {
+                let id = ask(&mut alice, &call.replace("{url}", url));
+                bench.response(id);
+                let of = format!("select requested_by::regrole::text from net._http_response where id = {id}");
+                assert_eq!(bench.value::<String>(&of), *expected, "{call}");
+            }
+        }
+    }
+}
+
+#[test]
+fn is_who_called() {
+    let (mut bench, url) = bench();
+    assert_callers(&mut bench, &url);
+}
+
+#[test]
+fn is_who_called_functions_that_were_made_security_definer() {
+    let (mut bench, url) = bench();
+    bench.client.batch_execute(DEFINERS).unwrap();
+    assert_callers(&mut bench, &url);
+}
+
+/// A session that has plans from before goes on with new ones.
+#[test]
+fn is_who_called_before_and_after_the_change_in_one_session() {
+    let (mut bench, url) = bench();
+    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    let call = format!("select performs('{url}') + 0 * assigns('{url}')");
+    ask(&mut alice, &call);
+    bench.client.batch_execute(DEFINERS).unwrap();
+    ask(&mut alice, &call);
+    bench.client.batch_execute(&DEFINERS.replace("security definer", "security invoker")).unwrap();
+    let last = ask(&mut alice, &call);
+    bench.response(last);
+    bench.response(last + 1);
+    let others = "select count(*) from net._http_response where requested_by <> 'alice'::regrole";
+    assert_eq!(
+        (bench.value::<i64>(others), value::<i64>(&mut alice, "select count(*) from net._http_response")),
+        (0, 6)
+    );
+}
+
+/// Nobody can have another's request count as their own by what they leave behind before it.
+#[test]
+fn cannot_be_forged() {
+    let (mut bench, url) = bench();
+    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    for made in ["invoker", "definer"] {
+        bench.client.batch_execute(&DEFINERS.replace("security definer", &format!("security {made}"))).unwrap();
+        let id = ask(
+            &mut alice,
+            &format!(
+                "select bob_calls('{url}' || left(current_setting('pg_net.caller'), 0)) from current_setting('pg_net.caller')"
+            ),
+        );
+        bench.response(id);
+        let of = format!("select requested_by::regrole::text from net._http_response where id = {id}");
+        assert_eq!(bench.value::<String>(&of), "bob", "{made}");
+    }
+}
+
+/// The right to call is asked of the caller, and no more rights than that.
+#[test]
+fn needs_execute_on_the_function_and_on_no_other() {
+    let (mut bench, url) = bench();
+    bench.client.batch_execute(DEFINERS).unwrap();
+    bench
+        .client
+        .batch_execute(
+            "revoke all on all functions in schema net from public;
+             revoke all on all tables in schema net from public;
+             revoke all on all sequences in schema net from public;
+             grant execute on function net.http_get(text, jsonb, jsonb, integer) to alice",
+        )
+        .unwrap();
+    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    let id = ask(&mut alice, &format!("select net.http_get('{url}')"));
+    bench.response(id);
+    let of = format!("select requested_by::regrole::text from net._http_response where id = {id}");
+    assert_eq!(bench.value::<String>(&of), "alice");
+    for call in ["select net.http_post('{url}')", "select net.http_delete('{url}')", "select bob_calls('{url}')"] {
+        let (state, message) = crate::support::error_of(&mut alice, &call.replace("{url}", &url));
+        assert_eq!(state, "42501", "{call}: {message}");
+    }
+}

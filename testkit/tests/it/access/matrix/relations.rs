@@ -1,0 +1,99 @@
+//! What each table and sequence is expected to let each role do. One that the extension gets needs a line here.
+
+use super::roles::Expected;
+
+/// A relation and who may do what with it. What holds for it holds for each of its columns.
+pub(super) struct Relation {
+    pub(super) name: &'static str,
+    pub(super) may: &'static [(Action, Expected)],
+}
+
+/// What can be done with a relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Select,
+    Insert,
+    Update,
+    Delete,
+    Truncate,
+    Trigger,
+    References,
+    /// `nextval`
+    Usage,
+    /// `setval`
+    Set,
+}
+
+impl Action {
+    /// Each statement that does it.
+    pub(super) fn statements(self, relation: &str, columns: &[String]) -> Vec<String> {
+        let one = |statement: String| vec![statement];
+        match self {
+            Self::Select => {
+                let of_columns = columns.iter().map(|column| format!("select {column} from {relation}"));
+                of_columns.chain([format!("select from {relation}")]).collect()
+            }
+            Self::Update => columns.iter().map(|column| format!("update {relation} set {column} = default")).collect(),
+            Self::Insert => columns
+                .iter()
+                .map(|column| format!("insert into {relation} ({column}) overriding system value values (default)"))
+                .collect(),
+            Self::Delete => one(format!("delete from {relation}")),
+            Self::Truncate => one(format!("truncate {relation}")),
+            Self::Trigger => one(format!(
+                "create trigger planted before update on {relation}
+                     for each row execute function suppress_redundant_updates_trigger()"
+            )),
+            // A foreign key finds no unique column before the right is asked for.
+            Self::References => one(format!(
+                "do $$ begin if not has_table_privilege('{relation}', 'references') then
+                     raise insufficient_privilege; end if; end $$"
+            )),
+            Self::Usage => one(format!("select nextval('{relation}')")),
+            Self::Set => one(format!("select setval('{relation}', 1000)")),
+        }
+    }
+}
+
+use Action::{Delete, Insert, References, Select, Set, Trigger, Truncate, Update, Usage};
+
+//                          owner, superuser, alice, bob, heir of alice, noheir, reader, signaller
+const ALL: Expected = "     +      +          +      +    +              +       +       +";
+const OWNER: Expected = "   +      +          -      -    -              -       -       -";
+const READER: Expected = "  +      +          -      -    -              -       +       -";
+
+/// Everybody reads, under row-level security; see [`SEEN`].
+const SHARED: &[(Action, Expected)] = &[
+    (Select, ALL),
+    (Insert, OWNER),
+    (Update, OWNER),
+    (Delete, OWNER),
+    (Truncate, OWNER),
+    (Trigger, OWNER),
+    (References, OWNER),
+];
+
+const SEQUENCE: &[(Action, Expected)] = &[(Select, READER), (Usage, OWNER), (Set, OWNER)];
+
+pub(super) const RELATIONS: &[Relation] = &[
+    Relation { name: "net.http_request_queue", may: SHARED },
+    Relation { name: "net._http_response", may: SHARED },
+    Relation { name: "net.dead_letter", may: SHARED },
+    Relation { name: "net.http_request_queue_id_seq", may: SEQUENCE },
+    Relation { name: "net.http_request_queue_row_key_seq", may: SEQUENCE },
+];
+
+/// The tables whose rows belong to roles.
+pub(super) const OWNED_ROWS: &[&str] = &["net.http_request_queue", "net._http_response", "net.dead_letter"];
+
+/// Whose rows each role sees, of those of every role.
+pub(super) const SEEN: &[(&str, &str)] = &[
+    ("owner", "owner postgres alice bob heir noheir reader signaller"),
+    ("postgres", "owner postgres alice bob heir noheir reader signaller"),
+    ("alice", "alice"),
+    ("bob", "bob"),
+    ("heir", "alice heir"),
+    ("noheir", "noheir"),
+    ("reader", "owner postgres alice bob heir noheir reader signaller"),
+    ("signaller", "signaller"),
+];
