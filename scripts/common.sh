@@ -47,7 +47,7 @@ end_servers() {
         kill -$polite "$pid" 2>/dev/null || continue
         gone "$pid" 20 || kill -QUIT "$pid" 2>/dev/null || true
         gone "$pid" 50 || kill -KILL "$pid" 2>/dev/null || true
-    done < <(find "$scratch" \( -name postmaster.pid -o -name nginx.pid -o -name receiver.pid \) -size +0 2>/dev/null)
+    done < <(find "$scratch" \( -name postmaster.pid -o -name daemon.pid -o -name receiver.pid \) -size +0 2>/dev/null)
 }
 
 # Whether process $1 ends within $2 tenths of a second. One that ended but was not waited for has no working directory.

@@ -94,8 +94,8 @@ impl Client {
         }
     }
 
-    /// Reads the certificates anew, for the connections opened from now on.
-    pub(crate) fn reload_certificates(&self) {
+    /// Reads the files of the policy anew, for the connections opened from now on.
+    pub(crate) fn reload_files(&self) {
         self.renew(self.settings().policy.clone());
     }
 

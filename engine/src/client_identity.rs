@@ -1,9 +1,11 @@
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 
+use crate::files::unreadable;
 use crate::host_pattern::HostPattern;
 
 /// The certificate that we show to servers which ask for one, and to which of them.
@@ -17,14 +19,8 @@ pub struct ClientIdentity {
     pub hosts: Vec<HostPattern>,
 }
 
-/// What the files of a [`ClientIdentity`] hold.
-pub(crate) struct KeyPair {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
-}
-
 impl ClientIdentity {
-    pub(crate) fn read(&self) -> io::Result<KeyPair> {
+    pub(crate) fn read(&self) -> io::Result<CertifiedKey> {
         let chain = CertificateDer::pem_file_iter(&self.cert_file)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| unreadable(&self.cert_file, error))?;
@@ -32,11 +28,9 @@ impl ClientIdentity {
             return Err(unreadable(&self.cert_file, "no certificate in it"));
         }
         let key = PrivateKeyDer::from_pem_file(&self.key_file).map_err(|error| unreadable(&self.key_file, error))?;
-        Ok(KeyPair { chain, key })
+        CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider()).map_err(|error| {
+            let files = format!("{} and {}", self.cert_file.display(), self.key_file.display());
+            io::Error::other(format!("{files}: {error}"))
+        })
     }
-}
-
-/// Names the file; no byte of it.
-pub(crate) fn unreadable(path: &Path, error: impl std::fmt::Display) -> io::Error {
-    io::Error::other(format!("{}: {error}", path.display()))
 }

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use url::{Host, Position};
 
 use crate::connection::{Connection, Protocol};
@@ -15,15 +16,18 @@ use crate::no_proxy::NoProxy;
 use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::proxy::{Proxy, ProxyKind};
+use crate::proxy_login::Credentials;
 use crate::resolver::{Addresses, Resolver};
 use crate::target::Target;
 use crate::tls::{Offer, Tls};
-use crate::{socks, tcp, tunnel};
+use crate::{files, socks, tcp, tunnel};
 
 /// Opens connections the way a policy wants it: TCP, proxy, TLS, and the protocol that TLS agreed on.
 pub(crate) struct Connector {
     tls: Tls,
     proxy: Option<Proxy>,
+    /// For the proxy.
+    credentials: OnceCell<Option<Credentials>>,
     no_proxy: NoProxy,
     egress: Egress,
     user_agent: Option<HeaderValue>,
@@ -47,6 +51,7 @@ impl Connector {
         Self {
             tls: Tls::new(policy),
             proxy: policy.proxy.clone(),
+            credentials: OnceCell::new(),
             no_proxy: policy.no_proxy.clone(),
             egress: policy.egress,
             user_agent: policy.user_agent_field(),
@@ -95,6 +100,9 @@ impl Connector {
         resolver: &Resolver,
         progress: &Progress,
     ) -> Result<Connection, Failure> {
+        let read = || files::read(FailureKind::Proxy, proxy, Proxy::credentials);
+        let credentials = self.credentials.get_or_try_init(read).await?.as_ref();
+        let authorization = credentials.and_then(Credentials::authorization);
         // The proxy is asked for the name's first address; another would take another connection to it.
         let told = match proxy.kind {
             ProxyKind::Socks5 => match self.addresses(end, resolver, progress).await?[0] {
@@ -111,16 +119,16 @@ impl Connector {
         let protocol = match proxy.kind {
             ProxyKind::Socks5 | ProxyKind::Socks5h => {
                 let mut stream = stream;
-                socks::connect(&mut stream, &told, end.port, proxy.credentials()).await?;
+                socks::connect(&mut stream, &told, end.port, credentials).await?;
                 self.speak(end, stream).await?
             }
             ProxyKind::Http | ProxyKind::Https => {
                 let stream = self.to_http_proxy(proxy, stream).await.map_err(Failure::of_proxy)?;
                 if end.target.url().scheme() == "http" {
                     let protocol = Protocol::Http1(Http1::over(stream).await?);
-                    return Ok(Connection::forwarding(protocol, remote, proxy.authorization()));
+                    return Ok(Connection::forwarding(protocol, remote, authorization));
                 }
-                let fields = [("Proxy-Authorization", proxy.authorization()), ("User-Agent", self.user_agent.clone())];
+                let fields = [("Proxy-Authorization", authorization), ("User-Agent", self.user_agent.clone())];
                 let authority = &end.target.url()[Position::BeforeHost..Position::AfterHost];
                 let stream = tunnel::open(stream, &format!("{authority}:{}", end.port), &fields).await?;
                 self.speak(end, stream).await?

@@ -23,7 +23,7 @@ use crate::request::{Key, Request};
 pub(crate) enum Command {
     Submit(Vec<Request>),
     SetPolicy(Box<Policy>),
-    ReloadCertificates,
+    ReloadFiles,
     DropWaiting,
     Stop,
 }
@@ -78,7 +78,7 @@ impl Dispatcher {
                     self.queue.set_limits(limits(&policy));
                     self.client.set_policy(*policy);
                 }
-                Some(Command::ReloadCertificates) => self.client.reload_certificates(),
+                Some(Command::ReloadFiles) => self.client.reload_files(),
                 Some(Command::DropWaiting) => self.queue.clear(),
                 Some(Command::Stop) | None => return Poll::Ready(()),
             }

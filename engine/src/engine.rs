@@ -113,12 +113,12 @@ impl Engine {
         let _ = self.commands.send(Command::SetPolicy(Box::new(policy)));
     }
 
-    /// Reads the certificate files of the policy anew, for the connections that are opened from now on. Connections that
+    /// Reads the files that the policy names anew, for the connections that are opened from now on. Connections that
     /// wait for reuse are closed.
     ///
     /// [`set_policy`](Self::set_policy) does so only where it names other files.
-    pub fn reload_certificates(&self) {
-        let _ = self.commands.send(Command::ReloadCertificates);
+    pub fn reload_files(&self) {
+        let _ = self.commands.send(Command::ReloadFiles);
     }
 
     /// False once the thread has ended, which only a fault of the engine does.

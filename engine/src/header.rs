@@ -8,10 +8,9 @@ use http::header::{self, HeaderName, HeaderValue};
 pub const MAX_FIELDS: usize = 1000;
 
 /// Fields that belong to a connection or to the framing of a message (RFC 9110 §7.6.1), which are not the caller's to set.
-const OURS: [HeaderName; 10] = [
+const OURS: [HeaderName; 9] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
-    header::EXPECT,
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,

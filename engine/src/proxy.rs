@@ -1,12 +1,11 @@
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http::HeaderValue;
-use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use crate::host_pattern::parse_host;
+use crate::proxy_login::{Credentials, ProxyLogin};
 
 /// A proxy that requests go through.
 ///
@@ -18,7 +17,7 @@ pub struct Proxy {
     pub(crate) kind: ProxyKind,
     host: Host,
     pub(crate) port: u16,
-    credentials: Option<Credentials>,
+    login: ProxyLogin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +27,6 @@ pub(crate) enum ProxyKind {
     Socks5,
     /// The proxy resolves the names.
     Socks5h,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credentials {
-    pub(crate) user: Vec<u8>,
-    pub(crate) password: Vec<u8>,
 }
 
 /// Why a text is no [`Proxy`]. Does not hold the text, in which there may be a password.
@@ -65,11 +58,23 @@ impl Proxy {
         }
         // The URL standard leaves the hosts of schemes that it does not know unparsed.
         let host = url.host_str().and_then(parse_host).ok_or(ProxyError("no valid host"))?;
-        let credentials = Credentials::of(&url);
-        if let (ProxyKind::Socks5 | ProxyKind::Socks5h, Some(credentials)) = (kind, &credentials) {
-            credentials.check_for_socks()?;
+        let login = ProxyLogin::of(&url);
+        if let ProxyLogin::As(credentials) = &login {
+            kind.check(credentials)?;
         }
-        Ok(Self { kind, host, port: url.port().unwrap_or(default_port), credentials })
+        Ok(Self { kind, host, port: url.port().unwrap_or(default_port), login })
+    }
+
+    /// Has user name and password read from a file: its first line, `user:password`, as they are. It is read when the
+    /// first connection needs it.
+    #[must_use]
+    pub fn with_credentials_file(self, path: PathBuf) -> Self {
+        Self { login: ProxyLogin::Of(path), ..self }
+    }
+
+    /// Whether user name and password came with the URL.
+    pub fn has_credentials(&self) -> bool {
+        matches!(self.login, ProxyLogin::As(_))
     }
 
     pub(crate) fn host(&self) -> Host<&str> {
@@ -80,34 +85,28 @@ impl Proxy {
         }
     }
 
-    pub(crate) fn credentials(&self) -> Option<&Credentials> {
-        self.credentials.as_ref()
-    }
-
-    /// `Proxy-Authorization` (RFC 9110 §11.7.2).
-    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
-        let Credentials { user, password } = self.credentials.as_ref()?;
-        let encoded = BASE64_STANDARD.encode([user, &b":"[..], password].concat());
-        let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+    /// What to log in with, if with anything.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or holds no such thing.
+    pub(crate) fn credentials(&self) -> io::Result<Option<Credentials>> {
+        let credentials = self.login.credentials()?;
+        if let Some(credentials) = &credentials {
+            self.kind.check(credentials).map_err(io::Error::other)?;
+        }
+        Ok(credentials)
     }
 }
 
-impl Credentials {
-    fn of(url: &Url) -> Option<Self> {
-        if url.username().is_empty() && url.password().is_none() {
-            return None;
-        }
-        let decode = |text| percent_decode_str(text).collect();
-        Some(Self { user: decode(url.username()), password: decode(url.password().unwrap_or_default()) })
-    }
-
-    /// Each has to fit into its length of one byte, and neither may be empty (RFC 1929 §2).
-    fn check_for_socks(&self) -> Result<(), ProxyError> {
-        match [&self.user, &self.password].iter().all(|text| (1..=255).contains(&text.len())) {
-            true => Ok(()),
-            false => Err(ProxyError("SOCKS needs a user name and a password of 1 to 255 bytes each")),
+impl ProxyKind {
+    /// Whether it can be logged in to with these.
+    fn check(self, credentials: &Credentials) -> Result<(), ProxyError> {
+        match self {
+            Self::Socks5 | Self::Socks5h if !credentials.fit_socks() => {
+                Err(ProxyError("SOCKS needs a user name and a password of 1 to 255 bytes each"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -146,10 +145,11 @@ mod tests {
         ] {
             let proxy = Proxy::parse(text).unwrap();
             assert_eq!((proxy.kind, proxy.host.to_string().as_str(), proxy.port), (kind, host, port));
-            assert_eq!(proxy.authorization(), None);
+            assert!(!proxy.has_credentials());
         }
         let proxy = Proxy::parse("http://us%40er:p%C3%A4ss@proxy").unwrap();
-        assert_eq!(proxy.authorization().unwrap(), "Basic dXNAZXI6cMOkc3M=");
+        let credentials = proxy.credentials().unwrap().unwrap();
+        assert_eq!(credentials.authorization().unwrap(), "Basic dXNAZXI6cMOkc3M=");
     }
 
     #[test]

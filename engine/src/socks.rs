@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use url::Host;
 
 use crate::failure::Failure;
-use crate::proxy::Credentials;
+use crate::proxy_login::Credentials;
 
 const VERSION: u8 = 5;
 /// Of the negotiation of user name and password.
@@ -66,7 +66,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Credentials { user, password } = credentials;
-    // That each length fits into a byte was seen to when they were parsed.
+    // That each length fits into a byte was seen to before they came here.
     let message = [&[AUTHENTICATION_VERSION, user.len() as u8], &user[..], &[password.len() as u8], password].concat();
     stream.write_all(&message).await.map_err(Failure::proxy)?;
     match read(stream).await? {

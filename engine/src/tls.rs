@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
-use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
 use crate::classify;
-use crate::client_identity::{ClientIdentity, KeyPair, unreadable};
+use crate::client_identity::ClientIdentity;
 use crate::failure::{Failure, FailureKind};
+use crate::files::{self, unreadable};
 use crate::host_pattern::HostPattern;
 use crate::policy::Policy;
 use crate::unverified::Unverified;
@@ -95,12 +96,8 @@ impl Tls {
         };
         let mut config = match &self.options.identity {
             Some(identity) if variant.shows_identity => {
-                let KeyPair { chain, key } =
-                    read(FailureKind::ClientCertificate, identity, ClientIdentity::read).await?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| {
-                    let files = format!("{} and {}", identity.cert_file.display(), identity.key_file.display());
-                    Failure::new(FailureKind::ClientCertificate).with_detail(format!("{files}: {error}"))
-                })?
+                let key = files::read(FailureKind::ClientCertificate, identity, ClientIdentity::read).await?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
             }
             _ => builder.with_no_client_auth(),
         };
@@ -114,7 +111,9 @@ impl Tls {
 
     async fn roots(&self) -> Result<&RootCertStore, Failure> {
         let ca_file = &self.options.ca_file;
-        self.roots.get_or_try_init(|| read(FailureKind::Certificate, ca_file, |path| read_roots(path.as_deref()))).await
+        self.roots
+            .get_or_try_init(|| files::read(FailureKind::Certificate, ca_file, |path| read_roots(path.as_deref())))
+            .await
     }
 }
 
@@ -143,17 +142,6 @@ impl Variant {
     }
 }
 
-/// Reads files away from the thread that serves everyone: parsing the system's bundle takes tens of milliseconds.
-async fn read<O, T>(kind: FailureKind, of: &O, reader: fn(&O) -> io::Result<T>) -> Result<T, Failure>
-where
-    O: Clone + Send + 'static,
-    T: Send + 'static,
-{
-    let of = of.clone();
-    let read = spawn_blocking(move || reader(&of)).await.unwrap_or_else(|error| Err(io::Error::other(error)));
-    read.map_err(|error| Failure::new(kind).with_detail(error))
-}
-
 /// The system's trust roots (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name), and those in `ca_file`.
 fn read_roots(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
@@ -161,13 +149,23 @@ fn read_roots(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
     // A system's bundle may hold certificates that are of no use here: any number of the others will do.
     roots.add_parsable_certificates(native.certs);
     if let Some(path) = ca_file {
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(path, error))? {
-            let certificate = certificate.map_err(|error| unreadable(path, error))?;
-            roots.add(certificate).map_err(|error| unreadable(path, error))?;
-        }
+        roots.extend(read_authorities(path)?.roots);
     }
     if roots.is_empty() {
         return Err(io::Error::other("no trusted root certificates were found"));
     }
     Ok(roots)
+}
+
+/// The authorities in a PEM file.
+pub(crate) fn read_authorities(path: &Path) -> io::Result<RootCertStore> {
+    let mut authorities = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(path, error))? {
+        let certificate = certificate.map_err(|error| unreadable(path, error))?;
+        authorities.add(certificate).map_err(|error| unreadable(path, error))?;
+    }
+    if authorities.is_empty() {
+        return Err(unreadable(path, "no certificate in it"));
+    }
+    Ok(authorities)
 }

@@ -134,6 +134,11 @@ impl<T> Window<T> {
         self.claimed.get(&key).map(|claimed| &claimed.tag)
     }
 
+    /// What was remembered of a claimed row that `wanted` admits.
+    pub fn find(&self, wanted: impl Fn(&T) -> bool) -> Option<&T> {
+        self.claimed.values().map(|claimed| &claimed.tag).find(|tag| wanted(tag))
+    }
+
     /// Ends a claim: the outcome is recorded, or the row is gone.
     pub fn finish(&mut self, key: Key) -> Option<T> {
         let Claimed { origin, tag } = self.claimed.remove(&key)?;

@@ -2,9 +2,11 @@
 
 mod await_response;
 pub(crate) mod caller;
+mod cancel;
 mod check;
 mod control;
 mod encode;
 mod enqueue;
+mod forms;
 mod request;
 mod retry;

@@ -4,6 +4,7 @@ pub(crate) mod array;
 pub(crate) mod call;
 pub(crate) mod cancel;
 pub(crate) mod clock;
+pub(crate) mod composite;
 mod error;
 pub(crate) mod expression;
 pub(crate) mod jsonb;

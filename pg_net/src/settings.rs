@@ -1,5 +1,9 @@
 //! The settings, and why each may be changed where it may.
 
+mod check;
+mod proxy;
+mod tls;
+
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::time::Duration;
 
@@ -25,7 +29,7 @@ static MAX_RESPONSE_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
 static RETRY_BASE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RETRY_CAP: GucSetting<i32> = GucSetting::<i32>::new(10 * 60 * 1000);
 static RETRY_AFTER_MAX: GucSetting<i32> = GucSetting::<i32>::new(60 * 60 * 1000);
-static TLS_CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static ACCEPT_ENCODING: GucSetting<bool> = GucSetting::<bool>::new(true);
 
 /// Makes the settings known. Called once, while the library is preloaded.
 pub(crate) fn define() {
@@ -111,15 +115,17 @@ pub(crate) fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_BYTE,
     );
-    define_retry_settings();
-    GucRegistry::define_string_guc(
-        c"pg_net.tls_ca_file",
-        c"PEM file of certificate authorities that are trusted besides the system's.",
-        c"Read again when the configuration is reloaded.",
-        &TLS_CA_FILE,
+    GucRegistry::define_bool_guc(
+        c"pg_net.accept_encoding",
+        c"Whether compressed replies are asked for, and decompressed.",
+        c"",
+        &ACCEPT_ENCODING,
         GucContext::Sighup,
         GucFlags::default(),
     );
+    define_retry_settings();
+    tls::define();
+    proxy::define();
 }
 
 fn define_retry_settings() {
@@ -176,9 +182,9 @@ pub(crate) fn username() -> Option<String> {
     text(&USERNAME)
 }
 
-/// The engine's limits.
+/// What the engine works under.
 pub(crate) fn policy() -> engine::Policy {
-    engine::Policy {
+    let mut policy = engine::Policy {
         max_in_flight: MAX_IN_FLIGHT.get() as usize,
         max_in_flight_per_origin: MAX_IN_FLIGHT_PER_ORIGIN.get() as usize,
         max_response_bytes: MAX_RESPONSE_BYTES.get() as usize,
@@ -187,10 +193,13 @@ pub(crate) fn policy() -> engine::Policy {
             cap: milliseconds(&RETRY_CAP),
             retry_after_max: milliseconds(&RETRY_AFTER_MAX),
         },
-        ca_file: text(&TLS_CA_FILE).map(Into::into),
+        accept_encoding: ACCEPT_ENCODING.get(),
         user_agent: format!("pg_net/{}", crate::VERSION),
         ..engine::Policy::default()
-    }
+    };
+    tls::apply(&mut policy);
+    proxy::apply(&mut policy);
+    policy
 }
 
 /// A setting with `UNIT_MS`, whose least value is not negative.

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use pgrx::pg_sys;
 
+pub(crate) mod cancels;
 mod closed;
 mod condition;
 mod first;
 mod memory;
 mod notes;
 mod per_process;
+pub(crate) mod questions;
 mod slot;
 pub(crate) mod waiters;
 

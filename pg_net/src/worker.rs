@@ -11,7 +11,7 @@ use pgrx::{pg_guard, pg_sys};
 use crate::pg::transaction::{report_idle, report_statistics};
 use crate::pg::{cancel, latch, server};
 use crate::settings;
-use crate::shared::{self, waiters};
+use crate::shared::{self, questions, waiters};
 
 mod backoff;
 mod claim;
@@ -24,6 +24,7 @@ mod sender;
 mod start;
 mod store;
 mod tables;
+mod withheld;
 
 use claim::Claim;
 use expire::Expire;
@@ -68,6 +69,16 @@ pub(crate) extern "C-unwind" fn pg_net_worker(_argument: pg_sys::Datum) {
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
     shared::get().leave(pid.value() as i32);
+    questions::rouse(server::my_database());
+}
+
+/// The policy that the settings describe. Says which of the files that they name cannot be used.
+fn checked_policy() -> engine::Policy {
+    let policy = settings::policy();
+    for unusable in policy.unusable_files() {
+        pgrx::warning!("pg_net: {unusable}; requests that need this file will fail");
+    }
+    policy
 }
 
 /// The connected worker.
@@ -86,7 +97,7 @@ impl Worker {
         waiters::tell_all(server::my_database());
         Self {
             tables: Tables::new(),
-            sender: Sender::new(settings::policy()),
+            sender: Sender::new(checked_policy()),
             claim: Claim::new(),
             record: Record::new(),
             expire: Expire::new(),
@@ -117,8 +128,9 @@ impl Worker {
 
     fn reload(&mut self) {
         start::reload_configuration();
-        self.sender.set_policy(settings::policy());
-        self.claim.set_policy(&settings::policy());
+        let policy = checked_policy();
+        self.claim.set_policy(&policy);
+        self.sender.set_policy(policy);
         self.record.reload();
         self.expire.reload();
     }
@@ -145,6 +157,7 @@ impl Worker {
         if recorded {
             self.expire.after_record(now);
         }
+        self.claim.answer();
         let claimed = self.claim.work(now, recorded, &mut self.tables, &mut self.record, &self.sender);
         let expired = self.expire.work(now, &mut self.tables);
         recorded || claimed || expired
@@ -168,6 +181,7 @@ impl Worker {
         loop {
             sender.drain(&mut record);
             record.work(Instant::now(), &mut tables, &mut claim);
+            claim.answer();
             let left = end.saturating_duration_since(Instant::now());
             if sender.under_way() == 0 || left.is_zero() {
                 break;

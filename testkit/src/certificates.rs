@@ -1,33 +1,107 @@
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+//! Certificates for servers and clients, good ones and bad ones.
 
-/// A private certificate authority for `localhost` and `127.0.0.1`.
+use std::path::PathBuf;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
+
+use crate::scratch::Scratch;
+
+/// A private certificate authority.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
+    scratch: Scratch,
+}
+
+/// A certificate and its private key, as files.
+pub struct Identity {
+    scratch: Scratch,
 }
 
 impl Authority {
     /// A new one, which nobody trusts yet.
     #[expect(clippy::new_without_default, reason = "every authority is another one")]
     pub fn new() -> Self {
+        let scratch = Scratch::new("authority");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.distinguished_name.push(DnType::CommonName, "pg_net test authority");
+        // A name of its own, or it could be taken for another one.
+        params.distinguished_name.push(DnType::CommonName, scratch.path().to_str().expect("a path in UTF-8"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key");
-        Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a certificate") }
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
+        scratch.file("authority.pem", &issuer.pem());
+        Self { issuer, scratch }
     }
 
-    /// Its own certificate, for those who are to trust it, in PEM.
-    pub fn certificate(&self) -> String {
-        self.issuer.pem()
+    /// Its own certificate, for those who are to trust it.
+    pub fn file(&self) -> PathBuf {
+        self.scratch.path().join("authority.pem")
     }
 
-    /// A certificate that it signed, and its key, in PEM.
-    pub(crate) fn issue(&self) -> (String, String) {
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let params = CertificateParams::new(names).expect("valid names");
+    /// A certificate for a host name or an address, or for somebody.
+    pub fn certify(&self, name: &str) -> Identity {
+        self.sign(params(name))
+    }
+
+    /// A certificate for `localhost`, `127.0.0.1` and `::1`.
+    pub fn certify_this_host(&self) -> Identity {
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        self.sign(CertificateParams::new(names).expect("valid names"))
+    }
+
+    /// A certificate that was good once.
+    pub fn certify_until_2001(&self, name: &str) -> Identity {
+        let mut params = params(name);
+        params.not_after = date_time_ymd(2001, 1, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a signed certificate");
-        (certificate.pem(), key.serialize_pem())
+        Identity::of(&certificate.pem(), &key)
     }
+}
+
+impl Identity {
+    /// A certificate that is signed with its own key.
+    pub fn self_signed(name: &str) -> Self {
+        let mut params = params(name);
+        params.distinguished_name.push(DnType::CommonName, "nobody's certificate but its own");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self::of(&certificate.pem(), &key)
+    }
+
+    fn of(certificate: &str, key: &KeyPair) -> Self {
+        let scratch = Scratch::new("identity");
+        let key = key.serialize_pem();
+        scratch.file("certificate.pem", certificate);
+        scratch.file("key.pem", &key);
+        scratch.file("both.pem", &format!("{certificate}{key}"));
+        Self { scratch }
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.scratch.path().join("certificate.pem")
+    }
+
+    /// Its private key.
+    pub fn key(&self) -> PathBuf {
+        self.scratch.path().join("key.pem")
+    }
+
+    /// Both in one file.
+    pub fn both(&self) -> PathBuf {
+        self.scratch.path().join("both.pem")
+    }
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a valid name");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
 }

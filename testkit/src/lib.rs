@@ -1,25 +1,35 @@
-//! What the tests of pg_net stand on: real Postgres servers, an HTTP server that misbehaves on request, and nginx.
+//! What the tests of pg_net stand on: real Postgres servers, an HTTP server that misbehaves on request, and servers and
+//! proxies that others wrote.
 //!
 //! Everything listens on loopback, on free ports, and lives in a directory of its own that goes when the value is dropped.
 
 #![forbid(unsafe_code)]
 
 mod account;
+mod apache;
 mod certificates;
 mod cluster;
+mod daemon;
+mod haproxy;
 mod nginx;
 mod ports;
 mod process;
 mod receiver;
 mod response;
 mod scratch;
+mod socks;
+mod squid;
 mod wait;
 
-pub use certificates::Authority;
+pub use apache::{Apache, ApacheRequest};
+pub use certificates::{Authority, Identity};
 pub use cluster::{Builder, Cluster, Shutdown, program};
+pub use haproxy::{HaProxy, HaProxyRequest};
 pub use nginx::{Nginx, NginxRequest};
 pub use ports::RefusedPort;
 pub use process::{children, is_running, kill};
 pub use receiver::{Gate, Observer, Receiver, Request};
 pub use response::{Response, response, responses};
+pub use socks::Socks;
+pub use squid::Squid;
 pub use wait::{PATIENCE, wait_until};

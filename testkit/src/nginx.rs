@@ -1,28 +1,20 @@
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::scratch::Scratch;
-use crate::{Authority, PATIENCE, account, ports, process, wait_until};
-
-/// Another process can take a port between our look and nginx's bind.
-const ATTEMPTS: u32 = 5;
+use crate::daemon::{Daemon, LOG};
+use crate::{Authority, Identity, PATIENCE, account, wait_until};
 
 /// Debian's nginx with a configuration of its own: HTTP/1.1 on one port, TLS with HTTP/2 on another.
 ///
 /// `/status/<code>` answers with that status, `/gzip` with a compressed body, `/repeat-headers` with a header that comes
 /// twice, all else with 200 and `ok`.
 pub struct Nginx {
-    master: Child,
+    daemon: Daemon,
     port: u16,
     tls_port: u16,
-    authority: Authority,
-    scratch: Scratch,
+    authority: Option<Authority>,
 }
 
 /// A line of its access log.
@@ -39,67 +31,43 @@ pub struct NginxRequest {
 }
 
 impl Nginx {
-    /// Starts one.
+    /// Starts one with a certificate of an authority of its own.
     pub fn start() -> Self {
-        let started = (0..ATTEMPTS).find_map(|_| {
-            let (port, tls_port) = (ports::free(), ports::free());
-            Self::try_start(port, tls_port, &configuration(port, tls_port))
+        let authority = Authority::new();
+        let identity = authority.certify_this_host();
+        let (daemon, [port, tls_port]) = Daemon::start("nginx", |scratch, [port, tls_port]| {
+            scratch.directory("html");
+            scratch.file("html/gzip", &"well compressed, ".repeat(200));
+            let listen = format!(
+                "listen 127.0.0.1:{port} backlog=4096;
+                 listen 127.0.0.1:{tls_port} ssl http2;
+                 listen 127.0.0.2:{tls_port} ssl http2;
+                 listen [::1]:{port};
+                 listen [::1]:{tls_port} ssl http2;
+                 {}",
+                certificate(&identity)
+            );
+            command(scratch.path(), scratch.file("nginx.conf", &configuration(&listen, "")))
         });
-        started.expect("two free ports for nginx")
+        Self { daemon, port, tls_port, authority: Some(authority) }
+    }
+
+    /// Starts one that shows this certificate, with further directives for its one `server`.
+    pub fn start_showing(identity: &Identity, directives: &str) -> Self {
+        let (daemon, [port, tls_port]) = Daemon::start("nginx", |scratch, [port, tls_port]| {
+            let listen =
+                format!("listen 127.0.0.1:{port}; listen 127.0.0.1:{tls_port} ssl http2; {}", certificate(identity));
+            command(scratch.path(), scratch.file("nginx.conf", &configuration(&listen, directives)))
+        });
+        Self { daemon, port, tls_port, authority: None }
     }
 
     /// Starts one for measuring: a process a core, as Debian has it, no log and no TLS; these locations beside `/`.
     pub fn start_quiet(locations: &str) -> Self {
-        let started = (0..ATTEMPTS).find_map(|_| {
-            let port = ports::free();
-            Self::try_start(port, port, &quiet_configuration(port, locations))
+        let (daemon, [port]) = Daemon::start("nginx", |scratch, [port]| {
+            command(scratch.path(), scratch.file("nginx.conf", &quiet_configuration(port, locations)))
         });
-        started.expect("a free port for nginx")
-    }
-
-    /// Nothing when a port was lost to another process.
-    fn try_start(port: u16, tls_port: u16, configuration: &str) -> Option<Self> {
-        let scratch = Scratch::new("nginx");
-        let authority = Authority::new();
-        let (certificate, key) = authority.issue();
-        scratch.file("certificate.pem", &certificate);
-        scratch.file("key.pem", &key);
-        scratch.file("authority.pem", &authority.certificate());
-        scratch.directory("html");
-        let text = "well compressed, ".repeat(200);
-        scratch.file("html/gzip", &text);
-        let config = scratch.file("nginx.conf", configuration);
-        let log = File::create(scratch.path().join("error.log")).expect("create the log");
-
-        let master = account::command("/usr/sbin/nginx")
-            .args(["-e", "stderr", "-p"])
-            .arg(scratch.path())
-            .arg("-c")
-            .arg(config)
-            .current_dir(scratch.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .expect("start nginx");
-        let mut nginx = Self { master, port, tls_port, authority, scratch };
-        let ready =
-            wait_until("nginx to listen", PATIENCE, || match nginx.master.try_wait().expect("look after nginx") {
-                Some(_) => Some(false),
-                None => nginx.listens().then_some(true),
-            });
-        if ready {
-            return Some(nginx);
-        }
-        let log = fs::read_to_string(nginx.scratch.path().join("error.log")).unwrap_or_default();
-        assert!(log.contains("Address already in use"), "nginx did not start:\n{log}");
-        None
-    }
-
-    /// Whether the server that answers is ours: it has written its pid file, and takes connections.
-    fn listens(&self) -> bool {
-        self.scratch.path().join("nginx.pid").exists() && TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
+        Self { daemon, port, tls_port: port, authority: None }
     }
 
     /// A URL, in plain HTTP/1.1.
@@ -107,26 +75,19 @@ impl Nginx {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// A URL on `localhost`, with TLS; HTTP/2 to those who offer it. It listens on 127.0.0.2 too, with the same certificate.
+    /// A URL on `localhost`, with TLS; HTTP/2 to those who offer it.
     pub fn tls_url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.tls_port)
     }
 
-    /// The authority that signed its certificate.
-    pub fn authority(&self) -> &Authority {
-        &self.authority
-    }
-
-    /// The authority's certificate as a file.
+    /// The certificate of its own authority.
     pub fn authority_file(&self) -> PathBuf {
-        self.scratch.path().join("authority.pem")
+        self.authority.as_ref().expect("an nginx with an authority of its own").file()
     }
 
     /// The requests that it answered so far, in order.
     pub fn requests(&self) -> Vec<NginxRequest> {
-        let log = fs::read_to_string(self.scratch.path().join("access.log")).unwrap_or_default();
-        // The last line may be half written.
-        log.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(parse).collect()
+        self.daemon.lines("access.log").iter().map(|line| parse(line)).collect()
     }
 
     /// Waits until it answered so many requests, and returns all that it did.
@@ -139,11 +100,15 @@ impl Nginx {
     }
 }
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        process::signal(self.master.id().cast_signed(), Signal::TERM);
-        let _ = self.master.wait();
-    }
+fn command(directory: &Path, configuration: PathBuf) -> Command {
+    let mut command = account::command("/usr/sbin/nginx");
+    command.args(["-e", LOG, "-p"]).arg(directory).arg("-c").arg(configuration);
+    command
+}
+
+fn certificate(identity: &Identity) -> String {
+    let (certificate, key) = (identity.certificate(), identity.key());
+    format!("ssl_certificate {}; ssl_certificate_key {};", certificate.display(), key.display())
 }
 
 fn parse(line: &str) -> NginxRequest {
@@ -160,7 +125,7 @@ fn parse(line: &str) -> NginxRequest {
     }
 }
 
-fn configuration(port: u16, tls_port: u16) -> String {
+fn configuration(listen: &str, directives: &str) -> String {
     let fields = ["request_method", "request_uri", "status", "server_protocol", "http_user_agent", "request_body"];
     let fields = fields.iter().chain(&["connection"]).map(|name| format!("\"{name}\":\"${name}\""));
     let format = fields.collect::<Vec<_>>().join(",");
@@ -180,11 +145,8 @@ http {{
     keepalive_requests 1000000;
     default_type text/plain;
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        listen 127.0.0.1:{tls_port} ssl http2;
-        listen 127.0.0.2:{tls_port} ssl http2;
-        ssl_certificate certificate.pem;
-        ssl_certificate_key key.pem;
+        {listen}
+        {directives}
         root html;
         location / {{ return 200 'ok'; }}
         location ~ ^/status/201$ {{ return 201 'created'; }}

@@ -32,3 +32,22 @@ pub fn children(parent: i32) -> Vec<i32> {
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|&pid| state_and_parent(pid).is_some_and(|(_, of)| of == parent)).collect()
 }
+
+/// Whether a process itself listens on all of these ports, in IPv4.
+pub(crate) fn listens_on(pid: i32, ports: &[u16]) -> bool {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let sockets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).collect::<Vec<_>>();
+    let table = fs::read_to_string("/proc/net/tcp").expect("read the table of sockets");
+    ports.iter().all(|&port| {
+        table.lines().any(|line| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (local, state, inode) = (fields.next(), fields.nth(1), fields.nth(5));
+            local.is_some_and(|address| address.ends_with(&format!(":{port:04X}")))
+                && state == Some(LISTEN)
+                && inode.is_some_and(|inode| sockets.contains(&format!("socket:[{inode}]").into()))
+        })
+    })
+}
+
+/// The state of a listening socket in /proc/net/tcp.
+const LISTEN: &str = "0A";

@@ -76,7 +76,7 @@ fn certificates_are_read_anew_when_the_host_says_so() {
     host.engine.set_policy(policy);
     assert_eq!(text(&host.get(&url(&server, "localhost"))), "1", "what was read stays, and so does the connection");
     assert_eq!(server.connections(), 2, "that of the first attempt, and the one that is used since");
-    host.engine.reload_certificates();
+    host.engine.reload_files();
     let failure = host.carry_out(get(&url(&server, "localhost"))).result.unwrap_err();
     assert_eq!(failure.kind(), &FailureKind::ClientCertificate);
 }

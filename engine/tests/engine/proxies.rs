@@ -1,4 +1,6 @@
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::{fs, process};
 
 use engine::{Failure, FailureKind, NoProxy, Policy, Proxy};
 
@@ -183,4 +185,25 @@ fn the_users_own_word_to_the_proxy_counts() {
     host.carry_out(own).result.unwrap();
     let log = proxy.log().concat().to_lowercase();
     assert!(log.contains("bearer mine") && !log.contains("basic"), "{log}");
+}
+
+#[test]
+fn credentials_come_from_a_file_and_are_read_anew_when_the_host_says_so() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("proxy-login-{}", process::id()));
+    fs::write(&file, "us@er:hunter2\n").unwrap();
+    let proxy = ProxyServer::start(Manner { credentials: Some(FIELD), ..Manner::default() });
+    let plain = Proxy::parse(&format!("http://{}", proxy.address)).unwrap();
+    let policy = Policy { proxy: Some(plain.with_credentials_file(file.clone())), ..Policy::default() };
+    let host = Host::new(policy.clone());
+    assert_eq!(policy.unusable_files(), Vec::<String>::new());
+    assert_eq!(text(&host.get("http://server.example/")), "forwarded");
+
+    fs::remove_file(&file).unwrap();
+    host.engine.reload_files();
+    let failure = host.carry_out(get("http://server.example/")).result.unwrap_err();
+    assert_eq!(failure.to_string(), "proxy handshake error");
+    let named = format!("{}: No such file", file.display());
+    assert!(failure.detail().unwrap().starts_with(&named), "{failure:?}");
+    let [unusable] = &policy.unusable_files()[..] else { panic!("one file") };
+    assert!(unusable.starts_with(&named), "{unusable}");
 }

@@ -44,7 +44,6 @@ fn framing_is_ours() {
         "Content-Length",
         "Transfer-Encoding",
         "Connection",
-        "Expect",
         "TE",
         "Trailer",
         "Upgrade",
@@ -61,6 +60,22 @@ fn framing_is_ours() {
     let received = received(|server| request(1, "POST", &server.url("/"), &[], "four"));
     assert_eq!((received.field("content-length"), received.field("transfer-encoding")), (Some("4"), None));
     assert_eq!(received.body, b"four");
+}
+
+/// A server that is asked to says `100 Continue` first, which is passed over.
+#[test]
+fn an_expectation_goes_with_a_body_only() {
+    let server = Server::start(|connection| {
+        connection.receive();
+        connection.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    });
+    for (body, sent) in [("body", Some("100-continue")), ("", None)] {
+        let put = request(1, "PUT", &server.url("/"), &[("Expect", "100-continue")], body);
+        assert_eq!(carry_out(put).unwrap().status, 201);
+        let requests = server.requests();
+        let received = requests.last().unwrap();
+        assert_eq!((received.field("expect"), received.body.as_slice()), (sent, body.as_bytes()));
+    }
 }
 
 #[test]

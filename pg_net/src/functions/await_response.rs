@@ -1,14 +1,16 @@
 //! Waiting for responses: the session sleeps until something happens to the request that it waits for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::enqueue;
 use crate::pg::call::{Call, sql_function};
 use crate::pg::look::look;
 use crate::pg::plan::{Access, Plan, Rows, Session};
-use crate::pg::{SqlError, array, server, wait};
+use crate::pg::{SqlError, array, role, server, wait};
+use crate::shared::questions::{self, Question};
 use crate::shared::waiters::Wait;
 
 sql_function!(await_response, pg_finfo_await_response, wait_for_one);
@@ -124,7 +126,7 @@ fn wait(ids: &[i64], until: Option<Instant>) -> Result<Option<pg_sys::Datum>, Tr
         if let Some(first) = first {
             waiting.expect(first);
         }
-        let (results, open) = look(|session| results(session, ids))?;
+        let (results, open) = survey(ids)?;
         if open.is_empty() || time_is_up {
             return Ok(results);
         }
@@ -139,7 +141,8 @@ fn sleep_through(waiting: &Wait, expected: Option<i64>, open: &[i64], until: Opt
     for (place, &id) in open.iter().enumerate() {
         if place > 0 || expected != Some(id) {
             waiting.expect(id);
-            if !look(|session| is_open(session, id))? {
+            let is_answered = |session: &Session| PLANS.with(|plans| run(session, &plans.answered, &[id]).count() > 0);
+            if look(is_answered) || survey(&[id])?.1.is_empty() {
                 continue;
             }
         }
@@ -150,49 +153,53 @@ fn sleep_through(waiting: &Wait, expected: Option<i64>, open: &[i64], until: Opt
     Ok(true)
 }
 
-/// The results of the requests, an array in their order, and those that have no response yet.
-fn results(session: &Session, ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
-    PLANS.with(|plans| {
-        let rows = run(session, &plans.results, ids);
-        let row = rows.row::<2>(0);
-        let mut seen = HashSet::new();
-        let open: Vec<i64> = row.int8s(1).into_iter().filter(|&id| seen.insert(id)).collect();
-        if !open.is_empty() {
-            check_queued(session, plans, &open)?;
-        }
-        Ok((row.transfer_array(0), open))
-    })
-}
-
-/// Whether a request has no response yet.
-fn is_open(session: &Session, id: i64) -> Result<bool, Trouble> {
-    PLANS.with(|plans| {
-        let is_open = run(session, &plans.answered, &[id]).count() == 0;
-        if is_open {
-            check_queued(session, plans, &[id])?;
-        }
-        Ok(is_open)
-    })
-}
-
-/// Whether requests without a response will have one: they stand in the queue, and are to be sent.
-fn check_queued(session: &Session, plans: &Plans, ids: &[i64]) -> Result<(), Trouble> {
-    let rows = run(session, &plans.queued, ids);
-    let mut makers = HashMap::new();
-    for row in 0..rows.count() {
-        let row = rows.row::<2>(row);
-        if let (Some(id), Some(maker)) = (row.int8(0), row.transaction(1)) {
-            makers.insert(id, maker);
+/// The results of requests, an array in their order; and those that will have a response and have none yet.
+fn survey(ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
+    let mut lost = None;
+    loop {
+        let (results, open, missing) = look(|session| PLANS.with(|plans| read(session, plans, ids)))?;
+        let gone = missing.into_iter().find(|&id| !is_under_way(id));
+        match gone {
+            None => return Ok((results, open)),
+            // It may have got its response between the look and the question: only a second look tells.
+            Some(id) if lost != Some(id) => lost = Some(id),
+            Some(id) => return Err(Trouble::Nowhere(id)),
         }
     }
-    for id in ids {
-        match makers.get(id) {
-            None => return Err(Trouble::Nowhere(*id)),
-            Some(maker) if server::is_my_transaction(*maker) => return Err(Trouble::Uncommitted(*id)),
-            Some(_) => {}
+}
+
+/// What the tables tell of requests: the results, those without a response, and those of them that are not in the queue.
+type Reading = (Option<pg_sys::Datum>, Vec<i64>, Vec<i64>);
+
+fn read(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading, Trouble> {
+    let rows = run(session, &plans.results, ids);
+    let row = rows.row::<2>(0);
+    let mut seen = HashSet::new();
+    let open: Vec<i64> = row.int8s(1).into_iter().filter(|&id| seen.insert(id)).collect();
+    let mut queued = HashSet::new();
+    if !open.is_empty() {
+        let rows = run(session, &plans.queued, &open);
+        for row in 0..rows.count() {
+            let row = rows.row::<2>(row);
+            let (Some(id), Some(maker)) = (row.int8(0), row.transaction(1)) else { continue };
+            if server::is_my_transaction(maker) {
+                return Err(Trouble::Uncommitted(id));
+            }
+            queued.insert(id);
         }
     }
-    Ok(())
+    let missing = open.iter().copied().filter(|id| !queued.contains(id)).collect();
+    Ok((row.transfer_array(0), open, missing))
+}
+
+/// Whether a request that is sent at most once, and so has left the queue, is under way. The worker knows it, and who asked
+/// for it; the same roles may know it that would see its row.
+fn is_under_way(id: i64) -> bool {
+    let asked_by = questions::ask(Question::IsUnderWay(id)).yes;
+    asked_by.is_some_and(|role| {
+        let owner = enqueue::owner().unwrap_or(role);
+        [role, owner].into_iter().any(role::is_member) || role::reads_all_data()
+    })
 }
 
 fn run<'s>(session: &'s Session, plan: &Plan, ids: &[i64]) -> Rows<'s> {

@@ -61,6 +61,11 @@ impl<'a> Call<'a> {
         pg_sys::Datum::from(0)
     }
 
+    /// The frame itself, to be read.
+    pub(super) fn frame(&self) -> *const pg_sys::FunctionCallInfoBaseData {
+        &raw const *self.frame
+    }
+
     /// An argument by its place, from 0; `None` for a null.
     pub(crate) fn datum(&self, place: usize) -> Option<pg_sys::Datum> {
         assert!(place < self.frame.nargs as usize, "the SQL declaration has fewer arguments than the code reads");

@@ -74,6 +74,40 @@ impl<'a> Jsonb<'a> {
         self,
         mut member: impl FnMut(&str, Option<&str>) -> Result<(), E>,
     ) -> Result<(), E> {
+        // SAFETY: the value comes from an iterator over this object, and is read before the next step.
+        self.members(|key, value| member(key, unsafe { scalar(value) }?.as_deref()))
+    }
+
+    /// As [`each`](Self::each) without the nulls; and the elements of an array are values under the same key, one by one.
+    pub(crate) fn each_field<E: From<SqlError>>(
+        self,
+        mut field: impl FnMut(&str, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.members(|key, value| {
+            // SAFETY: the value comes from an iterator over this object, and is read before the next step; the elements are
+            // those of an array in it.
+            unsafe {
+                let Some(array) = array(value) else {
+                    return scalar(value)?.map_or(Ok(()), |text| field(key, &text));
+                };
+                let mut iterator = pg_sys::JsonbIteratorInit(array);
+                let mut element = pg_sys::JsonbValue::default();
+                pg_sys::JsonbIteratorNext(&mut iterator, &mut element, true);
+                while pg_sys::JsonbIteratorNext(&mut iterator, &mut element, true) == JsonbIteratorToken::WJB_ELEM {
+                    if let Some(text) = scalar(&element)? {
+                        field(key, &text)?;
+                    }
+                }
+                Ok(())
+            }
+        })
+    }
+
+    /// Calls `member` for each member of an object: its key and its value, tagged by its type.
+    fn members<E: From<SqlError>>(
+        self,
+        mut member: impl FnMut(&str, &pg_sys::JsonbValue) -> Result<(), E>,
+    ) -> Result<(), E> {
         if !self.is_object() || self.is_empty() {
             return Ok(());
         }
@@ -88,12 +122,28 @@ impl<'a> Jsonb<'a> {
                     JsonbIteratorToken::WJB_KEY => {
                         let key = string(&value);
                         pg_sys::JsonbIteratorNext(&mut iterator, &mut value, true);
-                        member(&text::from_server(key)?, scalar(&value)?.as_deref())?;
+                        member(&text::from_server(key)?, &value)?;
                     }
                     _ => return Ok(()),
                 }
             }
         }
+    }
+}
+
+/// The container of an array.
+///
+/// # Safety
+///
+/// `value` must come from an iterator over a container.
+unsafe fn array(value: &pg_sys::JsonbValue) -> Option<*mut pg_sys::JsonbContainer> {
+    // SAFETY: the tag says which member of the union holds the value; a container begins with its header.
+    unsafe {
+        if value.type_ != jbvType::jbvBinary {
+            return None;
+        }
+        let container = value.val.binary.data;
+        ((*container).header & pg_sys::JB_FARRAY != 0).then_some(container)
     }
 }
 

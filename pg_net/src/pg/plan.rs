@@ -24,6 +24,8 @@ pub(crate) enum Access {
     Read,
     /// Takes a new snapshot, and sees what the transaction itself did before.
     Write,
+    /// Like [`Write`](Self::Write), and sees what is committed now also where the transaction's snapshot is an old one.
+    WriteLatest,
 }
 
 impl Plan {
@@ -81,7 +83,17 @@ impl Session {
         // SAFETY: the plan has N parameters of these types; a failure raises.
         let (result, rows) = unsafe {
             let nulls = nulls.as_ptr().cast();
-            let result = pg_sys::SPI_execute_plan(prepared, values.as_mut_ptr(), nulls, access == Access::Read, 0);
+            let snapshot = if access == Access::WriteLatest { pg_sys::GetLatestSnapshot() } else { ptr::null_mut() };
+            let result = pg_sys::SPI_execute_snapshot(
+                prepared,
+                values.as_mut_ptr(),
+                nulls,
+                snapshot,
+                ptr::null_mut(),
+                access == Access::Read,
+                true,
+                0,
+            );
             let (table, count) = (pg_sys::SPI_tuptable, pg_sys::SPI_processed as usize);
             (result, Rows { table, count, session: PhantomData })
         };

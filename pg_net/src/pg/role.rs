@@ -8,6 +8,19 @@ pub(crate) fn current() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// Whether the current role has the rights of another.
+pub(crate) fn is_member(of: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups within a transaction; a role that is gone has no members.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), of) }
+}
+
+/// Whether the current role may read all data. Postgres 14 brought the role for it.
+pub(crate) fn reads_all_data() -> bool {
+    // SAFETY: a catalog look-up within a transaction; a missing role gives an invalid oid.
+    let reader = unsafe { pg_sys::get_role_oid(c"pg_read_all_data".as_ptr(), true) };
+    reader != pg_sys::InvalidOid && is_member(reader)
+}
+
 /// Whether a function runs as its owner, whoever calls it.
 pub(crate) fn is_definers(function: pg_sys::Oid) -> bool {
     // SAFETY: the row of pg_proc stays valid until it is released, and is read only before.

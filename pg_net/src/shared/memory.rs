@@ -7,6 +7,8 @@ use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
 use super::Shared;
+use super::cancels::CANCELS;
+use super::questions::QUESTIONS;
 use super::waiters::WAITERS;
 
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
@@ -36,7 +38,7 @@ pub(crate) fn reserve() {
 }
 
 fn size() -> usize {
-    size_of::<Shared>() + WAITERS.size()
+    size_of::<Shared>() + WAITERS.size() + QUESTIONS.size() + CANCELS.size()
 }
 
 type Hook = Option<unsafe extern "C-unwind" fn()>;
@@ -71,5 +73,7 @@ unsafe extern "C-unwind" fn startup() {
         }
         SHARED.store(shared, SeqCst);
         WAITERS.make();
+        QUESTIONS.make();
+        CANCELS.make();
     }
 }

@@ -17,10 +17,12 @@ use super::record::Record;
 use super::schedule::Schedule;
 use super::sender::Sender;
 use super::tables::{Found, Tables};
-use crate::pg::array;
+use super::withheld::{Withdrawals, Withheld};
 use crate::pg::clock::{self, Timestamp};
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::transaction::{Aborted, transaction};
+use crate::pg::{array, server};
+use crate::shared::questions::{self, Question};
 use crate::{mutants, settings, shared};
 
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
@@ -44,6 +46,7 @@ pub(super) struct Claim {
     /// Whose rows the last read beyond the cursor had to park: there is likely more of the same ahead.
     crowded: Option<Origin>,
     schedule: Schedule,
+    withheld: Withheld,
     /// When to look past the rows of a crowded origin even if there is other work to do.
     look_ahead_at: Instant,
     backoff: Backoff,
@@ -67,6 +70,7 @@ impl Claim {
             more: true,
             crowded: None,
             schedule: Schedule::new(),
+            withheld: Withheld::new(),
             look_ahead_at: Instant::now(),
             backoff: Backoff::default(),
             targets: LastTarget::default(),
@@ -136,6 +140,17 @@ impl Claim {
         self.more = true;
         self.crowded = None;
         self.schedule.start_over();
+        self.withheld.clear();
+    }
+
+    /// Answers what sessions ask about requests.
+    pub(super) fn answer(&self) {
+        questions::answer(server::my_database(), |question| match question {
+            Question::MayTakeBack(key) => self.window.get(key).is_none().then_some(pg_sys::InvalidOid),
+            Question::IsUnderWay(id) => {
+                self.window.find(|asked| asked.id == id && asked.at_most_once).map(|asked| asked.by)
+            }
+        });
     }
 
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
@@ -148,7 +163,8 @@ impl Claim {
     }
 
     fn has_work(&self) -> bool {
-        let waits = || self.more || self.behind.is_some() || self.window.can_resume() || self.schedule.is_due();
+        let come_back = || self.window.can_resume() || self.schedule.is_due() || self.withheld.is_released();
+        let waits = || self.more || self.behind.is_some() || come_back();
         self.window.room() > 0 && waits()
     }
 
@@ -171,10 +187,11 @@ impl Claim {
             return false;
         }
         self.take_notes();
+        let withdrawals = self.withheld.look();
         let mut batch = Batch::default();
         let look_ahead = !busy || self.look_ahead_at <= now;
         let claimed = transaction(c"claiming requests", |session| {
-            self.read(session, tables, look_ahead, &mut batch);
+            self.read(session, tables, look_ahead, &withdrawals, &mut batch);
             mutants::delete_at_claim(session, &batch.claimed);
         });
         match claimed {
@@ -224,7 +241,14 @@ impl Claim {
         self.backoff.fail(now);
     }
 
-    fn read(&mut self, session: &Session, tables: &mut Tables, look_ahead: bool, batch: &mut Batch) {
+    fn read(
+        &mut self,
+        session: &Session,
+        tables: &mut Tables,
+        look_ahead: bool,
+        withdrawals: &Withdrawals,
+        batch: &mut Batch,
+    ) {
         let _owner = match tables.find() {
             Found::Same(owner) => owner,
             Found::New(owner) => {
@@ -240,13 +264,9 @@ impl Claim {
         };
         let most = settings::batch_size();
         let parked = self.window.resume(most);
-        if !parked.is_empty() {
-            let keys = array::int8s(parked.iter().copied());
-            let rows = session.run(&self.plans.keys, Access::Read, [pg_sys::INT8ARRAYOID], [Some(keys)]);
-            for row in 0..rows.count() {
-                self.meet(&QueueRow::new(rows.row(row)), true, batch);
-            }
-        }
+        self.read_keys(session, &parked, true, batch);
+        let released = self.withheld.take_released(most.min(self.window.room()));
+        self.read_keys(session, &released, false, batch);
         if self.schedule.is_due() {
             self.read_due(session, most, batch);
         }
@@ -255,6 +275,7 @@ impl Claim {
             self.behind = end.map(|met| (met + 1, highest)).filter(|(lowest, highest)| lowest <= highest);
         }
         self.read_on(session, most, look_ahead, batch);
+        self.hold_back(session, withdrawals, batch);
         self.take_out(session, batch);
     }
 
@@ -306,6 +327,22 @@ impl Claim {
         (rows.count() == limit).then_some(met)
     }
 
+    /// Reads rows that were met before.
+    fn read_keys(&mut self, session: &Session, keys: &[Key], were_parked: bool, batch: &mut Batch) {
+        if keys.is_empty() {
+            return;
+        }
+        let now = clock::now();
+        let keys = array::int8s(keys.iter().copied());
+        let rows = session.run(&self.plans.keys, Access::Read, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+        for row in 0..rows.count() {
+            let row = QueueRow::new(rows.row(row));
+            if were_parked || row.due().is_none_or(|due| due <= now) {
+                self.meet(&row, were_parked, batch);
+            }
+        }
+    }
+
     /// Reads rows whose time has come.
     fn read_due(&mut self, session: &Session, most: usize, batch: &mut Batch) {
         let limit = most.min(self.window.room());
@@ -352,6 +389,14 @@ impl Claim {
         }
     }
 
+    /// Lets go what somebody is taking back.
+    fn hold_back(&mut self, session: &Session, withdrawals: &Withdrawals, batch: &mut Batch) {
+        for key in self.withheld.hold(session, withdrawals, &batch.claimed) {
+            self.window.finish(key);
+            batch.let_go(key);
+        }
+    }
+
     /// Takes what is sent at most once out of the queue, before anybody can send it. A row that is gone is not sent at all,
     /// one that somebody holds locked later.
     fn take_out(&mut self, session: &Session, batch: &mut Batch) {
@@ -366,8 +411,7 @@ impl Claim {
                 let (_, (lowest, highest)) = self.locked.unwrap_or((Instant::now(), (key, key)));
                 self.locked = Some((Instant::now() + LOCKED, (lowest.min(key), highest.max(key))));
                 self.window.finish(key);
-                batch.requests.retain(|request| request.key() != key);
-                batch.failures.retain(|outcome| outcome.key != key);
+                batch.let_go(key);
             }
         }
     }
@@ -381,6 +425,15 @@ struct Batch {
     to_take_out: Vec<Key>,
     requests: Vec<Request>,
     failures: Vec<Outcome>,
+}
+
+impl Batch {
+    /// A row that was claimed is not to be sent now.
+    fn let_go(&mut self, key: Key) {
+        self.to_take_out.retain(|&other| other != key);
+        self.requests.retain(|request| request.key() != key);
+        self.failures.retain(|outcome| outcome.key != key);
+    }
 }
 
 fn bounds(policy: &Policy) -> Bounds {

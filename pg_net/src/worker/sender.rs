@@ -39,7 +39,7 @@ impl Sender {
     /// Applies a configuration that was read anew; the files that it names may have changed, too.
     pub(super) fn set_policy(&self, policy: Policy) {
         self.engine.set_policy(policy);
-        self.engine.reload_certificates();
+        self.engine.reload_files();
     }
 
     /// Hands requests over. False if the engine has died; they stay queued.

@@ -1,5 +1,7 @@
 //! The settings: what is refused, and what applies when.
 
+use std::fs;
+
 use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
 
 use crate::support::{Bench, assert_works, error_of, value};
@@ -20,6 +22,13 @@ fn nonsense_is_refused_when_it_is_set() {
         "alter system set pg_net.retry_base = '0'",
         "alter system set pg_net.retry_cap = '8 days'",
         "alter system set pg_net.retry_after_max = 'soon'",
+        "alter system set pg_net.tls_unverified_hosts = '*'",
+        "alter system set pg_net.tls_unverified_hosts = 'localhost, *'",
+        "alter system set pg_net.tls_client_cert_hosts = 'a*.example'",
+        "alter system set pg_net.proxy = 'localhost:3128'",
+        "alter system set pg_net.proxy = 'ftp://localhost'",
+        "alter system set pg_net.no_proxy = '10.0.0.0/33'",
+        "alter system set pg_net.accept_encoding = 'zip'",
     ] {
         let (state, message) = error_of(&mut bench.client, statement);
         assert_eq!(state, "22023", "{statement}: {message}");
@@ -52,8 +61,17 @@ fn limits_on_callers_are_the_servers_alone() {
         "retry_base",
         "retry_cap",
         "retry_after_max",
+        "tls_ca_file",
+        "tls_client_cert_file",
+        "tls_client_key_file",
+        "tls_client_cert_hosts",
+        "tls_unverified_hosts",
+        "proxy",
+        "proxy_credentials_file",
+        "no_proxy",
+        "accept_encoding",
     ] {
-        let (state, _) = error_of(&mut bench.client, &format!("alter database postgres set pg_net.{setting} = '100'"));
+        let (state, _) = error_of(&mut bench.client, &format!("alter database postgres set pg_net.{setting} = '1'"));
         assert_eq!(state, "55P02", "{setting}");
     }
     bench.client.batch_execute("create role someone login").unwrap();
@@ -165,4 +183,76 @@ fn the_worker_serves_the_database_and_role_it_is_told() {
     assert_works(&mut client, &receiver);
     let who = "select usename || ' in ' || datname from pg_stat_activity where backend_type ilike '%pg_net%'";
     assert_eq!(value::<String>(&mut client, who), "robot in app");
+}
+
+/// Postgres logs what a reload changes, and what it refuses, with its value.
+#[test]
+fn a_proxys_password_does_not_reach_the_log() {
+    let mut bench = Bench::new();
+    let configuration = bench.cluster.data_directory().join("postgresql.conf");
+    let good = fs::read_to_string(&configuration).unwrap();
+    for secret in ["http://user:hunter2@localhost:3128", "hunter2@localhost", "socks5://u:hunter2@a b"] {
+        fs::write(&configuration, format!("{good}pg_net.proxy = '{secret}'\n")).unwrap();
+        let before = bench.cluster.log().len();
+        bench.client.batch_execute("select pg_reload_conf()").unwrap();
+        wait_until("the refusal in the log", PATIENCE, || {
+            bench.cluster.log()[before..].contains("invalid value for parameter \"pg_net.proxy\"")
+        });
+    }
+    let (state, message) =
+        error_of(&mut bench.client, "alter system set pg_net.proxy = 'http://user:secret@localhost:3128'");
+    assert_eq!((state.as_str(), message.as_str()), ("22023", "invalid value for parameter \"pg_net.proxy\""));
+    let log = bench.cluster.log();
+    assert!(!log.contains("hunter2"), "{log}");
+    assert!(log.contains("User name and password belong into the file that pg_net.proxy_credentials_file names."));
+    bench.assert_works();
+}
+
+#[test]
+fn the_path_of_the_proxys_credentials_is_for_superusers() {
+    let mut bench = Bench::new();
+    bench.client.batch_execute("create role someone login").unwrap();
+    let mut someone = bench.cluster.connect_as("someone", "postgres");
+    let (state, _) = error_of(&mut someone, "show pg_net.proxy_credentials_file");
+    assert_eq!(state, "42501");
+    someone.batch_execute("show pg_net.proxy").unwrap();
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named_in_the_log_and_stop_nothing_else() {
+    let mut bench = Bench::new();
+    let worker = bench.cluster.worker_pid(&mut bench.client);
+    for (setting, value) in [
+        ("pg_net.tls_client_cert_file", "/nonexistent/cert.pem"),
+        ("pg_net.tls_ca_file", "/nonexistent/authorities.pem"),
+        ("pg_net.proxy_credentials_file", "/nonexistent/login"),
+        ("pg_net.proxy", "http://127.0.0.1:1"),
+    ] {
+        bench.cluster.alter_system(setting, value);
+        if value.starts_with('/') && setting != "pg_net.proxy_credentials_file" {
+            bench.cluster.wait_for_log(&format!("pg_net: {value}: I/O error: No such file or directory"));
+            bench.assert_works();
+        }
+    }
+    bench.cluster.wait_for_log("pg_net: /nonexistent/login: No such file or directory");
+    let refused = bench.receiver.url("/unsent");
+    bench.get_url(&refused).assert_failure("proxy handshake error");
+    bench.cluster.alter_system("pg_net.proxy", "");
+    wait_until("a way without the proxy", PATIENCE, || bench.get("/direct").status_code == Some(200));
+    bench.get_url("https://localhost:1/").assert_failure("Couldn't connect to server");
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), worker);
+    assert!(bench.receiver.requests().iter().all(|request| request.path() != "/unsent"));
+}
+
+#[test]
+fn compressed_replies_are_asked_for_unless_a_setting_says_otherwise() {
+    let mut bench = Bench::new();
+    bench.get("/asked");
+    assert_eq!(bench.received("/asked").header("accept-encoding"), Some("gzip, deflate, br, zstd"));
+    bench.cluster.alter_system("pg_net.accept_encoding", "off");
+    wait_until("the setting to apply", PATIENCE, || {
+        let path = format!("/not-asked/{}", bench.receiver.count());
+        bench.get(&path);
+        bench.received(&path).header("accept-encoding").is_none()
+    });
 }

@@ -32,6 +32,7 @@ fn functions_have_the_signatures_of_the_contract() {
         ("_http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
         ("http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
         ("_await_response", "request_id bigint", "boolean"),
+        ("cancel", "request_id bigint", "boolean"),
         (
             "await_response",
             "request_id bigint, timeout interval DEFAULT '00:00:30'::interval",

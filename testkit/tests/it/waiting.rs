@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use testkit::{PATIENCE, wait_until};
 
-use crate::support::{Bench, allow_at_most, ask, value};
+use crate::support::{Bench, allow_at_most, ask, error_of, value};
 
 /// `(status, message, response's status, response's body)` of one request.
 type Result = (String, String, Option<i32>, Option<String>);
@@ -138,6 +138,67 @@ fn a_snapshot_from_before_the_response_does_not_hide_it() {
         );
         transaction.commit().unwrap();
     }
+}
+
+/// One that is sent at most once has left the queue by then.
+#[test]
+fn a_request_that_is_sent_at_most_once_is_awaited() {
+    let mut bench = Bench::new();
+    bench.client.batch_execute("create role ann login; create role bob login").unwrap();
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    let mut ann = bench.cluster.connect_as("ann", "postgres");
+    let ask =
+        format!("select net.http_request('GET', '{url}', delivery := 'at_most_once', timeout_milliseconds := 60000)");
+    let id: i64 = value(&mut ann, &ask);
+    bench.received("/held");
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    assert_eq!(wait_for(&mut ann, id, ", '100 ms'"), pending());
+    assert_eq!(wait_for(&mut bench.client, id, ", '0'"), pending());
+    let mut bob = bench.cluster.connect_as("bob", "postgres");
+    assert_eq!(error_of(&mut bob, &format!("select net.await_response({id})")).0, "P0002");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait_for(&mut ann, id, ""));
+        wait_for_sleepers(&mut bench.client, 1, "await_response");
+        gate.release();
+        assert_eq!(waiting.join().unwrap(), success(200, "ok"));
+    });
+}
+
+/// A request is one without an outcome between its attempts, and again when it is sent once more.
+#[test]
+fn a_request_with_more_than_one_attempt_is_awaited_to_its_last() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/status/503");
+    let id = bench.ask(&format!("select net.http_request('GET', '{url}', max_attempts := 2)"));
+    assert_eq!(wait_for(&mut bench.client, id, ""), success(503, "status 503"));
+    assert_eq!(bench.receiver.count(), 2);
+    // The dead letter stays when the response has expired.
+    bench.client.batch_execute("delete from net._http_response").unwrap();
+    assert_eq!(wait_for(&mut bench.client, id, ", '0'"), success(503, "status 503"));
+
+    let gate = bench.receiver.hold("/status/503");
+    assert!(bench.value::<bool>(&format!("select net.retry({id})")));
+    assert_eq!(wait_for(&mut bench.client, id, ", '0'"), pending());
+    gate.release();
+    assert_eq!(wait_for(&mut bench.client, id, ""), success(503, "status 503"));
+    assert_eq!(bench.receiver.count(), 4);
+}
+
+#[test]
+fn a_request_that_is_taken_back_ends_the_wait() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/never");
+    let id = bench.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')"));
+    let mut waiter = bench.cluster.connect();
+    allow_at_most(&mut waiter, PATIENCE);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| error_of(&mut waiter, &format!("select net.await_response({id}, '1 hour')")).0);
+        wait_for_sleepers(&mut bench.client, 1, "await_response");
+        assert!(bench.value::<bool>(&format!("select net.cancel({id})")));
+        assert_eq!(waiting.join().unwrap(), "P0002");
+    });
+    assert_eq!(bench.receiver.count(), 0);
 }
 
 /// A session that waits holds no lock on the tables: TRUNCATE would wait for it, and the worker for TRUNCATE.

@@ -102,7 +102,6 @@ fn of_framing_is_refused() {
         "TE",
         "Trailer",
         "Upgrade",
-        "Expect",
         "Keep-Alive",
         "Proxy-Connection",
         "HTTP2-Settings",

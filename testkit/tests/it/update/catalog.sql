@@ -60,7 +60,7 @@ with members as (
       from pg_constraint k join net on k.connamespace = net.oid
     union all
     select 'function ' || p.oid::regprocedure, to_jsonb(p)
-           - array['oid', 'pronamespace', 'prorettype', 'proargtypes', 'proallargtypes', 'proargdefaults', 'prosqlbody']
+           - array['oid', 'pronamespace', 'prorettype', 'proargtypes', 'proallargtypes', 'provariadic', 'proargdefaults', 'prosqlbody']
            || jsonb_build_object(
                'arguments', pg_get_function_arguments(p.oid), 'result', pg_get_function_result(p.oid),
                'proacl', (select array_agg(a::text order by a::text)

@@ -1,0 +1,74 @@
+//! Values of composite types.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ptr;
+
+use pgrx::pg_sys;
+
+use super::call::Call;
+use super::{SqlError, text};
+
+/// A value of a composite type that lives for `'a`.
+#[derive(Clone, Copy)]
+pub(crate) struct Composite<'a> {
+    tuple: pg_sys::HeapTupleHeader,
+    lives: PhantomData<&'a ()>,
+}
+
+impl<'a> Composite<'a> {
+    /// # Safety
+    ///
+    /// `datum` must be a value of a composite type that lives at least as long as `'a`; a toasted one is copied into the
+    /// current memory context, which then must live as long, too.
+    pub(crate) unsafe fn from_datum(datum: pg_sys::Datum) -> Self {
+        // SAFETY: by the caller's promise; composite values are varlenas.
+        let tuple = unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) };
+        Self { tuple: tuple.cast(), lives: PhantomData }
+    }
+
+    /// A field by its number, from 1, in UTF-8.
+    ///
+    /// # Safety
+    ///
+    /// The field must be a text.
+    pub(crate) unsafe fn text(self, number: i16) -> Result<Option<Cow<'a, str>>, SqlError> {
+        // SAFETY: by the caller's promise a text, within a tuple that lives for `'a`.
+        unsafe { self.bytes(number) }.map(text::from_server).transpose()
+    }
+
+    /// A field by its number, from 1.
+    ///
+    /// # Safety
+    ///
+    /// The field must be a text or a bytea.
+    pub(crate) unsafe fn bytes(self, number: i16) -> Option<&'a [u8]> {
+        let mut is_null = false;
+        // SAFETY: the tuple carries its type's oid, by which the field is found; by the caller's promise it is a varlena.
+        unsafe {
+            let datum = pg_sys::GetAttributeByNum(self.tuple, number, &mut is_null);
+            (!is_null).then(|| text::bytes_of(datum))
+        }
+    }
+}
+
+/// The result of a function that is declared with out parameters of the types of these fields, several of them.
+///
+/// # Safety
+///
+/// The types must be as declared.
+pub(crate) unsafe fn result<const N: usize>(call: &Call, fields: [Option<pg_sys::Datum>; N]) -> pg_sys::Datum {
+    let mut nulls = fields.map(|field| field.is_none());
+    let mut values = fields.map(|field| field.unwrap_or(pg_sys::Datum::from(0)));
+    let mut descriptor = ptr::null_mut();
+    // SAFETY: the frame is that of the running call, and is only read. By the caller's promise there are as many values as
+    // the descriptor has columns, of their types; they are copied.
+    unsafe {
+        let kind = pg_sys::get_call_result_type(call.frame().cast_mut(), ptr::null_mut(), &mut descriptor);
+        assert!(kind == pg_sys::TypeFuncClass::TYPEFUNC_COMPOSITE, "the SQL declaration has no out parameters");
+        let descriptor = pg_sys::BlessTupleDesc(descriptor);
+        assert!((*descriptor).natts as usize == N, "the SQL declaration has other out parameters");
+        let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+        pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data)
+    }
+}

@@ -1,0 +1,86 @@
+//! Replies: text in its charset, compressed bodies, repeated headers, interim replies.
+
+use std::process::Command;
+
+use serde_json::json;
+use testkit::{Apache, Authority, HaProxy};
+
+use super::{header, trusting};
+use crate::support::Bench;
+
+#[test]
+fn text_is_decoded_by_the_charset_that_apache_names() {
+    let authority = Authority::new();
+    let apache = Apache::start(&authority);
+    let mut bench = Bench::with(trusting(&authority).start_ready());
+    apache.put("/a.txt.latin1", b"caf\xe9");
+    apache.put("/a.txt.sjis", b"\x93\xfa\x96\x7b");
+    for url in [apache.url(""), apache.tls_url("")] {
+        for (path, charset, text) in [("/a.txt.latin1", "iso-8859-1", "café"), ("/a.txt.sjis", "shift_jis", "日本")]
+        {
+            let answer = bench.get_url(&format!("{url}{path}"));
+            assert_eq!((answer.status_code, answer.text()), (Some(200), text));
+            assert_eq!(answer.content_type.unwrap(), format!("text/plain; charset={charset}"));
+        }
+    }
+}
+
+#[test]
+fn bodies_are_decompressed_whoever_compressed_them() {
+    let authority = Authority::new();
+    let (apache, mut bench) = (Apache::start(&authority), Bench::with(trusting(&authority).start_ready()));
+    let haproxy = HaProxy::start(&authority, bench.receiver.port());
+    let text = "x".repeat(20_000);
+    for path in ["/gzip/a.txt", "/br/a.txt", "/a.txt"] {
+        apache.put(path, text.as_bytes());
+    }
+    let files = [apache.path("/a.txt"), apache.path("/a.txt.zst")];
+    let compressed = Command::new("zstd").arg("-q").arg(&files[0]).arg("-o").arg(&files[1]).status();
+    assert!(compressed.unwrap().success());
+    let big = "/big?bytes=20000";
+    for (coding, urls) in [
+        ("gzip", [apache.url("/gzip/a.txt"), apache.tls_url("/gzip/a.txt")]),
+        ("br", [apache.url("/br/a.txt"), apache.tls_url("/br/a.txt")]),
+        ("zstd", [apache.url("/a.txt.zst"), apache.tls_url("/a.txt.zst")]),
+        ("deflate", [haproxy.url(big), haproxy.tls_url(big)]),
+    ] {
+        for url in urls {
+            let answer = bench.get_url(&url);
+            assert_eq!(
+                (answer.status_code, header(&answer, "Content-Encoding").as_str()),
+                (Some(200), coding),
+                "{url}"
+            );
+            assert_eq!(answer.text(), text, "{url}");
+            // Who asks for a coding gets it as it comes.
+            let asked = bench.send(&format!("http_get('{url}', headers := '{{\"Accept-Encoding\": \"{coding}\"}}')"));
+            assert_eq!((header(&asked, "Content-Encoding").as_str(), &asked.content), (coding, &None), "{url}");
+            assert!(bench.bytes(&asked).unwrap().len() < 1000, "{url}");
+        }
+    }
+}
+
+#[test]
+fn cookies_of_apaches_are_an_array() {
+    let authority = Authority::new();
+    let apache = Apache::start(&authority);
+    let mut bench = Bench::with(trusting(&authority).start_ready());
+    apache.put("/cookies/a.txt", b"text");
+    for (name, url) in [("Set-Cookie", apache.url("/cookies/a.txt")), ("set-cookie", apache.tls_url("/cookies/a.txt"))]
+    {
+        assert_eq!(bench.get_url(&url).header(name), &json!(["a=1", "b=2"]));
+    }
+}
+
+#[test]
+fn early_hints_of_haproxys_are_passed_over() {
+    let authority = Authority::new();
+    let mut bench = Bench::with(trusting(&authority).start_ready());
+    let haproxy = HaProxy::start(&authority, bench.receiver.port());
+    for (protocol, url) in [("HTTP/1.1", haproxy.url("/hints/1")), ("HTTP/2.0", haproxy.tls_url("/hints/2"))] {
+        let answer = bench.get_url(&url);
+        assert_eq!((answer.status_code, answer.text()), (Some(200), "ok"));
+        assert_eq!(answer.headers.unwrap().get("link"), None);
+        assert_eq!(haproxy.wait_for(1).last().unwrap().protocol, protocol);
+    }
+}
