@@ -29,6 +29,7 @@ static MAX_RESPONSE_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
 static RETRY_BASE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RETRY_CAP: GucSetting<i32> = GucSetting::<i32>::new(10 * 60 * 1000);
 static RETRY_AFTER_MAX: GucSetting<i32> = GucSetting::<i32>::new(60 * 60 * 1000);
+static IDLE_CONNECTION_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60 * 1000);
 static ACCEPT_ENCODING: GucSetting<bool> = GucSetting::<bool>::new(true);
 
 /// Makes the settings known. Called once, while the library is preloaded.
@@ -115,6 +116,16 @@ pub(crate) fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_BYTE,
     );
+    GucRegistry::define_int_guc(
+        c"pg_net.idle_connection_timeout",
+        c"How long a connection that nobody uses is kept for the next request.",
+        c"",
+        &IDLE_CONNECTION_TIMEOUT,
+        1,
+        24 * 60 * 60 * 1000,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
     GucRegistry::define_bool_guc(
         c"pg_net.accept_encoding",
         c"Whether compressed replies are asked for, and decompressed.",
@@ -193,6 +204,7 @@ pub(crate) fn policy() -> engine::Policy {
             cap: milliseconds(&RETRY_CAP),
             retry_after_max: milliseconds(&RETRY_AFTER_MAX),
         },
+        idle_timeout: milliseconds(&IDLE_CONNECTION_TIMEOUT),
         accept_encoding: ACCEPT_ENCODING.get(),
         user_agent: format!("pg_net/{}", crate::VERSION),
         ..engine::Policy::default()

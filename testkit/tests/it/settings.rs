@@ -29,6 +29,7 @@ fn nonsense_is_refused_when_it_is_set() {
         "alter system set pg_net.proxy = 'ftp://localhost'",
         "alter system set pg_net.no_proxy = '10.0.0.0/33'",
         "alter system set pg_net.accept_encoding = 'zip'",
+        "alter system set pg_net.idle_connection_timeout = '0'",
     ] {
         let (state, message) = error_of(&mut bench.client, statement);
         assert_eq!(state, "22023", "{statement}: {message}");
@@ -70,6 +71,7 @@ fn limits_on_callers_are_the_servers_alone() {
         "proxy_credentials_file",
         "no_proxy",
         "accept_encoding",
+        "idle_connection_timeout",
     ] {
         let (state, _) = error_of(&mut bench.client, &format!("alter database postgres set pg_net.{setting} = '1'"));
         assert_eq!(state, "55P02", "{setting}");

@@ -39,6 +39,25 @@ fn over_http_2_many_requests_at_once_share_a_connection() {
     assert_eq!(bench.receiver.count(), 2 * REQUESTS);
 }
 
+/// nginx would keep it for 75 seconds.
+#[test]
+fn an_idle_connection_is_kept_as_long_as_a_setting_says() {
+    let authority = Authority::new();
+    let nginx = Nginx::start_showing(&authority.certify_this_host(), "");
+    let builder = trusting(&authority).conf("pg_net.idle_connection_timeout", "3s");
+    let mut bench = Bench::with(builder.start_ready());
+    let urls = [nginx.url("/"), nginx.tls_url("/")];
+    for pause in [Duration::ZERO, Duration::ZERO, Duration::from_secs(4)] {
+        sleep(pause);
+        for url in &urls {
+            assert_eq!(bench.get_url(url).status_code, Some(200));
+        }
+    }
+    let connections = nginx.wait_for(6).into_iter().map(|request| request.connection).collect::<Vec<_>>();
+    assert_eq!(connections[..2], connections[2..4]);
+    assert!(connections[4..].iter().all(|late| !connections[..2].contains(late)), "{connections:?}");
+}
+
 /// HAProxy closes a connection that was idle for 10 ms: often just as the next request is on its way.
 #[test]
 fn a_server_that_closes_idle_connections_at_the_wrong_moment() {
