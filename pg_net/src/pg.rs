@@ -1,6 +1,7 @@
 //! Safe faces for the parts of Postgres' C interface that the extension uses.
 
 pub(crate) mod array;
+pub(crate) mod bulk;
 pub(crate) mod call;
 pub(crate) mod cancel;
 pub(crate) mod clock;

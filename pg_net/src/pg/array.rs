@@ -1,5 +1,7 @@
 //! Arrays: as arguments of a statement that records many rows at once, and of functions.
 
+use std::cmp::Ordering;
+
 use pgrx::{FromDatum, pg_sys};
 
 /// The elements of an array, collected one by one.
@@ -37,6 +39,11 @@ impl Element {
             Self::Bytea => pg_sys::BYTEAARRAYOID,
             Self::Jsonb => pg_sys::JSONBARRAYOID,
         }
+    }
+
+    /// The oid of the type.
+    pub(crate) fn oid(self) -> pg_sys::Oid {
+        self.shape().0
     }
 
     /// Its oid, length, whether it is passed by value, and its alignment, as `pg_type` has them.
@@ -102,10 +109,14 @@ pub(crate) fn int8s(values: impl ExactSizeIterator<Item = i64>) -> pg_sys::Datum
     array.build()
 }
 
-/// The elements of a Rust array and one more.
-pub(crate) fn append<T: Copy, const N: usize, const M: usize>(elements: [T; N], last: T) -> [T; M] {
+/// The elements of a Rust array, and one more at a place among them.
+pub(crate) fn with<T: Copy, const N: usize, const M: usize>(elements: [T; N], at: usize, one: T) -> [T; M] {
     const { assert!(M == N + 1) };
-    std::array::from_fn(|place| elements.get(place).copied().unwrap_or(last))
+    std::array::from_fn(|place| match place.cmp(&at) {
+        Ordering::Less => elements[place],
+        Ordering::Equal => one,
+        Ordering::Greater => elements[place - 1],
+    })
 }
 
 /// The elements of an `int8[]` that are not null; none for a null.

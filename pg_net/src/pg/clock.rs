@@ -17,6 +17,12 @@ pub(crate) fn now() -> Timestamp {
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
+/// The time at which the transaction started: `now()`.
+pub(crate) fn transaction_start() -> Timestamp {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::GetCurrentTransactionStartTimestamp() }
+}
+
 /// How long it is from one point to a later one; nothing where it is no later.
 pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::from_micros(u64::try_from(to.saturating_sub(from)).unwrap_or(0))

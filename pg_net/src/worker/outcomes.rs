@@ -1,16 +1,17 @@
 //! Outcomes as rows of the response table.
 
 use std::ffi::CStr;
-use std::fmt::Write;
 use std::time::Duration;
 
 use engine::{Content, Headers, Outcome};
 use pgrx::pg_sys;
 
 use super::queue_row::Asked;
-use crate::pg::array::{Array, Element};
+use crate::pg::array::{self, Array, Element};
+use crate::pg::bulk::Bulk;
 use crate::pg::jsonb::ObjectBuilder;
-use crate::pg::text;
+use crate::pg::plan::Session;
+use crate::pg::{clock, relation, text};
 
 /// Stores many rows at once: an array a column.
 pub(super) const INSERT: &CStr = c"insert into net._http_response \
@@ -51,6 +52,10 @@ pub(super) fn types() -> [pg_sys::Oid; COLUMNS] {
     ELEMENTS.map(Element::array_type)
 }
 
+fn element_types() -> [pg_sys::Oid; COLUMNS] {
+    ELEMENTS.map(Element::oid)
+}
+
 /// Bytes of the body that came.
 pub(super) fn body_length(outcome: &Outcome) -> usize {
     match outcome.result.as_ref().map(|response| &response.content) {
@@ -60,69 +65,65 @@ pub(super) fn body_length(outcome: &Outcome) -> usize {
     }
 }
 
-/// The columns of the rows to store, in the current memory context.
-pub(super) struct Columns {
-    columns: [Array; COLUMNS],
-    empty: bool,
-    /// Kept for its capacity.
-    address: String,
+/// A row of the response table, but for its `created`, in the current memory context.
+pub(super) type OutcomeRow = [Option<pg_sys::Datum>; COLUMNS];
+
+/// What an outcome is as a row.
+pub(super) fn row(outcome: &Outcome, asked: &Asked) -> OutcomeRow {
+    let trace = outcome.trace();
+    let failure = outcome.result.as_ref().err();
+    let response = outcome.result.as_ref().ok();
+    let (content, content_bytes) = response.map_or((None, None), |response| body(&response.content));
+    [
+        Some(asked.id.into()),
+        response.map(|response| i32::from(response.status).into()),
+        response.and_then(|response| response.headers.get("content-type")).map(text::datum),
+        response.map(|response| headers(&response.headers)),
+        content,
+        Some(failure.is_some_and(engine::Failure::timed_out).into()),
+        failure.map(|failure| text::datum(&failure.to_string())),
+        content_bytes,
+        Some(asked.by.into()),
+        asked.method.as_ref().map(|method| text::datum(method.as_str())),
+        asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
+        Some(asked.attempts.into()),
+        trace.map(|_| milliseconds(outcome.elapsed)),
+        trace.map(|trace| milliseconds(trace.phases.dns)),
+        trace.map(|trace| milliseconds(trace.phases.handshake)),
+        trace.map(|trace| milliseconds(trace.phases.exchange)),
+        trace.map(|trace| (trace.redirects as i32).into()),
+        trace.and_then(|trace| trace.remote).map(|remote| text::datum(&remote.to_string())),
+        trace.and_then(|trace| trace.version).map(text::datum),
+        failure.map(|failure| text::datum(failure.kind().name())),
+        failure.and_then(engine::Failure::detail).map(text::datum),
+    ]
 }
 
-impl Columns {
-    pub(super) fn with_capacity(rows: usize) -> Self {
-        let columns = ELEMENTS.map(|element| Array::with_capacity(element, rows));
-        Self { columns, empty: true, address: String::new() }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.empty
-    }
-
-    /// Appends a row.
-    pub(super) fn push(&mut self, outcome: &Outcome, asked: &Asked) {
-        self.empty = false;
-        let trace = outcome.trace();
-        let remote = trace.and_then(|trace| trace.remote).map(|remote| {
-            self.address.clear();
-            // Writing to a string does not fail.
-            let _ = write!(self.address, "{remote}");
-            text::datum(&self.address)
-        });
-        let failure = outcome.result.as_ref().err();
-        let response = outcome.result.as_ref().ok();
-        let (content, content_bytes) = response.map_or((None, None), |response| body(&response.content));
-        let row = [
-            Some(asked.id.into()),
-            response.map(|response| i32::from(response.status).into()),
-            response.and_then(|response| response.headers.get("content-type")).map(text::datum),
-            response.map(|response| headers(&response.headers)),
-            content,
-            Some(failure.is_some_and(engine::Failure::timed_out).into()),
-            failure.map(|failure| text::datum(&failure.to_string())),
-            content_bytes,
-            Some(asked.by.into()),
-            asked.method.as_ref().map(|method| text::datum(method.as_str())),
-            asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
-            Some(asked.attempts.into()),
-            trace.map(|_| milliseconds(outcome.elapsed)),
-            trace.map(|trace| milliseconds(trace.phases.dns)),
-            trace.map(|trace| milliseconds(trace.phases.handshake)),
-            trace.map(|trace| milliseconds(trace.phases.exchange)),
-            trace.map(|trace| (trace.redirects as i32).into()),
-            remote,
-            trace.and_then(|trace| trace.version).map(text::datum),
-            failure.map(|failure| text::datum(failure.kind().name())),
-            failure.and_then(engine::Failure::detail).map(text::datum),
-        ];
-        for (column, value) in self.columns.iter_mut().zip(row) {
+/// Rows, an array a column.
+pub(super) fn columns(rows: &[OutcomeRow]) -> [Option<pg_sys::Datum>; COLUMNS] {
+    let mut columns = ELEMENTS.map(|element| Array::with_capacity(element, rows.len()));
+    for row in rows {
+        for (column, &value) in columns.iter_mut().zip(row) {
             column.push(value);
         }
     }
+    columns.map(|column| Some(column.build()))
+}
 
-    /// The arguments of [`INSERT`].
-    pub(super) fn build(self) -> [Option<pg_sys::Datum>; COLUMNS] {
-        self.columns.map(|column| Some(column.build()))
+/// Where `created` stands among the columns.
+const CREATED: usize = 7;
+
+/// Stores rows below the executor. False, and nothing is done, where that would not do what [`INSERT`] does.
+pub(super) fn store_at_once(session: &Session, rows: &[OutcomeRow]) -> bool {
+    let Some(table) = relation::relation_in_net(c"_http_response") else { return false };
+    let types: [_; COLUMNS + 1] = array::with(element_types(), CREATED, pg_sys::TIMESTAMPTZOID);
+    let Some(mut bulk) = Bulk::open(session, table, types, &[CREATED], rows.len()) else { return false };
+    let created = Some(clock::transaction_start().into());
+    for &row in rows {
+        bulk.push(array::with(row, CREATED, created));
     }
+    bulk.insert();
+    true
 }
 
 fn milliseconds(time: Duration) -> pg_sys::Datum {

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use engine::{Key, Outcome};
 use pgrx::pg_sys;
 
-use super::outcomes::{self, Columns};
+use super::outcomes::{self, OutcomeRow};
 use super::queue_row::Asked;
 use super::tables::{Found, Tables};
 use crate::pg::array::{self, Array, Element};
@@ -103,15 +103,15 @@ impl Store {
         let locked = if careful { self.locked(session, &batch) } else { HashSet::new() };
         batch.retain(|entry| !locked.contains(&entry.outcome.key));
         let batch = &batch[..];
-        let mut columns = Columns::with_capacity(batch.len());
-        self.finish(session, batch, &mut columns);
+        let mut rows = Vec::with_capacity(batch.len());
+        self.finish(session, batch, &mut rows);
         // Rare, and so not even looked for row by row on the common path.
         if batch.iter().any(|entry| entry.fate != Fate::Done) {
             self.put_off(session, batch);
-            self.bury(session, batch, &mut columns);
+            self.bury(session, batch, &mut rows);
         }
-        if !columns.is_empty() {
-            session.run(&self.insert, Access::Write, outcomes::types(), columns.build());
+        if !rows.is_empty() && !outcomes::store_at_once(session, &rows) {
+            session.run(&self.insert, Access::Write, outcomes::types(), outcomes::columns(&rows));
         }
         Stored::AllBut(locked)
     }
@@ -123,7 +123,7 @@ impl Store {
     }
 
     /// Takes the requests that are done out of the queue. Those that are sent at most once have left it before.
-    fn finish(&self, session: &Session, batch: &[Entry], columns: &mut Columns) {
+    fn finish(&self, session: &Session, batch: &[Entry], rows: &mut Vec<OutcomeRow>) {
         let mut keys = Array::with_capacity(Element::Int8, batch.len());
         for entry in batch.iter().filter(|entry| entry.fate == Fate::Done && !entry.asked.at_most_once) {
             keys.push(Some(entry.outcome.key.into()));
@@ -140,7 +140,7 @@ impl Store {
         for entry in batch.iter().filter(|entry| entry.fate == Fate::Done) {
             let was_there = gone_but.as_ref().is_none_or(|left| left.contains(&entry.outcome.key));
             if entry.asked.at_most_once || was_there {
-                columns.push(entry.outcome, entry.asked);
+                rows.push(outcomes::row(entry.outcome, entry.asked));
             }
         }
     }
@@ -165,23 +165,19 @@ impl Store {
         }
     }
 
-    fn bury(&self, session: &Session, batch: &[Entry], responses: &mut Columns) {
-        let mut columns = Columns::with_capacity(0);
-        let mut keys = Array::with_capacity(Element::Int8, 0);
-        for entry in batch.iter().filter(|entry| entry.fate == Fate::UsedUp) {
-            columns.push(entry.outcome, entry.asked);
-            keys.push(Some(entry.outcome.key.into()));
-        }
-        if columns.is_empty() {
+    fn bury(&self, session: &Session, batch: &[Entry], responses: &mut Vec<OutcomeRow>) {
+        let used_up: Vec<&Entry> = batch.iter().filter(|entry| entry.fate == Fate::UsedUp).collect();
+        if used_up.is_empty() {
             return;
         }
+        let rows: Vec<_> = used_up.iter().map(|entry| outcomes::row(entry.outcome, entry.asked)).collect();
+        let keys = Some(array::int8s(used_up.iter().map(|entry| entry.outcome.key)));
         const ARGUMENTS: usize = outcomes::COLUMNS + 1;
-        let types: [_; ARGUMENTS] = array::append(outcomes::types(), pg_sys::INT8ARRAYOID);
-        let arguments: [_; ARGUMENTS] = array::append(columns.build(), Some(keys.build()));
+        let types: [_; ARGUMENTS] = array::with(outcomes::types(), outcomes::COLUMNS, pg_sys::INT8ARRAYOID);
+        let arguments: [_; ARGUMENTS] = array::with(outcomes::columns(&rows), outcomes::COLUMNS, keys);
         let buried = session.run(&self.bury, Access::Write, types, arguments);
         let buried: HashSet<Key> = (0..buried.count()).filter_map(|row| buried.row::<1>(row).int8(0)).collect();
-        for entry in batch.iter().filter(|entry| buried.contains(&entry.outcome.key)) {
-            responses.push(entry.outcome, entry.asked);
-        }
+        let there = used_up.iter().zip(rows).filter(|(entry, _)| buried.contains(&entry.outcome.key));
+        responses.extend(there.map(|(_, row)| row));
     }
 }

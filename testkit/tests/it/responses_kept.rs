@@ -1,6 +1,6 @@
 //! How long responses are kept.
 
-use testkit::{Cluster, PATIENCE, wait_until};
+use testkit::{Cluster, PATIENCE, responses, wait_until};
 
 use crate::support::Bench;
 
@@ -49,4 +49,41 @@ fn a_young_response_outlives_an_old_one() {
     });
     assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 2);
     assert_eq!(bench.receiver.count(), 3);
+}
+
+/// Where a trigger or a check could want to see the rows, they are inserted; else they go past the executor.
+#[test]
+fn a_row_is_the_same_whichever_way_it_is_stored() {
+    let mut bench = Bench::new();
+    bench.client.batch_execute("create index mine on net._http_response ((coalesce(error_kind, protocol)))").unwrap();
+    let urls = ["/echo?a=é", "/repeat-headers", "/bytes", "/empty", "/close", "/hops/2", "/nul"];
+    let mut ways = Vec::new();
+    for change in [
+        "",
+        "create function look() returns trigger language plpgsql as 'begin return new; end';
+         create trigger look before insert on net._http_response for each row execute function look()",
+        "drop trigger look on net._http_response; alter table net._http_response add check (attempts = 1)",
+    ] {
+        bench.client.batch_execute(change).unwrap();
+        for url in urls.map(|path| bench.receiver.url(path)) {
+            bench.ask(&format!("select net.http_post('{url}', '{{\"a\": 1}}')"));
+        }
+        responses(&mut bench.client, urls.len());
+        bench.client.batch_execute("set enable_seqscan = off").unwrap();
+        let rows: String = bench.value(
+            "with taken as (delete from net._http_response returning *)
+             select string_agg((to_jsonb(t) - '{id,created,elapsed_ms,dns_ms,handshake_ms,exchange_ms}'::text[])::text, chr(10)
+                               order by id)
+               from taken t
+              where created between now() - interval '1 minute' and now() and elapsed_ms > 0
+                and elapsed_ms >= exchange_ms",
+        );
+        ways.push(rows);
+    }
+    assert_eq!(ways[0].lines().count(), urls.len(), "{}", ways[0]);
+    assert_eq!(ways[1], ways[0]);
+    assert_eq!(ways[2], ways[0]);
+    let indexed = "select count(*) from net._http_response where coalesce(error_kind, protocol) = 'HTTP/1.1'";
+    bench.get("/x");
+    assert_eq!(bench.value::<i64>(indexed), 1);
 }
