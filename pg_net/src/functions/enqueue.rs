@@ -60,6 +60,7 @@ pub(super) fn insert(row: Row) -> Result<i64, SqlError> {
 
 fn write(row: Row, places: Places) -> i64 {
     let _owner = ActAs::new(places.queue.owner, 0);
+    places.queue.lock_for_insert();
     let id = relation::next_value(places.ids);
     let row_key = relation::next_value(places.row_keys);
     wake::note_key(row_key);

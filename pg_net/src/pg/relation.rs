@@ -30,6 +30,26 @@ impl Queue {
         }
     }
 
+    /// Waits until nobody has the queue to himself, and has the transaction see what is committed by then.
+    ///
+    /// The snapshot that a transaction begins with will not do: to one that is older than an `ALTER TABLE` which rewrites
+    /// the table, the table is empty (manual, "Caveats" of concurrency control).
+    pub(crate) fn wait_and_look(self) {
+        // SAFETY: within a transaction, whose active snapshot is replaced by a newer one.
+        unsafe {
+            pg_sys::LockRelationOid(self.relation, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            pg_sys::PopActiveSnapshot();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
+    }
+
+    /// Takes the lock that an insert takes. To be called before the sequences are asked: who takes the queue away, as
+    /// `TRUNCATE … RESTART IDENTITY` does, locks it before them, and in another order two sessions would wait for each other.
+    pub(crate) fn lock_for_insert(self) {
+        // SAFETY: within a transaction, which holds the lock to its end as an insert's would be.
+        unsafe { pg_sys::LockRelationOid(self.relation, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };
+    }
+
     /// Whether the queue has the columns that this library's SQL gives it. That of the C version, which this library took
     /// the place of, has not until it is updated.
     pub(crate) fn is_updated(self) -> bool {

@@ -262,6 +262,7 @@ impl Claim {
                 return;
             }
         };
+        tables.wait_and_look();
         let most = settings::batch_size();
         let parked = self.window.resume(most);
         self.read_keys(session, &parked, true, batch);

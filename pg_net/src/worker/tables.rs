@@ -32,6 +32,13 @@ impl Tables {
         self.known = None;
     }
 
+    /// Waits until nobody has the queue that was found to himself, and has the transaction see what is committed by then.
+    pub(super) fn wait_and_look(&self) {
+        if let Some(queue) = self.known {
+            queue.wait_and_look();
+        }
+    }
+
     /// Looks for the tables. Within a transaction.
     pub(super) fn find(&mut self) -> Found {
         let Some(queue) = Queue::find() else {

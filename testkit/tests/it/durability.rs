@@ -1,6 +1,6 @@
 //! Logged and unlogged tables: what a crash leaves.
 
-use testkit::{Cluster, Receiver};
+use testkit::{Cluster, PATIENCE, Receiver, wait_until};
 
 use crate::support::{Bench, error_of};
 
@@ -78,6 +78,29 @@ fn the_queue_is_switched_while_requests_are_in_flight() {
     let answers = testkit::responses(&mut bench.client, 20);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
     assert_eq!((answers.len(), bench.receiver.count()), (20, 20));
+}
+
+/// A rewritten table is empty to whoever looks with a snapshot from before. The worker, which waited for the lock, does not.
+#[test]
+fn a_row_that_waits_while_the_queue_is_rewritten_is_sent() {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    let mut rewriting = bench.cluster.connect();
+    let url = bench.receiver.url("/waits");
+    // Does not wake the worker.
+    let insert =
+        format!("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000)");
+    bench.client.batch_execute(&insert).unwrap();
+    rewriting.batch_execute("begin; alter table net.http_request_queue set unlogged").unwrap();
+    bench.client.batch_execute("select net.wake()").unwrap();
+    wait_until("the worker to wait for the queue", PATIENCE, || {
+        bench.value::<bool>(
+            "select exists (select from pg_locks join pg_stat_activity using (pid)
+                             where not granted and backend_type ilike '%pg_net%')",
+        )
+    });
+    rewriting.batch_execute("commit").unwrap();
+    bench.received("/waits");
 }
 
 #[test]

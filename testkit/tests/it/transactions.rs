@@ -1,6 +1,6 @@
 //! A request is sent when its transaction commits, and never otherwise.
 
-use testkit::{Cluster, Receiver};
+use testkit::{Cluster, PATIENCE, Receiver, wait_until};
 
 use crate::support::{Bench, ask, assert_works};
 
@@ -200,4 +200,22 @@ fn a_transaction_that_creates_the_extension_may_use_it() {
         client.batch_execute("drop extension pg_net").unwrap();
     }
     assert_eq!(receiver.count(), 5);
+}
+
+/// Both take the queue and its sequence, and in the same order: none has to give way to the other as a deadlock.
+#[test]
+fn a_request_waits_for_a_truncation_and_goes_on() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/after");
+    bench.client.batch_execute("begin; lock table net.http_request_queue in access exclusive mode").unwrap();
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| ask(&mut bench.cluster.connect(), &format!("select net.http_get('{url}')")));
+        wait_until("the request to wait for the lock", PATIENCE, || {
+            let waits = "select exists (select from pg_locks where not granted and relation is not null)";
+            crate::support::value::<bool>(&mut bench.client, waits)
+        });
+        bench.client.batch_execute("truncate net.http_request_queue restart identity; commit").unwrap();
+        asking.join().expect("the request is made");
+    });
+    bench.received("/after");
 }
