@@ -50,7 +50,7 @@ pub fn run(place: &Place, queued: usize) -> Backlog {
     let queue = format!(
         "select count(net.http_post('{}' || number, timeout_milliseconds := 60000))
            from generate_series(1, {queued}) as number",
-        receiver.address().prefix("/delay/2")
+        receiver.address().prefix("/delay/20")
     );
     cluster.connect().batch_execute(&queue).expect("queue requests");
     let count = || receiver.lines().iter().filter(|line| line.event == Event::Received).count();

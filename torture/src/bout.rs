@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::Cluster;
+use testkit::{Cluster, PATIENCE};
 
 use crate::dice::Dice;
 use crate::door::{ClosesDoor, Door};
 use crate::faults::{Fault, Injection, end_all_prepared};
 use crate::field::Field;
 use crate::ledger::{self, Transaction};
-use crate::outcomes::{self, Outcomes};
+use crate::outcomes;
 use crate::receiver::Receiver;
-use crate::tally::{Tally, tally};
+use crate::tally::{Account, Tally};
 use crate::writer::{Habits, Writer};
 
 /// What a bout takes place with.
@@ -64,7 +64,7 @@ impl Mutant {
 pub struct Extent {
     /// Injections that met something in flight; no more than these.
     pub injections: usize,
-    /// No injection is begun after this.
+    /// No injection is begun after this, unless none has met anything in flight yet.
     pub time: Duration,
     /// Sessions that write.
     pub writers: u64,
@@ -80,7 +80,9 @@ const SETTLE: Duration = Duration::from_secs(120);
 /// Runs a bout.
 pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
     let mut dice = Dice::new(seed, fault.name());
-    let cluster = start_cluster(place, fault, &mut dice);
+    // With few at once, some are claimed and wait for their turn; a mutant needs that to be told apart.
+    let at_once = if place.mutant.is_some() { 4 } else { dice.pick(&[10, 200]) };
+    let cluster = start_cluster(place, fault, at_once);
     let door = Door::new(&cluster);
     let receiver = Receiver::start(&place.receiver, &place.scratch);
     let mut field =
@@ -111,22 +113,31 @@ pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
     let unfinished = settle(&mut field);
     let marked = field.client.query("select number from torture.markers", &[]).expect("read the markers");
     let marked: Vec<i64> = marked.iter().map(|row| row.get(0)).collect();
-    let outcomes = if fault.repeats_ids() { Outcomes::new() } else { outcomes::read(&mut field.client) };
-    let committed = ledger::committed(&transactions, &marked);
-    tally(fault, &injections, &committed, &field.taken_back, &field.receiver.lines(), &outcomes, unfinished)
+    let account = Account {
+        fault,
+        injections: &injections,
+        committed: &ledger::committed(&transactions, &marked),
+        taken_back: &field.taken_back,
+        lines: &field.receiver.lines(),
+        outcomes: &outcomes::read(&mut field.client),
+        // Beside each that is sent at once, another one is claimed.
+        claimed_at_most: 2 * at_once,
+        unfinished,
+    };
+    account.tally()
 }
 
-fn start_cluster(place: &Place, fault: Fault, dice: &mut Dice) -> Cluster {
+fn start_cluster(place: &Place, fault: Fault, at_once: usize) -> Cluster {
     // Writers count on what was confirmed; the worker must not, so all is flushed as in production.
-    let mut builder =
-        Cluster::builder().durable().conf("max_prepared_transactions", "50").conf("deadlock_timeout", "50ms");
-    // With few at once, some are claimed and wait for their turn.
-    let mut at_once = dice.pick(&["10", "200"]);
+    let mut builder = Cluster::builder()
+        .durable()
+        .conf("max_prepared_transactions", "50")
+        .conf("deadlock_timeout", "50ms")
+        .conf("pg_net.retry_base", "50ms")
+        .conf("pg_net.max_in_flight_per_origin", &at_once.to_string());
     if let Some((tree, mutant)) = &place.mutant {
         builder = builder.tree(tree).env("PGNET_MUTANT", mutant.name());
-        at_once = "4";
     }
-    let builder = builder.conf("pg_net.max_in_flight_per_origin", at_once);
     let cluster = builder.start_ready();
     let mut client = cluster.connect();
     client.batch_execute(ledger::MARKERS).expect("make the table of markers");
@@ -144,7 +155,11 @@ fn inject(fault: Fault, field: &mut Field, extent: Extent) -> Vec<Met> {
     let start = Instant::now();
     let mut injections: Vec<Met> = Vec::new();
     let mut counted = 0;
-    while counted < extent.injections && start.elapsed() < extent.time {
+    while counted < extent.injections {
+        let patience = if counted == 0 { PATIENCE } else { Duration::ZERO };
+        if start.elapsed() > extent.time + patience {
+            break;
+        }
         // At times with hardly any pause, so that one injection meets what the one before has left.
         let longest = field.dice.pick(&[5, 500]);
         field.pause(0, longest);

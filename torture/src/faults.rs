@@ -95,11 +95,6 @@ impl Fault {
         matches!(self, Self::ReceiverKilled | Self::RepliesBroken)
     }
 
-    /// Whether ids come again, and responses cannot be told by them.
-    pub(crate) fn repeats_ids(self) -> bool {
-        matches!(self, Self::QueueTruncated | Self::ExtensionRecreated)
-    }
-
     /// What the receiver does with a request meanwhile.
     pub(crate) fn path(self) -> fn(&mut Dice) -> String {
         match self {

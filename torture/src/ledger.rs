@@ -1,16 +1,18 @@
 //! What the writers did: what each transaction asked for, and how it ended as far as its writer knows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use crate::clock::Moment;
+use crate::kind::Kind;
 
 /// A request that was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     /// Which one it is: part of its URL.
     pub(crate) tag: u64,
-    /// The id that the extension gave it.
-    pub(crate) id: i64,
-    /// Whether HTTP allows it to be sent twice (RFC 9110 §9.2.2).
-    pub(crate) idempotent: bool,
+    pub(crate) kind: Kind,
+    /// When it may be sent at the earliest.
+    pub(crate) not_before: Option<Moment>,
     /// Rolled back to a savepoint before it.
     pub(crate) undone: bool,
 }
@@ -43,7 +45,7 @@ pub(crate) const MARKERS: &str = "create schema torture; create table torture.ma
 ///
 /// Where the server did not keep its word on a commit: then there is nothing to hold pg_net to.
 pub(crate) fn committed(transactions: &[Transaction], marked: &[i64]) -> HashMap<u64, Asked> {
-    let marked: std::collections::HashSet<u64> = marked.iter().map(|number| number.cast_unsigned()).collect();
+    let marked: HashSet<u64> = marked.iter().map(|number| number.cast_unsigned()).collect();
     let mut committed = HashMap::new();
     for transaction in transactions {
         let is_marked = marked.contains(&transaction.number);

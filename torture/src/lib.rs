@@ -12,6 +12,7 @@ mod dice;
 mod door;
 mod faults;
 mod field;
+mod kind;
 mod ledger;
 mod outcomes;
 mod receipts;

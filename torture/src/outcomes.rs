@@ -3,21 +3,29 @@ use std::collections::HashMap;
 use postgres::Client;
 
 use crate::clock::Moment;
+use crate::receiver::Address;
 
-/// A response row: when it was recorded, and whether it is a failure.
+/// What is recorded of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     pub(crate) recorded: Moment,
     pub(crate) failed: bool,
+    /// How often; once, if all is well.
+    pub(crate) times: usize,
 }
 
-/// The response rows that there are, by id.
-pub(crate) type Outcomes = HashMap<i64, Outcome>;
+/// What is recorded, by tag.
+pub(crate) type Outcomes = HashMap<u64, Outcome>;
 
-/// Reads them.
+/// Reads what is recorded.
 pub(crate) fn read(client: &mut Client) -> Outcomes {
     let rows =
-        "select id, (extract(epoch from created) * 1000000)::bigint, error_msg is not null from net._http_response";
-    let rows = client.query(rows, &[]).expect("read responses");
-    rows.iter().map(|row| (row.get(0), Outcome { recorded: row.get(1), failed: row.get(2) })).collect()
+        "select url, (extract(epoch from created) * 1000000)::bigint, error_msg is not null from net._http_response";
+    let mut outcomes = Outcomes::new();
+    for row in client.query(rows, &[]).expect("read outcomes") {
+        let tag = Address::tag(row.get(0)).expect("a tag in each URL");
+        let outcome = outcomes.entry(tag).or_insert(Outcome { recorded: row.get(1), failed: row.get(2), times: 0 });
+        outcome.times += 1;
+    }
+    outcomes
 }

@@ -8,7 +8,7 @@ use crate::tally::Tally;
 impl Tally {
     /// What stands over the lines.
     pub const HEAD: &'static str = "\
-fault                             times  committed  received  lost  failed  taken back  twice  allowed  stray  in flight";
+fault                             times  committed  received  lost  failed  taken back  gone  twice  allowed  stray  in flight";
 }
 
 impl fmt::Display for Tally {
@@ -22,7 +22,7 @@ impl fmt::Display for Tally {
         };
         write!(
             f,
-            "{:<33} {:>5}  {:>9}  {:>8}  {:>4}  {:>6}  {:>10}  {:>5}  {:>7}  {:>5}  {met:>9}",
+            "{:<33} {:>5}  {:>9}  {:>8}  {:>4}  {:>6}  {:>10}  {:>4}  {:>5}  {:>7}  {:>5}  {met:>9}",
             self.fault.name(),
             self.injections(),
             self.committed,
@@ -30,6 +30,7 @@ impl fmt::Display for Tally {
             self.lost,
             self.failed,
             self.taken_back,
+            self.gone,
             self.repeated,
             self.allowed,
             self.stray,

@@ -3,10 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
-use postgres::{Client, SimpleQueryMessage};
+use postgres::Client;
 
+use crate::clock;
 use crate::dice::Dice;
 use crate::door::Door;
+use crate::kind::Kind;
 use crate::ledger::{Asked, End, Transaction};
 use crate::receiver::Address;
 
@@ -107,15 +109,12 @@ impl<'a> Writer<'a> {
     fn ask(&mut self, client: &mut Client, undone: bool) -> Result<(), postgres::Error> {
         self.tags += 1;
         let tag = self.unique(self.tags);
-        let idempotent = self.dice.chance(25);
-        let call = if idempotent { "http_get" } else { "http_post" };
+        let kind = Kind::any(&mut self.dice);
+        let waits = kind.can_wait() && self.dice.chance(20);
+        let not_before = waits.then(|| clock::now() + self.dice.milliseconds(0, 800).as_micros() as i64);
         let url = self.receiver.url(&(self.habits.path)(&mut self.dice), tag);
-        let answer = client.simple_query(&format!("select net.{call}('{url}', timeout_milliseconds := 60000)"))?;
-        let id = answer.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-            _ => None,
-        });
-        let asked = Asked { tag, id: id.expect("a request's id"), idempotent, undone };
+        client.batch_execute(&kind.call(&url, not_before))?;
+        let asked = Asked { tag, kind, not_before, undone };
         self.done.last_mut().expect("the transaction").asked.push(asked);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What the owner of the tables may do to them at any time.
 
+use postgres::error::SqlState;
+
 use super::Injection;
 use crate::clock;
 use crate::field::{Field, harmless};
@@ -29,17 +31,17 @@ fn take_all_back(field: &mut Field, statement: &str) -> Option<Injection> {
         .batch_execute(LOCK)
         .and_then(|()| transaction.query("select url from net.http_request_queue", &[]))
         .and_then(|rows| transaction.batch_execute(statement).map(|()| rows));
-    match taken {
-        Ok(rows) => {
-            transaction.commit().expect("empty the queue");
-            field.take_back(rows.iter().map(|row| row.get(0)));
-            harmless(begin)
-        }
-        // A writer may hold one of the locks that are needed and wait for another; one of the two has to give way.
-        Err(error) => {
-            assert_eq!(error.code(), Some(&postgres::error::SqlState::T_R_DEADLOCK_DETECTED), "{statement}: {error:?}");
-            None
-        }
+    let rows = unless_deadlocked(taken, statement)?;
+    transaction.commit().expect("empty the queue");
+    field.take_back(rows.iter().map(|row| row.get(0)));
+    harmless(begin)
+}
+
+/// Nothing where two sessions waited for one another's locks, and ours had to give way.
+fn unless_deadlocked<T>(result: Result<T, postgres::Error>, statement: &str) -> Option<T> {
+    match result {
+        Err(error) if error.code() == Some(&SqlState::T_R_DEADLOCK_DETECTED) => None,
+        result => Some(result.unwrap_or_else(|error| panic!("{statement}: {error:?}"))),
     }
 }
 
@@ -53,7 +55,7 @@ pub(super) fn rewrite(field: &mut Field) -> Option<Injection> {
         "reindex table net.http_request_queue",
         "alter table net.http_request_queue set unlogged; alter table net.http_request_queue set logged",
     ]);
-    field.client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    unless_deadlocked(field.client.batch_execute(statement), statement)?;
     harmless(begin)
 }
 
@@ -61,7 +63,7 @@ pub(super) fn delete_rows(field: &mut Field) -> Option<Injection> {
     let begin = clock::now();
     let (among, rest) = (field.dice.between(1, 5), field.dice.between(0, 4));
     let delete = format!("delete from net.http_request_queue where row_key % {among} = {rest} % {among} returning url");
-    let rows = field.client.query(&delete, &[]).expect("delete rows of the queue");
+    let rows = unless_deadlocked(field.client.query(&delete, &[]), &delete)?;
     field.take_back(rows.iter().map(|row| row.get(0)));
     harmless(begin)
 }
