@@ -15,7 +15,7 @@ pub use server::Shutdown;
 pub use template::program;
 
 use crate::scratch::Scratch;
-use crate::{PATIENCE, account, children, is_running, kill, wait_until};
+use crate::{PATIENCE, account, kill, process, wait_until};
 
 /// A Postgres server with a database cluster of its own. Dropping it stops the server and removes all its files.
 pub struct Cluster {
@@ -135,10 +135,10 @@ impl Cluster {
     /// Kills the postmaster as a crash of the machine would, and waits until what it started is gone too.
     pub fn kill_postmaster(&mut self) {
         let server = self.server.take().expect("a running server");
-        let backends = children(server.pid());
+        let memory = server::shared_memory(&self.config.data);
         kill(server.pid());
         drop(server);
-        wait_until("the end of the postmaster's children", PATIENCE, || !backends.iter().any(|&pid| is_running(pid)));
+        wait_until("the end of the postmaster's children", PATIENCE, || process::attached(memory) == 0);
     }
 
     /// Runs SQL through psql, and returns what it prints, unaligned and without headers.

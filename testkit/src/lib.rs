@@ -27,7 +27,7 @@ pub use cluster::{Builder, Cluster, Shutdown, program};
 pub use haproxy::{HaProxy, HaProxyRequest};
 pub use nginx::{Nginx, NginxRequest};
 pub use ports::RefusedPort;
-pub use process::{children, is_running, kill};
+pub use process::{is_running, kill};
 pub use receiver::{Gate, Observer, Receiver, Request};
 pub use response::{Response, response, responses};
 pub use socks::Socks;

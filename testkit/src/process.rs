@@ -13,24 +13,19 @@ pub(crate) fn signal(pid: i32, signal: Signal) {
     let _ = kill_process(pid, signal);
 }
 
-/// The state letter and the parent of a process, as /proc has them.
-fn state_and_parent(pid: i32) -> Option<(char, i32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before may hold anything, a closing parenthesis included.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
-}
-
 /// Whether a process still runs; one that ended but was not waited for does not.
 pub fn is_running(pid: i32) -> bool {
-    state_and_parent(pid).is_some_and(|(state, _)| state != 'Z')
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // The name before may hold anything, a closing parenthesis included.
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
-/// The processes that a process started.
-pub fn children(parent: i32) -> Vec<i32> {
-    let processes = fs::read_dir("/proc").expect("read /proc").flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|&pid| state_and_parent(pid).is_some_and(|(_, of)| of == parent)).collect()
+/// How many processes have a piece of System V shared memory.
+pub(crate) fn attached(memory: u64) -> u64 {
+    let pieces = fs::read_to_string("/proc/sysvipc/shm").expect("read /proc/sysvipc/shm");
+    let mut pieces = pieces.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let piece = pieces.find(|fields| fields.get(1).and_then(|id| id.parse().ok()) == Some(memory));
+    piece.map_or(0, |fields| fields[6].parse().expect("a number of processes"))
 }
 
 /// Whether a process itself listens on all of these ports, in IPv4.

@@ -115,6 +115,14 @@ fn is_ready(data: &Path, pid: i32) -> bool {
     lines.first() == Some(&pid.to_string().as_str()) && lines.get(7) == Some(&"ready")
 }
 
+/// The server's System V shared memory, which all its processes share: what a new server looks at to see whether one of an
+/// old server's still runs.
+pub(super) fn shared_memory(data: &Path) -> u64 {
+    let status = fs::read_to_string(data.join("postmaster.pid")).expect("read the pid file");
+    let key_and_id = status.lines().nth(6).expect("a line for the shared memory");
+    key_and_id.split_whitespace().nth(1).and_then(|id| id.parse().ok()).expect("an id of shared memory")
+}
+
 pub(super) fn read_log(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
 }
