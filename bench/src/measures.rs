@@ -1,6 +1,7 @@
 //! The parts of a run. Each boots what it needs, and adds rows and notes to the report.
 
 mod backlog;
+mod backoff;
 mod burst;
 mod calls;
 mod hang;
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("unlogged", unlogged::run),
     ("backlog", backlog::run),
     ("snapshot", snapshot::run),
+    ("backoff", backoff::run),
     ("latency", latency::run),
     ("hang", hang::run),
     ("calls", calls::run),

@@ -1,6 +1,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::outcome::Outcome;
+use crate::standing::OriginNews;
 
 /// What the host and the engine's thread both see: the outcomes ready for the host, and how things stand.
 pub(crate) struct Board {
@@ -10,6 +11,7 @@ pub(crate) struct Board {
 
 struct State {
     outcomes: Vec<Outcome>,
+    news: OriginNews,
     under_way: usize,
     /// Whether the host was notified since it last drained.
     notified: bool,
@@ -19,7 +21,14 @@ struct State {
 
 impl Board {
     pub(crate) fn new(notify: Box<dyn Fn() + Send + Sync>) -> Self {
-        let state = State { outcomes: Vec::new(), under_way: 0, notified: false, closed: false, alive: true };
+        let state = State {
+            outcomes: Vec::new(),
+            news: OriginNews::default(),
+            under_way: 0,
+            notified: false,
+            closed: false,
+            alive: true,
+        };
         Self { state: Mutex::new(state), notify }
     }
 
@@ -37,11 +46,13 @@ impl Board {
         !state.closed
     }
 
-    /// Hands over the outcomes of requests that were under way.
-    pub(crate) fn finish(&self, outcomes: &mut Vec<Outcome>) {
+    /// Hands over the outcomes of requests that were under way, and what there is to say about origins.
+    pub(crate) fn finish(&self, outcomes: &mut Vec<Outcome>, news: &mut OriginNews) {
         let mut state = self.state();
         state.under_way -= outcomes.len();
         state.outcomes.append(outcomes);
+        state.news.states.append(&mut news.states);
+        state.news.sent_back.append(&mut news.sent_back);
         let first = !std::mem::replace(&mut state.notified, true);
         drop(state);
         if first {
@@ -53,6 +64,10 @@ impl Board {
         let mut state = self.state();
         state.notified = false;
         into.append(&mut state.outcomes);
+    }
+
+    pub(crate) fn take_news(&self) -> OriginNews {
+        std::mem::take(&mut self.state().news)
     }
 
     pub(crate) fn under_way(&self) -> usize {

@@ -3,6 +3,8 @@
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
+use crate::account::Account;
+
 /// Why a body was not read to its end.
 pub(crate) enum ReadError {
     /// It is longer than allowed.
@@ -12,13 +14,17 @@ pub(crate) enum ReadError {
 }
 
 /// Reserved at most before a byte has come: a declared length is only a promise.
-const MAX_RESERVED: u64 = 1 << 20;
+const MAX_RESERVED: u64 = 64 << 10;
 
 /// Bytes of a body nobody wants that are read so that the connection can be used again.
 const MAX_SKIPPED: usize = 64 << 10;
 
-/// Reads the whole body, of at most `max_bytes`.
-pub(crate) async fn read(body: &mut Incoming, max_bytes: usize) -> Result<Vec<u8>, ReadError> {
+/// Reads the whole body, of at most `max_bytes`, as fast as there is memory for it.
+pub(crate) async fn read(
+    body: &mut Incoming,
+    max_bytes: usize,
+    account: &mut Account<'_>,
+) -> Result<Vec<u8>, ReadError> {
     let declared = body.size_hint().lower();
     if declared > max_bytes as u64 {
         return Err(ReadError::TooLarge);
@@ -29,6 +35,9 @@ pub(crate) async fn read(body: &mut Incoming, max_bytes: usize) -> Result<Vec<u8
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > max_bytes - bytes.len() {
             return Err(ReadError::TooLarge);
+        }
+        if !account.covers(bytes.len() + data.len()) {
+            account.cover(bytes.len() + data.len()).await;
         }
         bytes.extend_from_slice(&data);
     }

@@ -1,16 +1,18 @@
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderValue;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep_until;
 
-use crate::connection::Connection;
+use crate::budget::Budget;
+use crate::connection::{Connection, Open};
 use crate::connector::Connector;
 use crate::egress_rule::RuleSet;
 use crate::failure::Failure;
@@ -31,6 +33,9 @@ pub(crate) struct Client {
     settings: RefCell<Rc<Settings>>,
     pool: RefCell<Pool<Connection>>,
     resolver: Resolver,
+    budget: Arc<Budget>,
+    /// How many connections are open or about to be.
+    open: Rc<Cell<usize>>,
     /// Of the https routes that were taken.
     gates: RefCell<HashMap<Route, Rc<Gate>>>,
     /// Closes idle connections; there is none while there are none.
@@ -67,13 +72,21 @@ impl Client {
 
     fn with_resolver(policy: Policy, resolver: Resolver) -> Rc<Self> {
         let connector = Rc::new(Connector::new(&policy));
+        let budget = Budget::new(policy.max_in_flight_bytes);
         Rc::new(Self {
             settings: RefCell::new(Settings::new(policy, connector)),
             pool: RefCell::new(Pool::new()),
             resolver,
+            budget,
+            open: Rc::default(),
             gates: RefCell::default(),
             reaper: RefCell::default(),
         })
+    }
+
+    /// The memory for bodies.
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     pub(crate) fn settings(&self) -> Rc<Settings> {
@@ -81,6 +94,7 @@ impl Client {
     }
 
     pub(crate) fn set_policy(self: &Rc<Self>, policy: Policy) {
+        self.budget.set_limit(policy.max_in_flight_bytes);
         let connector = self.settings().connector.clone();
         if connector.serves(&policy) {
             self.settings.replace(Settings::new(policy, connector));
@@ -122,7 +136,8 @@ impl Client {
     ) -> Result<Lease<'a>, Failure> {
         let route = Route::new(target.origin(), rules);
         let open_new = async || {
-            let connection = settings.connector.connect(target, rules, &self.resolver, progress).await?;
+            let open = self.begin_connection();
+            let connection = settings.connector.connect(target, rules, &self.resolver, progress).await?.counted(open);
             if let Some(share) = connection.share() {
                 self.keep(&route, share, settings);
             }
@@ -144,6 +159,14 @@ impl Client {
         let lease = open_new().await?;
         gate.learn(lease.is_shared());
         Ok(lease)
+    }
+
+    /// Counts one more connection, and closes idle ones if there are too many: as no more requests are under way than
+    /// connections may be open, the others must be idle.
+    fn begin_connection(&self) -> Open {
+        let most = self.settings.borrow().policy.max_connections;
+        while self.open.get() >= most && self.pool.borrow_mut().drop_oldest() {}
+        Open::count(&self.open)
     }
 
     /// Puts a connection into the pool.

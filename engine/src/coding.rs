@@ -12,6 +12,7 @@ use std::rc::Rc;
 use http::HeaderValue;
 use tokio::task::yield_now;
 
+use crate::account::Account;
 use crate::outcome::Headers;
 
 /// `Accept-Encoding` of the requests whose replies are decompressed.
@@ -57,7 +58,12 @@ pub(crate) fn is_coded(headers: &Headers) -> bool {
 ///
 /// A body whose codings are not all known stays as it is: there is nothing better to give, and the header says what it is
 /// in. So does an empty one, which many servers mark as encoded.
-pub(crate) async fn undo(body: Vec<u8>, headers: &Headers, max_bytes: usize) -> Result<Vec<u8>, UndoError> {
+pub(crate) async fn undo(
+    body: Vec<u8>,
+    headers: &Headers,
+    max_bytes: usize,
+    account: &mut Account<'_>,
+) -> Result<Vec<u8>, UndoError> {
     let Some(codings) = codings(headers) else { return Ok(body) };
     if body.is_empty() || codings.is_empty() {
         return Ok(body);
@@ -65,6 +71,10 @@ pub(crate) async fn undo(body: Vec<u8>, headers: &Headers, max_bytes: usize) -> 
     if codings.len() > MAX_STACKED {
         return Err(UndoError::Corrupt(format!("more than {MAX_STACKED} content codings").into()));
     }
+    let coded = body.len();
+    let windows = codings.iter().map(|coding| coding.window()).sum::<usize>();
+    // A single decoder remembers no more than it has given.
+    let remembered = |given: usize| if codings.len() == 1 { windows.min(given) } else { windows };
     let too_large = Rc::new(Cell::new(false));
     let failed = |error: io::Error| match too_large.get() {
         true => UndoError::TooLarge,
@@ -72,7 +82,7 @@ pub(crate) async fn undo(body: Vec<u8>, headers: &Headers, max_bytes: usize) -> 
     };
     let mut source: Source = Box::new(Cursor::new(body));
     // They stand in the order in which they were applied.
-    for coding in codings.into_iter().rev() {
+    for coding in codings.iter().rev() {
         let decoder = coding.decoder(source).map_err(failed)?;
         source = Box::new(Bounded { source: BufReader::new(decoder), left: max_bytes, exceeded: too_large.clone() });
     }
@@ -82,6 +92,11 @@ pub(crate) async fn undo(body: Vec<u8>, headers: &Headers, max_bytes: usize) -> 
             let bytes = source.fill_buf().map_err(failed)?;
             if bytes.is_empty() {
                 return Ok(plain);
+            }
+            let given = plain.len() + bytes.len();
+            let needed = coded + given + remembered(given);
+            if !account.covers(needed) {
+                account.cover(needed).await;
             }
             plain.extend_from_slice(bytes);
             let taken = bytes.len();
@@ -107,6 +122,15 @@ impl Coding {
             "br" => Some(Self::Brotli),
             "zstd" => Some(Self::Zstd),
             _ => None,
+        }
+    }
+
+    /// The most that a decoder remembers of what it has given.
+    fn window(self) -> usize {
+        match self {
+            Self::Gzip | Self::Deflate => 32 << 10,
+            Self::Brotli => 16 << 20,
+            Self::Zstd => 8 << 20,
         }
     }
 
@@ -155,7 +179,12 @@ impl<R: Read> BufRead for Bounded<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::budget::Budget;
+    use crate::progress::Progress;
+    use crate::target::Target;
 
     fn named(values: &[&str]) -> Option<Vec<Coding>> {
         let mut headers = Headers::default();
@@ -200,6 +229,9 @@ mod tests {
             b"\x1b#\x00\x00\xc4ml]\xfd\xe2\x1d>!\x08\xa2\x1cD\x91\xa1J\xf0\x9c\x1e\x85\xdc\xfe\xd4\x10\x01".to_vec();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut number = numbers();
+        let target = Target::parse("http://a/").unwrap();
+        let budget = Budget::new(usize::MAX);
+        let progress = Progress::start(Duration::MAX, target.clone());
         for (name, whole) in
             [("gzip", gzip.finish().unwrap()), ("deflate", zlib.finish().unwrap()), ("zstd", zstd), ("br", brotli)]
         {
@@ -215,7 +247,8 @@ mod tests {
                         _ => drop(body.splice(at..at, [number(256) as u8, number(256) as u8])),
                     }
                 }
-                match runtime.block_on(undo(body, &headers, LIMIT)) {
+                let mut account = Account::new(&budget, target.origin(), &progress);
+                match runtime.block_on(undo(body, &headers, LIMIT, &mut account)) {
                     Ok(plain) => assert!(plain.len() <= LIMIT),
                     Err(UndoError::TooLarge | UndoError::Corrupt(_)) => {}
                 }

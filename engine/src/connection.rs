@@ -1,4 +1,6 @@
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use futures_util::future::Either;
@@ -22,6 +24,24 @@ pub(crate) struct Connection {
     remote: Option<SocketAddr>,
     /// Rare enough not to be carried about with every connection.
     forwarding: Option<Box<Forwarding>>,
+    /// Shared by all shares in it.
+    open: Option<Rc<Open>>,
+}
+
+/// Counts a connection for as long as it is open, from the moment that it is begun.
+pub(crate) struct Open(Rc<Cell<usize>>);
+
+impl Open {
+    pub(crate) fn count(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// A proxy at the other end, which is told with each request where it goes.
@@ -71,7 +91,7 @@ impl SendError {
 impl Connection {
     /// `remote` is the other end.
     pub(crate) fn new(protocol: Protocol, remote: Option<SocketAddr>) -> Self {
-        Self { protocol, remote, forwarding: None }
+        Self { protocol, remote, forwarding: None, open: None }
     }
 
     /// To a proxy that forwards requests.
@@ -80,7 +100,12 @@ impl Connection {
         remote: Option<SocketAddr>,
         authorization: Option<HeaderValue>,
     ) -> Self {
-        Self { protocol, remote, forwarding: Some(Box::new(Forwarding { authorization })) }
+        Self { protocol, remote, forwarding: Some(Box::new(Forwarding { authorization })), open: None }
+    }
+
+    /// Keeps the count of it.
+    pub(crate) fn counted(self, open: Open) -> Self {
+        Self { open: Some(Rc::new(open)), ..self }
     }
 
     pub(crate) fn forwards(&self) -> Option<&Forwarding> {
@@ -146,7 +171,10 @@ impl Poolable for Connection {
     fn share(&self) -> Option<Self> {
         match &self.protocol {
             Protocol::Http1(_) => None,
-            Protocol::Http2(connection) => Some(Self::new(Protocol::Http2(connection.clone()), self.remote)),
+            Protocol::Http2(connection) => {
+                let protocol = Protocol::Http2(connection.clone());
+                Some(Self { open: self.open.clone(), ..Self::new(protocol, self.remote) })
+            }
         }
     }
 }

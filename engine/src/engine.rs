@@ -13,6 +13,7 @@ use crate::dispatcher::{self, Command};
 use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::request::Request;
+use crate::standing::OriginNews;
 
 /// Sends requests, on a thread of its own.
 ///
@@ -106,6 +107,14 @@ impl Engine {
     /// Moves all finished outcomes into `into`, in the order in which they finished.
     pub fn drain(&self, into: &mut Vec<Outcome>) {
         self.board.drain(into);
+    }
+
+    /// What has become of origins since the last call, and which requests come back because theirs is
+    /// [held](crate::Standing::Held).
+    ///
+    /// To be called after [`drain`](Self::drain): the host is notified of what comes after that.
+    pub fn take_news(&self) -> OriginNews {
+        self.board.take_news()
     }
 
     /// Applies other limits to what starts from now on.

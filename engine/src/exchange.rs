@@ -6,6 +6,7 @@ use http::StatusCode;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use crate::account::{Account, Memory};
 use crate::body;
 use crate::client::{Client, Settings};
 use crate::coding;
@@ -29,8 +30,13 @@ pub(crate) async fn run(client: &Rc<Client>, request: Request) -> Outcome {
     let trace = progress.trace();
     let phases = trace.phases;
     let result = match followed {
-        Ok(Ok(Message { status, headers, content })) => Ok(Response { status, headers, content, trace }),
+        Ok(Ok(Message { status, headers, content, memory })) => {
+            Ok(Response { status, headers, content, trace, memory })
+        }
         Ok(Err(failure)) => Err(failure.with_trace(trace)),
+        Err(_) if progress.is_starved() => {
+            Err(Failure::new(FailureKind::Memory { limit: client.budget().limit() }).with_trace(trace))
+        }
         Err(_) => Err(Failure::new(FailureKind::Timeout { limit: progress.limit(), phases }).with_trace(trace)),
     };
     Outcome { key, result, elapsed: phases.total() }
@@ -41,6 +47,7 @@ struct Message {
     status: u16,
     headers: Headers,
     content: Content,
+    memory: Memory,
 }
 
 /// Goes from hop to hop until a reply is no redirect.
@@ -53,7 +60,8 @@ async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> R
         let reply = send(client, &settings, &hop, rules.as_deref(), progress).await?;
         let Some(location) = redirect::location(reply.status, &reply.headers) else {
             let decompress = hop.accepts_codings(&settings);
-            return reply.read(settings.policy.max_response_bytes, decompress).await;
+            let account = Account::new(client.budget(), hop.target.origin(), progress);
+            return reply.read(settings.policy.max_response_bytes, decompress, account).await;
         };
         let location = location.to_owned();
         let Some(left) = hops_left.checked_sub(1) else {
@@ -122,16 +130,16 @@ async fn send_on<'a>(
 
 impl Reply<'_> {
     /// Reads the whole reply.
-    async fn read(mut self, max_bytes: usize, decompress: bool) -> Result<Message, Failure> {
+    async fn read(mut self, max_bytes: usize, decompress: bool, mut account: Account<'_>) -> Result<Message, Failure> {
         let too_large = || Failure::new(FailureKind::TooLarge { limit: max_bytes });
-        let mut body = body::read(&mut self.body, max_bytes).await.map_err(|error| match error {
+        let mut body = body::read(&mut self.body, max_bytes, &mut account).await.map_err(|error| match error {
             body::ReadError::TooLarge => too_large(),
             body::ReadError::Broken(error) => self.lease.body_failure(&error),
         })?;
         self.lease.give_back();
         if decompress && coding::is_coded(&self.headers) {
             // Rare enough to be kept out of every request's task.
-            let undone = Box::pin(coding::undo(body, &self.headers, max_bytes)).await;
+            let undone = Box::pin(coding::undo(body, &self.headers, max_bytes, &mut account)).await;
             body = undone.map_err(|error| match error {
                 coding::UndoError::TooLarge => too_large(),
                 coding::UndoError::Corrupt(detail) => Failure::new(FailureKind::ContentEncoding).with_detail(detail),
@@ -141,7 +149,8 @@ impl Reply<'_> {
         if matches!(&content, Content::Text(text) if text.len() > max_bytes) {
             return Err(too_large());
         }
-        Ok(Message { status: self.status.as_u16(), headers: self.headers, content })
+        let memory = account.close(content.len());
+        Ok(Message { status: self.status.as_u16(), headers: self.headers, content, memory })
     }
 
     /// Gives the connection back if the body is short; else it is cheaper to open another.

@@ -2,7 +2,7 @@
 //!
 //! The engine knows HTTP, time and policy. It knows nothing of Postgres: a host hands it [`Request`]s, each under a
 //! [`Key`] of the host's choosing, and takes [`Outcome`]s back under the same keys. Exactly one outcome comes for each
-//! request handed over, unless the engine is stopped first.
+//! request handed over, unless the engine is stopped first, or sends it back unsent ([`OriginNews`]).
 //!
 //! The pieces a host meets: [`Target`] validates a URL, [`Request`] is one row's worth of work, [`Window`] decides which
 //! of the waiting requests may be claimed so that no origin starves another, [`Engine`] does the sending on a thread of
@@ -10,9 +10,13 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod address;
+mod alarms;
 mod board;
 mod body;
+mod breaker;
+mod budget;
 mod classify;
 mod client;
 mod client_identity;
@@ -37,6 +41,7 @@ mod host_pattern;
 mod http1;
 mod http2;
 mod jitter;
+mod lane;
 mod lease;
 pub mod method;
 mod multipart;
@@ -51,15 +56,18 @@ mod progress;
 mod proxy;
 mod proxy_login;
 pub mod query;
+mod reading;
 mod redirect;
 mod refusal;
 mod request;
 mod resolver;
+mod restraint;
 mod retry;
 mod retry_after;
 mod route;
 mod socks;
 mod special;
+mod standing;
 mod tap;
 mod target;
 mod tcp;
@@ -87,6 +95,7 @@ pub use proxy::{Proxy, ProxyError};
 pub use refusal::Refusal;
 pub use request::{Key, Request};
 pub use retry::RetryPolicy;
+pub use standing::{OriginNews, OriginState, Standing};
 pub use target::{LastTarget, Target, TargetError};
 pub use trace::Trace;
 pub use window::{Bounds, Verdict, Window};

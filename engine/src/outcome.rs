@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::account::Memory;
 use crate::failure::Failure;
 use crate::request::Key;
 use crate::trace::Trace;
@@ -28,6 +29,8 @@ impl Outcome {
 }
 
 /// A whole reply: of the last hop, where redirects were followed.
+///
+/// While it is there, its body counts towards [`Policy::max_in_flight_bytes`](crate::Policy::max_in_flight_bytes).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status code, 200 to 999.
@@ -38,6 +41,7 @@ pub struct Response {
     pub content: Content,
     /// How the exchange went.
     pub trace: Trace,
+    pub(crate) memory: Memory,
 }
 
 /// A reply's body.
@@ -49,6 +53,17 @@ pub enum Content {
     Text(String),
     /// What is no text in that charset, or holds a NUL.
     Bytes(Bytes),
+}
+
+impl Content {
+    /// Its length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
 }
 
 /// Header fields in the order they came, repeats included, names as the server wrote them (lower case on HTTP/2).

@@ -15,8 +15,17 @@ use crate::retry::RetryPolicy;
 pub struct Policy {
     /// Requests under way at once, over all origins.
     pub max_in_flight: usize,
+    /// Connections open at once, those that wait for reuse included; so it bounds the requests under way, too. Besides
+    /// these, a handful of file descriptors is in use.
+    pub max_connections: usize,
     /// Requests under way at once to one [`Origin`](crate::Origin), which is that of the request, not of a redirect.
     pub max_in_flight_per_origin: usize,
+    /// Failures in a row to connect to an origin, or to get an answer from it in time, after which it is only probed; 0:
+    /// it never is.
+    pub breaker_failures: u32,
+    /// Bytes of bodies in memory: those of requests that were handed over, and of replies until the host has dropped them.
+    /// What comes in beyond waits in the network. One reply may always go on.
+    pub max_in_flight_bytes: usize,
     /// Bytes of a reply's body, as received and again as decoded; a longer one is a failure.
     pub max_response_bytes: usize,
     /// How many redirects one request may follow.
@@ -38,7 +47,7 @@ pub struct Policy {
     /// Whether compressed replies are asked for and decompressed. A request that sets `Accept-Encoding` itself, or
     /// `Range`, gets its reply's body as it came, whatever stands here.
     pub accept_encoding: bool,
-    /// When requests are tried again.
+    /// When requests are tried again, and how long a `Retry-After` may hold an origin.
     pub retry: RetryPolicy,
     /// `User-Agent` of the requests that name none.
     pub user_agent: String,
@@ -55,7 +64,10 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             max_in_flight: 1000,
+            max_connections: usize::MAX,
             max_in_flight_per_origin: 200,
+            breaker_failures: 5,
+            max_in_flight_bytes: 64 << 20,
             max_response_bytes: 64 << 20,
             max_redirects: 30,
             idle_timeout: Duration::from_secs(60),

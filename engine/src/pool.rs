@@ -77,13 +77,14 @@ impl<C: Poolable> Pool<C> {
         }
     }
 
-    /// Looks at each route: this is for the rare case that very many are served.
-    fn drop_oldest(&mut self) {
+    /// Drops the one that has waited longest, if there is one. Looks at each route: this is for the rare case that very many
+    /// are served.
+    pub(crate) fn drop_oldest(&mut self) -> bool {
         let oldest = self.shelves.values_mut().filter(|shelf| !shelf.is_empty()).min_by_key(|shelf| shelf[0].since);
-        if let Some(shelf) = oldest {
-            shelf.pop_front();
-            self.len -= 1;
-        }
+        let Some(shelf) = oldest else { return false };
+        shelf.pop_front();
+        self.len -= 1;
+        true
     }
 
     /// Drops what has been idle for too long or is closed. Says when the next one will have been.

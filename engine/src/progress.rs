@@ -28,6 +28,7 @@ pub(crate) struct Progress {
     redirects: Cell<u32>,
     remote: Cell<Option<SocketAddr>>,
     version: Cell<Option<&'static str>>,
+    starved: Cell<bool>,
 }
 
 impl Progress {
@@ -43,6 +44,7 @@ impl Progress {
             redirects: Cell::new(0),
             remote: Cell::new(None),
             version: Cell::new(None),
+            starved: Cell::new(false),
         }
     }
 
@@ -67,6 +69,15 @@ impl Progress {
     pub(crate) fn disconnect(&self) {
         self.remote.set(None);
         self.version.set(None);
+    }
+
+    /// It waits for memory, or does so no more.
+    pub(crate) fn starve(&self, starved: bool) {
+        self.starved.set(starved);
+    }
+
+    pub(crate) fn is_starved(&self) -> bool {
+        self.starved.get()
     }
 
     /// How it went up to now.

@@ -9,6 +9,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::egress_rule::RuleSet;
 use crate::failure::Failure;
 use crate::header;
+use crate::lane::Queued;
 use crate::method;
 use crate::origin::Origin;
 use crate::target::Target;
@@ -27,6 +28,7 @@ pub struct Request {
     pub(crate) timeout: Duration,
     pub(crate) rules: Option<Arc<RuleSet>>,
     fields: header::Check,
+    pub(crate) may_go_back: bool,
 }
 
 impl Request {
@@ -52,6 +54,7 @@ impl Request {
             body,
             timeout,
             rules: None,
+            may_go_back: true,
             fields: header::Check::default(),
         })
     }
@@ -79,6 +82,11 @@ impl Request {
         self.headers.iter().any(|(have, _)| have == name)
     }
 
+    /// Has the engine keep it also while its origin is held: the host could not take it back.
+    pub fn stay(&mut self) {
+        self.may_go_back = false;
+    }
+
     /// The key it was made with.
     pub fn key(&self) -> Key {
         self.key
@@ -92,6 +100,16 @@ impl Request {
     /// Who it goes to first; redirects may lead elsewhere.
     pub fn origin(&self) -> &Origin {
         self.target.origin()
+    }
+}
+
+impl Queued for Request {
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn may_go_back(&self) -> bool {
+        self.may_go_back
     }
 }
 

@@ -84,6 +84,8 @@ impl RetryPolicy {
     /// | `resolve`, `resolve_proxy` | yes | a name server that fails looks no different from a name that is not there |
     /// | `proxy` | yes | a proxy that cannot reach the server says so this way |
     /// | `tls_handshake` | yes | a connection that is closed amid the handshake is one of these |
+    /// | `memory` | yes | other replies took it |
+    /// | `probe_timeout`, `probe_connect` and the like | yes | it is one of these |
     /// | `certificate`, `client_certificate` | no | somebody has to put it right |
     /// | `egress_refused` | no | we do not go there |
     /// | `weird_reply`, `content_encoding`, `too_large` | no | the request was processed; the reply would be no other |
@@ -108,7 +110,9 @@ fn failure_may_pass(kind: &FailureKind) -> bool {
         | FailureKind::TlsHandshake
         | FailureKind::Partial
         | FailureKind::Receive
-        | FailureKind::Send => true,
+        | FailureKind::Send
+        | FailureKind::Memory { .. }
+        | FailureKind::Probe(_) => true,
         FailureKind::Forbidden
         | FailureKind::WeirdReply
         | FailureKind::Certificate

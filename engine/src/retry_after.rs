@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use httpdate::parse_http_date;
 
-use crate::outcome::Headers;
+use crate::outcome::{Headers, Response};
 
 /// The wait that `Retry-After` asks for, from the moment of the reply: a number of seconds, or a date in one of HTTP's
 /// three formats. None where there is none or it is neither.
@@ -21,6 +21,16 @@ pub(crate) fn asked(headers: &Headers, now: SystemTime) -> Option<Duration> {
     let until = parse_http_date(value).ok()?;
     let from = headers.get("date").and_then(|date| parse_http_date(date.trim()).ok()).unwrap_or(now);
     Some(until.duration_since(from).unwrap_or_default())
+}
+
+/// How long a reply holds back everything that goes to its origin: a 429 or 503 speaks for the server, not for the one
+/// request (RFC 6585 §4, RFC 9110 §15.6.4).
+pub(crate) fn hold(response: &Response, now: impl FnOnce() -> SystemTime, most: Duration) -> Option<Duration> {
+    if !matches!(response.status, 429 | 503) {
+        return None;
+    }
+    let wait = asked(&response.headers, now())?;
+    Some(wait.min(most)).filter(|wait| !wait.is_zero())
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! now, or that its origin has enough claimed: then the key is *parked*, and the host reads on, so that the rows of other
 //! origins behind it are not held up, however many there are. When an origin has room again, the window names the parked
 //! keys to fetch. A parked key costs a bit or two of memory, not a row.
+//!
+//! What is claimed for origins in trouble, which may stay so for long, has a room of its own: it takes none from the others.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,14 +13,18 @@ use roaring::RoaringTreemap;
 
 use crate::origin::Origin;
 use crate::request::Key;
+use crate::standing::Standing;
 
-/// How much may be claimed at once: what is in flight and what stands ready to go.
+/// How much may be claimed at once: what is in flight and what stands ready to go. For origins in trouble it is as much
+/// again, in total, as half of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Over all origins.
     pub total: usize,
     /// For one origin.
     pub per_origin: usize,
+    /// Bytes over all origins. What is claimed last may go beyond.
+    pub bytes: usize,
 }
 
 /// What to do with a row that was offered.
@@ -38,49 +44,90 @@ pub struct Window<T> {
     bounds: Bounds,
     claimed: HashMap<Key, Claimed<T>>,
     origins: HashMap<Origin, Share>,
-    /// Origins with parked keys and room for them, longest waiting first.
-    resumable: VecDeque<Origin>,
+    /// For origins that are well, and for those in trouble.
+    rooms: [Room; 2],
 }
 
 #[derive(Debug)]
 struct Claimed<T> {
     origin: Option<Origin>,
+    bytes: usize,
     tag: T,
 }
 
-/// What one origin has of the window.
+/// What the origins of one kind share.
 #[derive(Debug, Default)]
+struct Room {
+    claimed: usize,
+    bytes: usize,
+    /// Origins with parked keys and room for them, longest waiting first.
+    resumable: VecDeque<Origin>,
+}
+
+/// What one origin has of the window.
+#[derive(Debug)]
 struct Share {
     claimed: usize,
+    bytes: usize,
     parked: RoaringTreemap,
     /// Whether the origin stands in `resumable`.
     resumable: bool,
+    standing: Standing,
 }
+
+/// Which of the two rooms an origin's rows take up.
+const WELL: usize = 0;
+const TROUBLED: usize = 1;
 
 impl<T> Window<T> {
     /// An empty window.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, claimed: HashMap::new(), origins: HashMap::new(), resumable: VecDeque::new() }
+        Self { bounds, claimed: HashMap::new(), origins: HashMap::new(), rooms: Default::default() }
     }
 
     /// Changes the bounds. What is claimed beyond the new ones stays so.
     pub fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds;
-        let Self { origins, resumable, .. } = self;
-        for (origin, share) in origins {
-            share.queue_if_resumable(origin, bounds.per_origin, resumable);
+        for (origin, share) in &mut self.origins {
+            share.queue_if_resumable(origin, bounds.per_origin, &mut self.rooms);
         }
     }
 
-    /// How many more rows may be claimed.
+    /// Hears how an origin is doing: one that is held gets no rows at all until it is not, and those of one that is probed
+    /// take no room from the others.
+    pub fn set_standing(&mut self, origin: &Origin, standing: Standing) {
+        let share = self.origins.entry(origin.clone()).or_default();
+        let (before, after) = (share.room(), room_for_standing(standing));
+        share.standing = standing;
+        if before != after {
+            self.rooms[before].give_up(share.claimed, share.bytes);
+            self.rooms[after].take_up(share.claimed, share.bytes);
+            if std::mem::take(&mut share.resumable) {
+                self.rooms[before].resumable.retain(|other| other != origin);
+            }
+        }
+        share.queue_if_resumable(origin, self.bounds.per_origin, &mut self.rooms);
+        self.forget_if_idle(origin);
+    }
+
+    /// How many more rows may be claimed of origins that are well.
     pub fn room(&self) -> usize {
-        self.bounds.total.saturating_sub(self.claimed.len())
+        self.room_in(WELL)
+    }
+
+    fn room_in(&self, room: usize) -> usize {
+        let Bounds { total, bytes, .. } = self.bounds;
+        let (total, bytes) = if room == WELL { (total, bytes) } else { (total.div_ceil(2), bytes.div_ceil(2)) };
+        let Room { claimed, bytes: taken, .. } = self.rooms[room];
+        if taken >= bytes { 0 } else { total.saturating_sub(claimed) }
     }
 
     /// How many more rows of one origin may be claimed.
     pub fn room_for(&self, origin: &Origin) -> usize {
-        let claimed = self.origins.get(origin).map_or(0, |share| share.claimed);
-        self.bounds.per_origin.saturating_sub(claimed).min(self.room())
+        match self.origins.get(origin) {
+            Some(share) => share.left(self.bounds.per_origin).min(self.room_in(share.room())),
+            None => self.bounds.per_origin.min(self.room()),
+        }
     }
 
     /// How many are claimed.
@@ -90,15 +137,16 @@ impl<T> Window<T> {
 
     /// Whether parked keys could be claimed now.
     pub fn can_resume(&self) -> bool {
-        self.room() > 0 && !self.resumable.is_empty()
+        [WELL, TROUBLED].iter().any(|&room| !self.rooms[room].resumable.is_empty() && self.room_in(room) > 0)
     }
 
-    /// Decides about a row met in the queue. Parked keys of the same origin go first, so that an origin's requests start in
-    /// order.
-    pub fn offer(&mut self, key: Key, origin: &Origin, tag: impl FnOnce() -> T) -> Verdict {
+    /// Decides about a row met in the queue, which takes this many bytes in memory. Parked keys of the same origin go first,
+    /// so that an origin's requests start in order.
+    pub fn offer(&mut self, key: Key, origin: &Origin, bytes: usize, tag: impl FnOnce() -> T) -> Verdict {
         if self.claimed.contains_key(&key) {
             return Verdict::Known;
         }
+        let has_room = [WELL, TROUBLED].map(|room| self.room_in(room) > 0);
         let share = match self.origins.get_mut(origin) {
             Some(share) => share,
             None => self.origins.entry(origin.clone()).or_default(),
@@ -106,26 +154,39 @@ impl<T> Window<T> {
         if share.parked.contains(key as u64) {
             return Verdict::Known;
         }
-        if share.claimed >= self.bounds.per_origin || !share.parked.is_empty() {
-            share.parked.insert(key as u64);
-            share.queue_if_resumable(origin, self.bounds.per_origin, &mut self.resumable);
-            return Verdict::Parked;
+        let room = share.room();
+        if has_room[room] && share.parked.is_empty() && share.left(self.bounds.per_origin) > 0 {
+            share.take_up(bytes);
+            self.rooms[room].take_up(1, bytes);
+            self.claimed.insert(key, Claimed { origin: Some(origin.clone()), bytes, tag: tag() });
+            return Verdict::Claim;
         }
-        share.claimed += 1;
-        self.claimed.insert(key, Claimed { origin: Some(origin.clone()), tag: tag() });
-        Verdict::Claim
+        share.parked.insert(key as u64);
+        share.queue_if_resumable(origin, self.bounds.per_origin, &mut self.rooms);
+        Verdict::Parked
     }
 
     /// Claims a row that is past parking: one that [`resume`](Self::resume) named, or, without an origin, one that cannot be
-    /// sent and only waits for its failure to be recorded. False if it is claimed already.
-    pub fn claim(&mut self, key: Key, origin: Option<&Origin>, tag: T) -> bool {
+    /// sent and only waits for its failure to be recorded. False if it is claimed already, or there is no room for it after
+    /// all: then it is parked again.
+    pub fn claim(&mut self, key: Key, origin: Option<&Origin>, bytes: usize, tag: T) -> bool {
         if self.claimed.contains_key(&key) {
             return false;
         }
+        let mut room = WELL;
         if let Some(origin) = origin {
-            self.origins.entry(origin.clone()).or_default().claimed += 1;
+            let has_room = self.room_for(origin) > 0;
+            let share = self.origins.entry(origin.clone()).or_default();
+            if !has_room {
+                share.parked.insert(key as u64);
+                share.queue_if_resumable(origin, self.bounds.per_origin, &mut self.rooms);
+                return false;
+            }
+            share.take_up(bytes);
+            room = share.room();
         }
-        self.claimed.insert(key, Claimed { origin: origin.cloned(), tag });
+        self.rooms[room].take_up(1, bytes);
+        self.claimed.insert(key, Claimed { origin: origin.cloned(), bytes, tag });
         true
     }
 
@@ -141,16 +202,29 @@ impl<T> Window<T> {
 
     /// Ends a claim: the outcome is recorded, or the row is gone.
     pub fn finish(&mut self, key: Key) -> Option<T> {
-        let Claimed { origin, tag } = self.claimed.remove(&key)?;
-        if let Some(origin) = origin
-            && let Some(share) = self.origins.get_mut(&origin)
-        {
+        self.release(key, false)
+    }
+
+    /// Takes a claim back: the row is still to be sent. Its key is parked.
+    pub fn give_back(&mut self, key: Key) -> Option<T> {
+        self.release(key, true)
+    }
+
+    fn release(&mut self, key: Key, park: bool) -> Option<T> {
+        let Claimed { origin, bytes, tag } = self.claimed.remove(&key)?;
+        let Some(origin) = origin else {
+            self.rooms[WELL].give_up(1, bytes);
+            return Some(tag);
+        };
+        if let Some(share) = self.origins.get_mut(&origin) {
             share.claimed -= 1;
-            if share.claimed == 0 && share.parked.is_empty() {
-                self.origins.remove(&origin);
-            } else {
-                share.queue_if_resumable(&origin, self.bounds.per_origin, &mut self.resumable);
+            share.bytes -= bytes;
+            self.rooms[share.room()].give_up(1, bytes);
+            if park {
+                share.parked.insert(key as u64);
             }
+            share.queue_if_resumable(&origin, self.bounds.per_origin, &mut self.rooms);
+            self.forget_if_idle(&origin);
         }
         Some(tag)
     }
@@ -159,16 +233,25 @@ impl<T> Window<T> {
     /// [`claim`](Self::claim). A key that is not found is forgotten.
     pub fn resume(&mut self, most: usize) -> Vec<Key> {
         let mut keys = Vec::new();
-        let mut left = most.min(self.room());
-        let part = left.div_ceil(self.resumable.len().max(1));
-        for _ in 0..self.resumable.len() {
+        for room in [WELL, TROUBLED] {
+            let most = (most - keys.len()).min(self.room_in(room));
+            self.resume_in(room, most, &mut keys);
+        }
+        keys
+    }
+
+    fn resume_in(&mut self, room: usize, most: usize, keys: &mut Vec<Key>) {
+        let mut left = most;
+        let waiting = self.rooms[room].resumable.len();
+        let part = left.div_ceil(waiting.max(1));
+        for _ in 0..waiting {
             if left == 0 {
                 break;
             }
-            let Some(origin) = self.resumable.pop_front() else { break };
+            let Some(origin) = self.rooms[room].resumable.pop_front() else { break };
             let Some(share) = self.origins.get_mut(&origin) else { continue };
             share.resumable = false;
-            let take = part.min(left).min(self.bounds.per_origin.saturating_sub(share.claimed));
+            let take = part.min(left).min(share.left(self.bounds.per_origin));
             for _ in 0..take {
                 let Some(key) = share.parked.min() else { break };
                 share.parked.remove(key);
@@ -176,158 +259,104 @@ impl<T> Window<T> {
                 left -= 1;
             }
             // The fetched ones are not claimed yet; the next round sees what room they left.
-            share.queue_if_resumable(&origin, self.bounds.per_origin, &mut self.resumable);
-            if share.claimed == 0 && share.parked.is_empty() {
-                self.origins.remove(&origin);
-            }
+            share.queue_if_resumable(&origin, self.bounds.per_origin, &mut self.rooms);
+            self.forget_if_idle(&origin);
         }
-        keys
+    }
+
+    fn forget_if_idle(&mut self, origin: &Origin) {
+        if self.origins.get(origin).is_some_and(Share::is_idle) {
+            self.origins.remove(origin);
+        }
     }
 
     /// Forgets the parked keys: the host reads its queue again from the start and offers them anew.
     pub fn forget_parked(&mut self) {
-        self.resumable.clear();
+        for room in &mut self.rooms {
+            room.resumable.clear();
+        }
         self.origins.retain(|_, share| {
             share.parked.clear();
             share.resumable = false;
-            share.claimed > 0
+            !share.is_idle()
         });
     }
 
-    /// Forgets everything. Gives what was claimed.
+    /// Forgets all keys, but not how the origins are doing. Gives what was claimed.
     pub fn clear(&mut self) -> impl Iterator<Item = (Key, T)> + use<T> {
-        self.origins.clear();
-        self.resumable.clear();
+        self.rooms = Default::default();
+        self.origins.retain(|_, share| {
+            *share = Share { standing: share.standing, ..Share::default() };
+            !share.is_idle()
+        });
         std::mem::take(&mut self.claimed).into_iter().map(|(key, claimed)| (key, claimed.tag))
+    }
+
+    /// Takes every origin to be well: the engine that said otherwise is gone.
+    pub fn forget_standings(&mut self) {
+        let troubled = self.origins.iter().filter(|(_, share)| share.standing != Standing::Open);
+        let origins = troubled.map(|(origin, _)| origin.clone()).collect::<Vec<_>>();
+        for origin in origins {
+            self.set_standing(&origin, Standing::Open);
+        }
+    }
+}
+
+impl Room {
+    fn take_up(&mut self, claimed: usize, bytes: usize) {
+        self.claimed += claimed;
+        self.bytes += bytes;
+    }
+
+    fn give_up(&mut self, claimed: usize, bytes: usize) {
+        self.claimed -= claimed;
+        self.bytes -= bytes;
+    }
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        let parked = RoaringTreemap::new();
+        Self { claimed: 0, bytes: 0, parked, resumable: false, standing: Standing::Open }
     }
 }
 
 impl Share {
-    fn queue_if_resumable(&mut self, origin: &Origin, per_origin: usize, resumable: &mut VecDeque<Origin>) {
-        if !self.resumable && !self.parked.is_empty() && self.claimed < per_origin {
-            self.resumable = true;
-            resumable.push_back(origin.clone());
+    fn room(&self) -> usize {
+        room_for_standing(self.standing)
+    }
+
+    fn take_up(&mut self, bytes: usize) {
+        self.claimed += 1;
+        self.bytes += bytes;
+    }
+
+    /// How many more the origin's own bound allows.
+    fn left(&self, per_origin: usize) -> usize {
+        match self.standing {
+            Standing::Held => 0,
+            Standing::Open | Standing::Probed => per_origin.saturating_sub(self.claimed),
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.claimed == 0 && self.parked.is_empty() && self.standing == Standing::Open
+    }
+
+    fn queue_if_resumable(&mut self, origin: &Origin, per_origin: usize, rooms: &mut [Room; 2]) {
+        if !self.resumable && !self.parked.is_empty() && self.left(per_origin) > 0 {
+            self.resumable = true;
+            rooms[self.room()].resumable.push_back(origin.clone());
+        }
+    }
+}
+
+fn room_for_standing(standing: Standing) -> usize {
+    match standing {
+        Standing::Open => WELL,
+        Standing::Probed | Standing::Held => TROUBLED,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::target::Target;
-
-    fn origin(host: &str) -> Origin {
-        Target::parse(&format!("http://{host}/")).unwrap().origin().clone()
-    }
-
-    fn window(total: usize, per_origin: usize) -> Window<()> {
-        Window::new(Bounds { total, per_origin })
-    }
-
-    #[test]
-    fn an_origin_at_its_bound_does_not_hold_up_others() {
-        let (slow, fast) = (origin("slow"), origin("fast"));
-        let mut window = window(100, 2);
-        let verdicts: Vec<_> = (1..=1000).map(|key| window.offer(key, &slow, || ())).collect();
-        assert_eq!(&verdicts[..3], [Verdict::Claim, Verdict::Claim, Verdict::Parked]);
-        assert_eq!(window.claimed(), 2);
-        assert_eq!(window.offer(1001, &fast, || ()), Verdict::Claim);
-        assert!(!window.can_resume(), "nothing of the slow one has ended");
-        assert_eq!((window.room_for(&slow), window.room_for(&fast)), (0, 1));
-    }
-
-    #[test]
-    fn parked_keys_come_back_in_order_as_others_end() {
-        let slow = origin("slow");
-        let mut window = window(100, 2);
-        for key in 1..=5 {
-            window.offer(key, &slow, || ());
-        }
-        assert_eq!(window.finish(2), Some(()));
-        assert!(window.can_resume());
-        assert_eq!(window.resume(10), [3]);
-        assert!(window.claim(3, Some(&slow), ()));
-        assert_eq!(window.offer(6, &slow, || ()), Verdict::Parked, "behind 4 and 5");
-        window.finish(1);
-        window.finish(3);
-        assert_eq!(window.resume(10), [4, 5]);
-    }
-
-    #[test]
-    fn a_row_met_again_is_known() {
-        let slow = origin("slow");
-        let mut window = window(100, 1);
-        window.offer(1, &slow, || ());
-        window.offer(2, &slow, || ());
-        assert_eq!(window.offer(1, &slow, || ()), Verdict::Known);
-        assert_eq!(window.offer(2, &slow, || ()), Verdict::Known);
-        assert!(!window.claim(1, Some(&slow), ()));
-    }
-
-    #[test]
-    fn room_is_shared_among_the_origins_that_wait() {
-        let hosts: Vec<_> = (0..4).map(|n| origin(&format!("h{n}"))).collect();
-        let mut window = window(8, 2);
-        let mut key = 0;
-        for _ in 0..10 {
-            for host in &hosts {
-                key += 1;
-                window.offer(key, host, || ());
-            }
-        }
-        assert_eq!((window.claimed(), window.room()), (8, 0));
-        for key in 1..=4 {
-            window.finish(key);
-        }
-        assert_eq!(window.resume(100), [9, 10, 11, 12], "one of each");
-    }
-
-    #[test]
-    fn forgotten_parked_keys_can_be_offered_again() {
-        let slow = origin("slow");
-        let mut window = window(10, 1);
-        for key in 1..=3 {
-            window.offer(key, &slow, || ());
-        }
-        window.forget_parked();
-        window.finish(1);
-        assert_eq!(window.offer(1, &slow, || ()), Verdict::Claim);
-        assert_eq!(window.offer(2, &slow, || ()), Verdict::Parked);
-    }
-
-    #[test]
-    fn what_cannot_be_sent_takes_no_origins_room() {
-        let mut window = window(2, 1);
-        assert!(window.claim(1, None, ()));
-        assert!(!window.claim(1, None, ()));
-        assert_eq!(window.room(), 1);
-        assert_eq!(window.finish(1), Some(()));
-        assert_eq!(window.finish(1), None);
-        assert_eq!(window.room(), 2);
-    }
-
-    #[test]
-    fn a_cleared_window_gives_what_was_claimed() {
-        let mut window = window(10, 1);
-        for key in 1..=3 {
-            window.offer(key, &origin("slow"), || ());
-        }
-        window.claim(9, None, ());
-        let mut keys: Vec<_> = window.clear().map(|(key, ())| key).collect();
-        keys.sort_unstable();
-        assert_eq!(keys, [1, 9]);
-        assert_eq!((window.room(), window.can_resume()), (10, false));
-    }
-
-    #[test]
-    fn wider_bounds_let_parked_keys_go() {
-        let slow = origin("slow");
-        let mut window = window(10, 1);
-        for key in 1..=3 {
-            window.offer(key, &slow, || ());
-        }
-        assert!(!window.can_resume());
-        window.set_bounds(Bounds { total: 10, per_origin: 3 });
-        assert_eq!(window.resume(10), [2, 3]);
-    }
-}
+mod tests;

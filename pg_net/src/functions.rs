@@ -8,5 +8,6 @@ mod control;
 mod encode;
 mod enqueue;
 mod forms;
+mod origin_state;
 mod request;
 mod retry;

@@ -14,7 +14,8 @@ extension_sql_file!("../../sql/51-http-request.sql", name = "http_request", requ
 extension_sql_file!("../../sql/52-forms.sql", name = "forms", requires = ["http_request"]);
 extension_sql_file!("../../sql/55-callers.sql", name = "callers", requires = ["forms"]);
 extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["callers"]);
-extension_sql_file!("../../sql/70-responses.sql", name = "responses", requires = ["worker"]);
+extension_sql_file!("../../sql/65-origins.sql", name = "origins", requires = ["worker"]);
+extension_sql_file!("../../sql/70-responses.sql", name = "responses", requires = ["origins"]);
 extension_sql_file!("../../sql/72-waiting.sql", name = "waiting", requires = ["responses"]);
 extension_sql_file!("../../sql/73-cancel.sql", name = "cancel", requires = ["waiting"]);
 extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["cancel"]);

@@ -26,6 +26,8 @@ static MAX_IN_FLIGHT: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_IN_FLIGHT_PER_ORIGIN: GucSetting<i32> = GucSetting::<i32>::new(200);
 static MAX_REQUEST_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
 static MAX_RESPONSE_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
+static MAX_IN_FLIGHT_BYTES: GucSetting<i32> = GucSetting::<i32>::new(64 << 20);
+static BREAKER_FAILURES: GucSetting<i32> = GucSetting::<i32>::new(5);
 static RETRY_BASE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RETRY_CAP: GucSetting<i32> = GucSetting::<i32>::new(10 * 60 * 1000);
 static RETRY_AFTER_MAX: GucSetting<i32> = GucSetting::<i32>::new(60 * 60 * 1000);
@@ -126,6 +128,26 @@ pub(crate) fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_MS,
     );
+    GucRegistry::define_int_guc(
+        c"pg_net.max_in_flight_bytes",
+        c"How much memory the bodies of requests and responses may take at once.",
+        c"One response may go beyond.",
+        &MAX_IN_FLIGHT_BYTES,
+        1 << 20,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_BYTE,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_net.breaker_failures",
+        c"Failures in a row to connect or to answer in time after which an origin is only probed; 0: never.",
+        c"",
+        &BREAKER_FAILURES,
+        0,
+        1_000_000,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
     GucRegistry::define_bool_guc(
         c"pg_net.accept_encoding",
         c"Whether compressed replies are asked for, and decompressed.",
@@ -193,11 +215,18 @@ pub(crate) fn username() -> Option<String> {
     text(&USERNAME)
 }
 
+/// Bytes of bodies that may stand in the worker's memory.
+pub(crate) fn max_in_flight_bytes() -> usize {
+    MAX_IN_FLIGHT_BYTES.get() as usize
+}
+
 /// What the engine works under.
 pub(crate) fn policy() -> engine::Policy {
     let mut policy = engine::Policy {
         max_in_flight: MAX_IN_FLIGHT.get() as usize,
         max_in_flight_per_origin: MAX_IN_FLIGHT_PER_ORIGIN.get() as usize,
+        max_in_flight_bytes: max_in_flight_bytes(),
+        breaker_failures: BREAKER_FAILURES.get() as u32,
         max_response_bytes: MAX_RESPONSE_BYTES.get() as usize,
         retry: engine::RetryPolicy {
             base: milliseconds(&RETRY_BASE),

@@ -13,6 +13,7 @@ mod condition;
 mod first;
 mod memory;
 mod notes;
+mod origins;
 mod per_process;
 pub(crate) mod questions;
 mod slot;
@@ -23,6 +24,7 @@ pub(crate) use condition::Condition;
 pub(crate) use first::First;
 pub(crate) use memory::{get, reserve};
 pub(crate) use notes::Notes;
+pub(crate) use origins::{Origins, STANDING_HELD, STANDING_OPEN, STANDING_PROBED, Sick};
 pub(crate) use slot::Slot;
 
 /// How many workers there may be at once.
@@ -37,6 +39,7 @@ pub(crate) struct Shared {
     /// Counts the workers that came to run.
     incarnations: AtomicU64,
     pub(crate) closed: Closed,
+    pub(crate) origins: Origins,
     /// Broadcast when a worker comes to run, and when one goes.
     pub(crate) state_changed: Condition,
 }

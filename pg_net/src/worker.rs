@@ -15,7 +15,9 @@ use crate::shared::{self, questions, waiters};
 
 mod backoff;
 mod claim;
+mod descriptors;
 mod expire;
+mod origins;
 mod outcomes;
 mod queue_row;
 mod record;
@@ -28,6 +30,7 @@ mod withheld;
 
 use claim::Claim;
 use expire::Expire;
+use origins::Origins;
 use record::Record;
 use sender::Sender;
 use tables::Tables;
@@ -68,6 +71,7 @@ pub(crate) extern "C-unwind" fn pg_net_worker(_argument: pg_sys::Datum) {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
+    shared::get().origins.free_all(server::my_database());
     shared::get().leave(pid.value() as i32);
     questions::rouse(server::my_database());
 }
@@ -88,6 +92,7 @@ struct Worker {
     claim: Claim,
     record: Record,
     expire: Expire,
+    origins: Origins,
 }
 
 impl Worker {
@@ -101,6 +106,7 @@ impl Worker {
             claim: Claim::new(),
             record: Record::new(),
             expire: Expire::new(),
+            origins: Origins::new(),
         }
     }
 
@@ -148,11 +154,13 @@ impl Worker {
             self.claim.look();
         }
         self.sender.drain(&mut self.record);
+        self.hear_of_origins();
         let recorded = self.record.work(now, &mut self.tables, &mut self.claim);
         if !self.sender.is_alive() {
             pgrx::warning!("pg_net: the engine has stopped; what it had in flight is sent again by a new one");
             self.sender.revive(settings::policy());
             self.record.inbox().extend(self.claim.abandon());
+            self.origins.clear();
         }
         if recorded {
             self.expire.after_record(now);
@@ -161,6 +169,14 @@ impl Worker {
         let claimed = self.claim.work(now, recorded, &mut self.tables, &mut self.record, &self.sender);
         let expired = self.expire.work(now, &mut self.tables);
         recorded || claimed || expired
+    }
+
+    fn hear_of_origins(&mut self) {
+        let news = self.sender.news();
+        if !news.is_empty() {
+            news.states.iter().for_each(|state| self.origins.show(state));
+            self.claim.hear(news);
+        }
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Duration> {

@@ -74,6 +74,7 @@ impl Receiver {
     /// | `/delay/<ms>` | an answer after so long |
     /// | `/drip?bytes=<n>&every_ms=<ms>` | a body that comes byte by byte |
     /// | `/big?bytes=<n>`, `/bytes`, `/nul`, `/empty`, `/charset/latin1` | bodies out of the ordinary |
+    /// | `/endless` | a body without an end |
     /// | `/repeat-headers`, `/odd-headers`, `/no-colon` | heads out of the ordinary |
     /// | `/redirect/<code>?to=<url>`, `/hops/<n>`, `/redirect-loop` | one redirect, a chain, an endless one |
     /// | `/hang`, `/hang-body` | no answer; a head and no body |

@@ -24,7 +24,7 @@ fn replied(status: u16, fields: &[(&str, &str)]) -> Outcome {
     }
     let target = Target::parse("http://a/").unwrap();
     let trace = Trace { phases: Phases::default(), redirects: 0, remote: None, version: None, target };
-    let response = Response { status, headers, content: Content::Empty, trace };
+    let response = Response { status, headers, content: Content::Empty, trace, memory: Default::default() };
     Outcome { key: 1, result: Ok(response), elapsed: Duration::ZERO }
 }
 

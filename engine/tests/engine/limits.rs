@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 
 use engine::Policy;
 
@@ -110,4 +110,33 @@ fn a_wider_policy_lets_waiting_requests_start() {
     eventually("all requests arrive", || brake.waiting() == 3);
     brake.release(3);
     host.wait_for(3);
+}
+
+#[test]
+fn no_more_connections_are_open_than_allowed() {
+    let (closed, was_closed) = mpsc::channel();
+    let servers = [0, 1, 2].map(|number| {
+        let closed = closed.clone();
+        Server::start(move |connection| {
+            while connection.receive().is_some() {
+                connection.send(ok(""));
+            }
+            closed.send(number).unwrap();
+        })
+    });
+    let host = Host::new(Policy { max_connections: 2, max_in_flight: 100, ..Policy::default() });
+    for server in &servers {
+        host.get(&server.url("/"));
+    }
+    assert_eq!(was_closed.recv_timeout(PATIENCE), Ok(0), "the one that waited longest makes room");
+    host.get(&servers[1].url("/"));
+    assert_eq!(servers[1].connections(), 1);
+
+    let (slow, brake) = braked();
+    host.submit(requests(&slow, 0..5));
+    eventually("two requests arrive", || brake.waiting() == 2);
+    assert_eq!(host.engine.under_way(), 2);
+    brake.release(5);
+    host.wait_for(5);
+    assert_eq!(brake.most(), 2);
 }

@@ -18,6 +18,7 @@ mod replies;
 mod requests;
 mod reuse;
 mod server;
+mod sick_origins;
 mod timeouts;
 mod tls;
 mod traces;

@@ -14,6 +14,12 @@ pub(crate) fn preloading() -> bool {
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }
 
+/// Files that one process may have open, by the server's setting `max_files_per_process`.
+pub(crate) fn max_files() -> usize {
+    // SAFETY: a plain variable, set when the server starts.
+    unsafe { pg_sys::max_files_per_process as usize }
+}
+
 /// The database that this process is connected to; invalid where it is connected to none.
 pub(crate) fn my_database() -> pg_sys::Oid {
     // SAFETY: a plain variable of this process, set once when it connects.

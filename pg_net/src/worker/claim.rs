@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use engine::{Bounds, Failure, Key, LastTarget, Origin, Outcome, Policy, Request, Verdict, Window};
+use engine::{Bounds, Failure, Key, LastTarget, Origin, OriginNews, Outcome, Policy, Request, Verdict, Window};
 use pgrx::pg_sys;
 
 use super::backoff::Backoff;
@@ -107,6 +107,16 @@ impl Claim {
         self.schedule.add(due);
     }
 
+    /// The engine says how origins are doing, and gives back rows of those that are held: they stay in the queue until then.
+    pub(super) fn hear(&mut self, news: OriginNews) {
+        for state in news.states {
+            self.window.set_standing(&state.origin, state.standing);
+        }
+        for key in news.sent_back {
+            self.window.give_back(key);
+        }
+    }
+
     /// A commit says that there are rows to read.
     pub(super) fn look(&mut self) {
         self.more = true;
@@ -121,11 +131,12 @@ impl Claim {
     /// Nothing that is claimed will have an outcome: what is still in the queue is read again. Gives the outcomes of what is
     /// not, as it is sent at most once; they are still to be recorded.
     pub(super) fn abandon(&mut self) -> Vec<Outcome> {
+        self.window.forget_standings();
         let lost: Vec<_> = self.window.clear().filter(|(_, asked)| asked.at_most_once).collect();
         self.read_again();
         lost.into_iter()
             .map(|(key, asked)| {
-                self.window.claim(key, None, asked);
+                self.window.claim(key, None, 0, asked);
                 Outcome { key, result: Err(Failure::abandoned()), elapsed: Duration::ZERO }
             })
             .collect()
@@ -364,8 +375,8 @@ impl Claim {
         let target = row.target(&mut self.targets);
         let asked = || row.asked(target.as_ref().ok());
         let claimed = match &target {
-            Ok(target) if was_parked => self.window.claim(key, Some(target.origin()), asked()),
-            Ok(target) => match self.window.offer(key, target.origin(), asked) {
+            Ok(target) if was_parked => self.window.claim(key, Some(target.origin()), row.size(), asked()),
+            Ok(target) => match self.window.offer(key, target.origin(), row.size(), asked) {
                 Verdict::Claim => true,
                 Verdict::Parked => {
                     self.crowded = Some(target.origin().clone());
@@ -373,7 +384,7 @@ impl Claim {
                 }
                 Verdict::Known => false,
             },
-            Err(_) => self.window.claim(key, None, asked()),
+            Err(_) => self.window.claim(key, None, 0, asked()),
         };
         if !claimed {
             return;
@@ -438,5 +449,10 @@ impl Batch {
 }
 
 fn bounds(policy: &Policy) -> Bounds {
-    Bounds { total: policy.max_in_flight * AHEAD, per_origin: policy.max_in_flight_per_origin * AHEAD }
+    Bounds {
+        total: policy.max_in_flight * AHEAD,
+        per_origin: policy.max_in_flight_per_origin * AHEAD,
+        // The replies need some of it, too.
+        bytes: policy.max_in_flight_bytes / 2,
+    }
 }

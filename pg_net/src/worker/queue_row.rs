@@ -65,6 +65,11 @@ impl<'s> QueueRow<'s> {
         self.0.timestamp(11)
     }
 
+    /// Bytes that its body and headers take in memory.
+    pub(super) fn size(&self) -> usize {
+        self.0.size(5) + self.0.size(6)
+    }
+
     pub(super) fn target(&self, targets: &mut LastTarget) -> Result<Target, Failure> {
         self.check_size()?;
         let url = self.string(4)?;
@@ -86,14 +91,24 @@ impl<'s> QueueRow<'s> {
             by: self.0.oid(2).unwrap_or_default(),
             method: self.string(3).ok().and_then(|method| method::parse(&method)),
             target: target.cloned(),
-            at_most_once: self.0.bool(8).unwrap_or_default(),
+            at_most_once: self.is_at_most_once(),
             max_attempts: self.0.int4(9).unwrap_or(1),
             attempts: self.0.int4(10).unwrap_or_default().saturating_add(1),
         }
     }
 
+    fn is_at_most_once(&self) -> bool {
+        self.0.bool(8).unwrap_or_default()
+    }
+
     pub(super) fn request(&self, target: Target) -> Result<Request, Failure> {
         let method = self.string(3)?;
+        if self.size() > settings::max_in_flight_bytes() {
+            return Err(Failure::invalid(format!(
+                "Request of {} bytes is larger than pg_net.max_in_flight_bytes allows",
+                self.size()
+            )));
+        }
         let body = self.0.bytes(6).map(Bytes::copy_from_slice).unwrap_or_default();
         let milliseconds = u64::try_from(self.0.int4(7).unwrap_or_default())
             .ok()
@@ -111,6 +126,9 @@ impl<'s> QueueRow<'s> {
         }
         if self.0.bytes(12).is_some() && !request.has_header(IDEMPOTENCY_KEY) {
             request.push_header(IDEMPOTENCY_KEY, &self.string(12)?)?;
+        }
+        if self.is_at_most_once() {
+            request.stay();
         }
         Ok(request)
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Engine, Policy, Request};
+use engine::{Engine, OriginNews, Policy, Request};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
+use super::descriptors;
 use super::record::Record;
 use crate::pg::wait::WaitSet;
 
@@ -23,7 +24,7 @@ impl Sender {
             .unwrap_or_else(|error| panic!("could not make an eventfd: {error}"));
         let event = Arc::new(event);
         let wait_set = WaitSet::new(&event);
-        raise_descriptor_limit();
+        descriptors::raise_limit();
         Self { engine: start(policy, &event), event, wait_set }
     }
 
@@ -38,7 +39,7 @@ impl Sender {
 
     /// Applies a configuration that was read anew; the files that it names may have changed, too.
     pub(super) fn set_policy(&self, policy: Policy) {
-        self.engine.set_policy(policy);
+        self.engine.set_policy(descriptors::bound(policy));
         self.engine.reload_files();
     }
 
@@ -50,6 +51,11 @@ impl Sender {
     /// Moves the outcomes that have come to where they are recorded.
     pub(super) fn drain(&self, record: &mut Record) {
         self.engine.drain(record.inbox());
+    }
+
+    /// What has become of origins, asked for after [`drain`](Self::drain).
+    pub(super) fn news(&self) -> OriginNews {
+        self.engine.take_news()
     }
 
     pub(super) fn under_way(&self) -> usize {
@@ -79,21 +85,10 @@ fn start(policy: Policy, event: &Arc<EventFd>) -> Engine {
     let before = SigSet::all()
         .thread_swap_mask(SigmaskHow::SIG_SETMASK)
         .unwrap_or_else(|error| panic!("could not mask the signals: {error}"));
-    let engine = Engine::start(policy, move || {
+    let engine = Engine::start(descriptors::bound(policy), move || {
         // It fails only where the counter is full, and then the worker is being woken already.
         let _ = event.write(1);
     });
     before.thread_set_mask().unwrap_or_else(|error| panic!("could not restore the signal mask: {error}"));
     engine.unwrap_or_else(|error| panic!("could not start the engine: {error}"))
-}
-
-/// Lets the process have as many descriptors as it is allowed: each request under way needs one.
-fn raise_descriptor_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    {
-        pgrx::log!("pg_net: could not raise the limit of open files: {error}");
-    }
 }

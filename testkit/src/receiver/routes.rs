@@ -29,6 +29,7 @@ pub(super) fn answer(to: &mut Conversation) -> io::Result<Then> {
         "drip" => drip(to),
         "big" | "bytes" | "nul" | "empty" | "charset" => odd_body(to, first),
         "repeat-headers" | "odd-headers" | "no-colon" => odd_head(to, first),
+        "endless" => endless(to),
         "redirect" => {
             let target = query::value(to.request, "to").unwrap_or_default();
             redirect(to, number(second), &target)
@@ -87,6 +88,15 @@ fn drip(to: &mut Conversation) -> io::Result<Then> {
         to.pause(every);
     }
     Ok(Then::Continue)
+}
+
+/// A body that goes on for as long as somebody reads it.
+fn endless(to: &mut Conversation) -> io::Result<Then> {
+    to.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+    let chunk = [&b"10000\r\n"[..], &[b'x'; 64 << 10], b"\r\n"].concat();
+    loop {
+        to.raw(&chunk)?;
+    }
 }
 
 fn odd_body(to: &mut Conversation, kind: &str) -> io::Result<Then> {

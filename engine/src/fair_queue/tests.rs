@@ -1,0 +1,98 @@
+mod trouble;
+
+use super::*;
+use crate::target::Target;
+
+/// Each may take two seconds, and goes back unless marked.
+impl Queued for &'static str {
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    fn may_go_back(&self) -> bool {
+        !self.starts_with('!')
+    }
+}
+
+fn origin(host: &str) -> Origin {
+    Target::parse(&format!("http://{host}/")).unwrap().origin().clone()
+}
+
+fn queue(total: usize, per_origin: usize) -> FairQueue<&'static str> {
+    FairQueue::new(Limits { total, per_origin, breaker_failures: 0 })
+}
+
+fn done(queue: &mut FairQueue<&'static str>, host: &str) {
+    queue.finish(&origin(host), false, Reading::Reached, Instant::now());
+}
+
+fn started(queue: &mut FairQueue<&'static str>) -> Vec<&'static str> {
+    std::iter::from_fn(|| queue.start(Instant::now())).map(|started| started.item).collect()
+}
+
+#[test]
+fn origins_take_turns_and_each_keeps_its_order() {
+    let mut queue = queue(100, 100);
+    for item in ["a1", "a2", "a3", "a4"] {
+        queue.push(origin("a"), item, Instant::now());
+    }
+    queue.push(origin("b"), "b1", Instant::now());
+    queue.push(origin("b"), "b2", Instant::now());
+    assert_eq!(started(&mut queue), ["a1", "b1", "a2", "b2", "a3", "a4"]);
+}
+
+#[test]
+fn an_origin_at_its_limit_holds_up_no_other() {
+    let mut queue = queue(100, 1);
+    for item in ["a1", "a2", "a3"] {
+        queue.push(origin("a"), item, Instant::now());
+    }
+    queue.push(origin("b"), "b1", Instant::now());
+    assert_eq!(started(&mut queue), ["a1", "b1"]);
+    done(&mut queue, "a");
+    assert_eq!(started(&mut queue), ["a2"]);
+}
+
+#[test]
+fn the_total_binds_and_turns_go_round() {
+    let mut queue = queue(2, 2);
+    for item in ["a1", "a2", "a3"] {
+        queue.push(origin("a"), item, Instant::now());
+    }
+    queue.push(origin("b"), "b1", Instant::now());
+    assert_eq!(started(&mut queue), ["a1", "b1"]);
+    done(&mut queue, "a");
+    assert_eq!(started(&mut queue), ["a2"]);
+    done(&mut queue, "b");
+    assert_eq!(started(&mut queue), ["a3"]);
+}
+
+#[test]
+fn raised_limits_apply_at_once_and_lowered_ones_let_go_on() {
+    let mut queue = queue(10, 1);
+    for item in ["a1", "a2", "a3", "a4"] {
+        queue.push(origin("a"), item, Instant::now());
+    }
+    assert_eq!(started(&mut queue), ["a1"]);
+    queue.set_limits(Limits { total: 10, per_origin: 3, breaker_failures: 0 }, Instant::now());
+    assert_eq!(started(&mut queue), ["a2", "a3"]);
+    queue.set_limits(Limits { total: 10, per_origin: 1, breaker_failures: 0 }, Instant::now());
+    done(&mut queue, "a");
+    done(&mut queue, "a");
+    assert_eq!(started(&mut queue), Vec::<&str>::new());
+    done(&mut queue, "a");
+    assert_eq!(started(&mut queue), ["a4"]);
+}
+
+#[test]
+fn an_idle_origin_is_forgotten() {
+    let mut queue = queue(10, 10);
+    queue.push(origin("a"), "a1", Instant::now());
+    queue.push(origin("b"), "b1", Instant::now());
+    queue.push(origin("b"), "b2", Instant::now());
+    assert_eq!(queue.start(Instant::now()).unwrap().item, "a1");
+    queue.clear();
+    assert_eq!(queue.start(Instant::now()), None);
+    done(&mut queue, "a");
+    assert!(queue.lanes.is_empty());
+}

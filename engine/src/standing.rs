@@ -1,0 +1,66 @@
+use std::time::Instant;
+
+use crate::origin::Origin;
+use crate::request::Key;
+
+/// What may be sent to an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// What the limits allow; a little less for a while after it was otherwise.
+    Open,
+    /// Now and then one request, to see whether it works again: it keeps failing to connect or to answer in time.
+    Probed,
+    /// Nothing before a moment that it named itself.
+    Held,
+}
+
+/// What an [`Engine`](crate::Engine) has to say about origins.
+#[derive(Debug, Default)]
+pub struct OriginNews {
+    /// How origins are doing since something about them changed, oldest first.
+    pub states: Vec<OriginState>,
+    /// Requests to origins that are held, handed back unsent.
+    pub sent_back: Vec<Key>,
+}
+
+impl OriginNews {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.sent_back.is_empty()
+    }
+}
+
+/// How an origin is doing, where there is something to say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginState {
+    /// Who it is about.
+    pub origin: Origin,
+    /// What may be sent to it.
+    pub standing: Standing,
+    /// Failures to connect or to answer in time, in a row.
+    pub failures: u32,
+    /// The name of the last such failure's [kind](crate::FailureKind::name).
+    pub last_failure: Option<&'static str>,
+    /// When the next probe is due, if it is probed and somebody waits.
+    pub next_probe: Option<Instant>,
+    /// When it may be sent to again, if it is held.
+    pub held_until: Option<Instant>,
+}
+
+impl OriginState {
+    pub(crate) fn well(origin: &Origin) -> Self {
+        Self {
+            origin: origin.clone(),
+            standing: Standing::Open,
+            failures: 0,
+            last_failure: None,
+            next_probe: None,
+            held_until: None,
+        }
+    }
+
+    /// Whether there is nothing to say any more.
+    pub fn is_well(&self) -> bool {
+        self.standing == Standing::Open && self.failures == 0
+    }
+}

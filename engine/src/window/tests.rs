@@ -1,0 +1,186 @@
+use super::*;
+use crate::target::Target;
+
+fn origin(host: &str) -> Origin {
+    Target::parse(&format!("http://{host}/")).unwrap().origin().clone()
+}
+
+fn window(total: usize, per_origin: usize) -> Window<()> {
+    Window::new(Bounds { total, per_origin, bytes: 1000 })
+}
+
+#[test]
+fn an_origin_at_its_bound_does_not_hold_up_others() {
+    let (slow, fast) = (origin("slow"), origin("fast"));
+    let mut window = window(100, 2);
+    let verdicts: Vec<_> = (1..=1000).map(|key| window.offer(key, &slow, 1, || ())).collect();
+    assert_eq!(&verdicts[..3], [Verdict::Claim, Verdict::Claim, Verdict::Parked]);
+    assert_eq!(window.claimed(), 2);
+    assert_eq!(window.offer(1001, &fast, 1, || ()), Verdict::Claim);
+    assert!(!window.can_resume(), "nothing of the slow one has ended");
+    assert_eq!((window.room_for(&slow), window.room_for(&fast)), (0, 1));
+}
+
+#[test]
+fn parked_keys_come_back_in_order_as_others_end() {
+    let slow = origin("slow");
+    let mut window = window(100, 2);
+    for key in 1..=5 {
+        window.offer(key, &slow, 1, || ());
+    }
+    assert_eq!(window.finish(2), Some(()));
+    assert!(window.can_resume());
+    assert_eq!(window.resume(10), [3]);
+    assert!(window.claim(3, Some(&slow), 1, ()));
+    assert_eq!(window.offer(6, &slow, 1, || ()), Verdict::Parked, "behind 4 and 5");
+    window.finish(1);
+    window.finish(3);
+    assert_eq!(window.resume(10), [4, 5]);
+}
+
+#[test]
+fn a_row_met_again_is_known() {
+    let slow = origin("slow");
+    let mut window = window(100, 1);
+    window.offer(1, &slow, 1, || ());
+    window.offer(2, &slow, 1, || ());
+    assert_eq!(window.offer(1, &slow, 1, || ()), Verdict::Known);
+    assert_eq!(window.offer(2, &slow, 1, || ()), Verdict::Known);
+    assert!(!window.claim(1, Some(&slow), 1, ()));
+}
+
+#[test]
+fn room_is_shared_among_the_origins_that_wait() {
+    let hosts: Vec<_> = (0..4).map(|n| origin(&format!("h{n}"))).collect();
+    let mut window = window(8, 2);
+    let mut key = 0;
+    for _ in 0..10 {
+        for host in &hosts {
+            key += 1;
+            window.offer(key, host, 1, || ());
+        }
+    }
+    assert_eq!((window.claimed(), window.room()), (8, 0));
+    for key in 1..=4 {
+        window.finish(key);
+    }
+    assert_eq!(window.resume(100), [9, 10, 11, 12], "one of each");
+}
+
+#[test]
+fn forgotten_parked_keys_can_be_offered_again() {
+    let slow = origin("slow");
+    let mut window = window(10, 1);
+    for key in 1..=3 {
+        window.offer(key, &slow, 1, || ());
+    }
+    window.forget_parked();
+    window.finish(1);
+    assert_eq!(window.offer(1, &slow, 1, || ()), Verdict::Claim);
+    assert_eq!(window.offer(2, &slow, 1, || ()), Verdict::Parked);
+}
+
+#[test]
+fn what_cannot_be_sent_takes_no_origins_room() {
+    let mut window = window(2, 1);
+    assert!(window.claim(1, None, 1, ()));
+    assert!(!window.claim(1, None, 1, ()));
+    assert_eq!(window.room(), 1);
+    assert_eq!(window.finish(1), Some(()));
+    assert_eq!(window.finish(1), None);
+    assert_eq!(window.room(), 2);
+}
+
+#[test]
+fn wider_bounds_let_parked_keys_go() {
+    let slow = origin("slow");
+    let mut window = window(10, 1);
+    for key in 1..=3 {
+        window.offer(key, &slow, 1, || ());
+    }
+    assert!(!window.can_resume());
+    window.set_bounds(Bounds { total: 10, per_origin: 3, bytes: 1000 });
+    assert_eq!(window.resume(10), [2, 3]);
+}
+
+#[test]
+fn origins_in_trouble_take_no_room_from_the_others() {
+    let (dead, fast) = (origin("dead"), origin("fast"));
+    let mut window = window(10, 8);
+    (1..=8).for_each(|key| _ = window.offer(key, &dead, 1, || ()));
+    assert_eq!(window.room(), 2);
+    window.set_standing(&dead, Standing::Probed);
+    assert_eq!((window.room(), window.room_for(&dead)), (10, 0), "theirs is five");
+    assert_eq!(window.offer(9, &dead, 1, || ()), Verdict::Parked);
+    assert!(!window.can_resume());
+    assert!((10..=17).all(|key| window.offer(key, &fast, 1, || ()) == Verdict::Claim));
+    (1..=4).for_each(|key| _ = window.finish(key));
+    assert!(window.can_resume());
+    assert_eq!(window.resume(10), [9]);
+    assert!(window.claim(9, Some(&dead), 1, ()));
+    window.set_standing(&dead, Standing::Open);
+    assert_eq!(window.room(), 0);
+}
+
+#[test]
+fn a_held_origin_gets_nothing_until_it_is_not() {
+    let held = origin("held");
+    let mut window = window(10, 5);
+    (1..=2).for_each(|key| _ = window.offer(key, &held, 1, || ()));
+    window.set_standing(&held, Standing::Held);
+    assert_eq!(window.give_back(2), Some(()));
+    assert_eq!(window.offer(3, &held, 1, || ()), Verdict::Parked);
+    assert_eq!(window.offer(2, &held, 1, || ()), Verdict::Known);
+    assert!(!window.can_resume());
+    window.finish(1);
+    assert!(!window.can_resume());
+    drop(window.clear());
+    assert_eq!(window.offer(4, &held, 1, || ()), Verdict::Parked, "another queue, the same origin");
+    window.set_standing(&held, Standing::Open);
+    assert_eq!(window.resume(10), [4]);
+    window.set_standing(&held, Standing::Held);
+    window.forget_standings();
+    assert!(window.origins.is_empty());
+}
+
+#[test]
+fn what_is_given_back_comes_again_in_its_place() {
+    let slow = origin("slow");
+    let mut window = window(10, 2);
+    (1..=4).for_each(|key| _ = window.offer(key, &slow, 1, || ()));
+    window.give_back(2);
+    window.give_back(1);
+    assert_eq!(window.resume(10), [1, 2]);
+}
+
+#[test]
+fn bytes_are_bounded_but_for_the_last_row() {
+    let (a, b) = (origin("a"), origin("b"));
+    let mut window = Window::new(Bounds { total: 100, per_origin: 100, bytes: 1000 });
+    assert_eq!(window.offer(1, &a, 600, || ()), Verdict::Claim);
+    assert_eq!(window.offer(2, &a, 5000, || ()), Verdict::Claim);
+    assert_eq!(window.room(), 0);
+    assert_eq!(window.offer(3, &b, 1, || ()), Verdict::Parked);
+    assert!(!window.can_resume());
+    window.finish(1);
+    assert!(!window.can_resume());
+    window.finish(2);
+    assert_eq!(window.resume(10), [3]);
+    assert!(window.claim(4, Some(&a), 1000, ()));
+    assert!(!window.claim(3, Some(&b), 1, ()), "there was room when it was named");
+    window.finish(4);
+    assert_eq!(window.resume(10), [3]);
+}
+
+#[test]
+fn a_cleared_window_gives_what_was_claimed() {
+    let mut window = window(10, 1);
+    for key in 1..=3 {
+        window.offer(key, &origin("slow"), 1, || ());
+    }
+    window.claim(9, None, 1, ());
+    let mut keys: Vec<_> = window.clear().map(|(key, ())| key).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [1, 9]);
+    assert_eq!((window.room(), window.can_resume()), (10, false));
+}

@@ -1,0 +1,69 @@
+//! Showing which origins are in trouble.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use engine::{Origin, OriginState, Standing};
+
+use crate::pg::clock::{self, Timestamp};
+use crate::pg::server;
+use crate::shared::{self, Sick};
+
+/// What this worker has to say about origins, as it stands in shared memory.
+pub(super) struct Origins {
+    entries: HashMap<Origin, usize>,
+}
+
+impl Origins {
+    pub(super) fn new() -> Self {
+        let origins = Self { entries: HashMap::new() };
+        // A worker that crashed may have left something behind.
+        shared::get().origins.free_all(server::my_database());
+        origins
+    }
+
+    /// Shows how an origin is doing, or nothing more of one that is well.
+    pub(super) fn show(&mut self, state: &OriginState) {
+        let shown = &shared::get().origins;
+        if state.is_well() {
+            if let Some(entry) = self.entries.remove(&state.origin) {
+                shown.free(entry);
+            }
+            return;
+        }
+        let entry = match self.entries.get(&state.origin) {
+            Some(&entry) => entry,
+            None => {
+                let Some(entry) = shown.take(server::my_database()) else { return };
+                self.entries.insert(state.origin.clone(), entry);
+                entry
+            }
+        };
+        shown.write(
+            entry,
+            &Sick {
+                origin: state.origin.as_str().to_owned(),
+                standing: match state.standing {
+                    Standing::Open => shared::STANDING_OPEN,
+                    Standing::Probed => shared::STANDING_PROBED,
+                    Standing::Held => shared::STANDING_HELD,
+                },
+                failures: state.failures,
+                last_failure: state.last_failure.unwrap_or_default().to_owned(),
+                next_probe: timestamp(state.next_probe),
+                held_until: timestamp(state.held_until),
+            },
+        );
+    }
+
+    /// Shows nothing any more: the engine that said it is gone.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        shared::get().origins.free_all(server::my_database());
+    }
+}
+
+fn timestamp(at: Option<Instant>) -> Timestamp {
+    let Some(at) = at else { return 0 };
+    clock::after(clock::now(), at.saturating_duration_since(Instant::now()))
+}

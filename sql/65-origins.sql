@@ -1,0 +1,32 @@
+-- Which origins (scheme, host and port) are in trouble, from what the worker keeps in shared memory.
+
+create function net._origin_states()
+    returns text
+    language c volatile parallel safe
+    as 'MODULE_PATHNAME', 'origin_states';
+
+comment on function net._origin_states() is
+    'What net.origin_state() is made of.';
+
+create function net.origin_state(
+    out origin text, out state text, out failures int, out last_failure text, out next_probe timestamptz,
+    out held_until timestamptz
+)
+    returns setof record
+    language sql volatile parallel safe
+    set search_path = pg_catalog, pg_temp
+as $$
+    select s.origin, s.state, s.failures, nullif(s.last_failure, ''),
+        '2000-01-01 00:00:00+00'::timestamptz + nullif(s.next_probe, 0) * interval '1 microsecond',
+        '2000-01-01 00:00:00+00'::timestamptz + nullif(s.held_until, 0) * interval '1 microsecond'
+    from json_to_recordset(net._origin_states()::json)
+        as s (origin text, state text, failures int, last_failure text, next_probe bigint, held_until bigint)
+    order by s.origin
+$$;
+
+comment on function net.origin_state() is
+    'The origins that failed lately, are only probed because they keep failing, or are held because they asked for it.';
+
+-- Where others send to is not everybody's to see.
+revoke execute on function net._origin_states(), net.origin_state() from public;
+grant execute on function net._origin_states(), net.origin_state() to pg_monitor;

@@ -1,0 +1,108 @@
+//! What the worker takes of the machine, whatever receivers and callers do.
+
+use std::fs;
+use std::time::Duration;
+
+use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+
+use crate::support::{Bench, assert_works};
+
+/// Memory of a process that no file backs, in MiB.
+fn own_memory(pid: i32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a figure");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") / 1024
+}
+
+fn sockets(pid: i32) -> usize {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process").flatten();
+    let targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
+#[test]
+fn a_hundred_endless_replies_at_once_take_bounded_memory() {
+    let mut bench = Bench::new();
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    let url = bench.receiver.url("/endless");
+    bench
+        .client
+        .batch_execute(&format!(
+            "select net.http_get('{url}', timeout_milliseconds := 5000) from generate_series(1, 100)"
+        ))
+        .unwrap();
+    let other = Receiver::start();
+    assert_works(&mut bench.client, &other);
+    let mut peak = 0;
+    wait_until("the end of all", 2 * PATIENCE, || {
+        peak = peak.max(own_memory(pid));
+        bench.value::<i64>("select count(*) from net.http_request_queue") == 0
+    });
+    assert!(peak < 256, "{peak} MiB");
+    let failures = "select count(*) from net._http_response where error_kind in ('too_large', 'memory', 'timeout')";
+    assert_eq!(bench.value::<i64>(failures), 100);
+    assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
+    bench.assert_works();
+}
+
+#[test]
+fn what_is_claimed_fits_into_memory() {
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.max_in_flight_bytes", "8MB").start_ready());
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    bench.assert_works();
+    let before = own_memory(pid);
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    // 200 MB in all.
+    bench
+        .client
+        .batch_execute(&format!(
+            "select net.http_request('POST', '{url}', decode(repeat('00', 1000000), 'hex'), \
+                                     timeout_milliseconds => 60000) \
+             from generate_series(1, 200)"
+        ))
+        .unwrap();
+    // As many as half of the bytes allow, and the one that goes beyond.
+    let seen = bench.receiver.count();
+    bench.receiver.wait_for(seen + 5);
+    let used = own_memory(pid).saturating_sub(before);
+    assert!(used < 40, "{used} MiB");
+    assert!(bench.receiver.count() <= seen + 5);
+    gate.release();
+    wait_until("the end of all", 3 * PATIENCE, || {
+        bench.value::<i64>("select count(*) from net.http_request_queue") == 0
+    });
+    let fine = bench.value::<i64>("select count(*) from net._http_response where status_code = 200");
+    assert_eq!(fine, 201);
+
+    let id = bench.ask(&format!("select net.http_request('POST', '{url}', decode(repeat('00', 9000000), 'hex'))"));
+    let error = bench.response(id).error().to_owned();
+    assert!(error.ends_with(" bytes is larger than pg_net.max_in_flight_bytes allows"), "{error}");
+    bench.assert_works();
+}
+
+#[test]
+fn no_more_files_are_open_than_the_server_allows() {
+    let mut bench = Bench::with(Cluster::builder().conf("max_files_per_process", "64").start_ready());
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    bench
+        .client
+        .batch_execute(&format!(
+            "select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 150)"
+        ))
+        .unwrap();
+    bench.receiver.wait_for(64);
+    let open = sockets(pid);
+    // The statistics collector's and the postmaster's sockets are not the engine's.
+    assert!(open <= 64 + 4, "{open} sockets");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(bench.receiver.count(), 64);
+    gate.release();
+    wait_until("the end of all", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
+    // Those that wait for reuse count, too.
+    let others = (0..3).map(|_| Receiver::start()).collect::<Vec<_>>();
+    others.iter().for_each(|other| assert_works(&mut bench.client, other));
+    assert!(sockets(pid) <= 64 + 4);
+}

@@ -1,0 +1,111 @@
+//! An origin in trouble is nobody else's problem.
+
+use std::time::{Duration, Instant};
+
+use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+
+use crate::support::{Bench, assert_works, error_of};
+
+fn states(bench: &mut Bench) -> Vec<(String, String)> {
+    let rows = bench.client.query("select origin, state from net.origin_state()", &[]).expect("the origins");
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+fn queued(bench: &mut Bench) -> i64 {
+    bench.value("select count(*) from net.http_request_queue")
+}
+
+fn busy(bench: &Bench, path: &str, status: &str, retry_after: &str) -> String {
+    let reply = format!("HTTP/1.1 {status} Busy\r\nRetry-After: {retry_after}\r\nContent-Length: 0\r\n\r\n");
+    bench.receiver.script(path, vec![reply.into_bytes()]);
+    bench.receiver.url(path)
+}
+
+#[test]
+fn a_429_holds_back_the_whole_origin_and_no_other() {
+    let mut bench = Bench::new();
+    let url = busy(&bench, "/busy", "429", "2");
+    let held = Instant::now();
+    bench.get_url(&url);
+    let origin = bench.receiver.url("");
+    assert_eq!(states(&mut bench), [(origin.clone(), "held".to_owned())]);
+    let until = "select held_until between now() and now() + interval '2 seconds' from net.origin_state()";
+    assert!(bench.value::<bool>(until));
+
+    let ok = bench.receiver.url("/ok");
+    bench.client.batch_execute(&format!("select net.http_get('{ok}') from generate_series(1, 50)")).unwrap();
+    let other = Receiver::start();
+    assert_works(&mut bench.client, &other);
+    assert_eq!((bench.receiver.count(), queued(&mut bench)), (1, 50));
+    // What waits is in the queue and nowhere else.
+    bench.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
+    let left = queued(&mut bench) as usize;
+    let arrived = bench.receiver.wait_for(1 + left);
+    assert!(arrived[1].arrival >= held + Duration::from_secs(2), "{:?}", arrived[1].arrival - held);
+    wait_until("the responses", PATIENCE, || queued(&mut bench) == 0);
+    assert_eq!(bench.receiver.count(), 1 + left);
+    let fine = bench.value::<i64>("select count(*) from net._http_response where status_code = 200");
+    assert_eq!(fine as usize, left + 1);
+    wait_until("the end of the hold", PATIENCE, || states(&mut bench).is_empty());
+}
+
+#[test]
+fn a_503_is_tried_again_no_earlier_than_it_asks_for() {
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.retry_base", "1ms").start_ready());
+    let in_three_seconds =
+        "to_char(clock_timestamp() at time zone 'utc' + interval '3 s', 'Dy, DD Mon YYYY HH24:MI:SS')";
+    // A date has no fractions of a second.
+    for (path, least) in [("/seconds", 3), ("/date", 2)] {
+        let retry_after = match path {
+            "/seconds" => "3".to_owned(),
+            _ => bench.value::<String>(&format!("select {in_three_seconds} || ' GMT'")),
+        };
+        let url = busy(&bench, path, "503", &retry_after);
+        bench.ask(&format!("select net.http_request('GET', '{url}', max_attempts => 2)"));
+        let arrived = wait_until("the second attempt", PATIENCE, || {
+            let requests = bench.receiver.requests();
+            let these = requests.into_iter().filter(|request| request.path() == path).collect::<Vec<_>>();
+            (these.len() == 2).then_some(these)
+        });
+        let waited = arrived[1].arrival - arrived[0].arrival;
+        assert!(waited >= Duration::from_secs(least), "{path}: {waited:?}");
+        wait_until("the end of the hold", PATIENCE, || states(&mut bench).is_empty());
+    }
+}
+
+#[test]
+fn an_origin_that_refuses_is_probed_and_holds_up_no_other() {
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.breaker_failures", "3").start_ready());
+    let dead = Receiver::refused_port();
+    bench
+        .client
+        .batch_execute(&format!(
+            "select net.http_get('{}', timeout_milliseconds := 1000) from generate_series(1, 3000)",
+            dead.url("/")
+        ))
+        .unwrap();
+    let origin = dead.url("");
+    wait_until("the breaker", PATIENCE, || states(&mut bench) == [(origin.clone(), "probed".to_owned())]);
+    let last = "select last_failure = 'connect' and failures >= 3 and next_probe is not null from net.origin_state()";
+    assert!(bench.value::<bool>(last));
+    bench.assert_works();
+    assert!(queued(&mut bench) > 0, "they do not fail all at once");
+
+    wait_until("the end of all", 3 * PATIENCE, || queued(&mut bench) == 0);
+    let kinds = "select count(*) filter (where error_kind = 'probe_connect') > 2000 \
+                    and count(*) filter (where error_kind in ('connect', 'probe_connect')) = 3000 \
+                    and count(*) filter (where error_msg = 'Couldn''t connect to server') = 3000 \
+                   from net._http_response where error_kind is not null";
+    assert!(bench.value::<bool>(kinds));
+}
+
+#[test]
+fn where_others_send_to_is_not_everybodys_to_see() {
+    let mut bench = Bench::new();
+    bench.client.batch_execute("create role watcher login in role pg_monitor; create role someone login").unwrap();
+    let mut watcher = bench.cluster.connect_as("watcher", "postgres");
+    watcher.batch_execute("select * from net.origin_state()").unwrap();
+    let mut someone = bench.cluster.connect_as("someone", "postgres");
+    assert_eq!(error_of(&mut someone, "select * from net.origin_state()").0, "42501");
+    assert_eq!(error_of(&mut someone, "select net._origin_states()").0, "42501");
+}
