@@ -12,13 +12,13 @@ extension_sql_file!("../../sql/40-table-rules.sql", name = "table_rules", requir
 extension_sql_file!("../../sql/50-requests.sql", name = "requests", requires = ["table_rules"]);
 extension_sql_file!("../../sql/51-http-request.sql", name = "http_request", requires = ["requests"]);
 extension_sql_file!("../../sql/52-forms.sql", name = "forms", requires = ["http_request"]);
-extension_sql_file!("../../sql/55-callers.sql", name = "callers", requires = ["forms"]);
-extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["callers"]);
+extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["forms"]);
 extension_sql_file!("../../sql/65-origins.sql", name = "origins", requires = ["worker"]);
 extension_sql_file!("../../sql/70-responses.sql", name = "responses", requires = ["origins"]);
 extension_sql_file!("../../sql/72-waiting.sql", name = "waiting", requires = ["responses"]);
 extension_sql_file!("../../sql/73-cancel.sql", name = "cancel", requires = ["waiting"]);
 extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["cancel"]);
-extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["durability"]);
+extension_sql_file!("../../sql/79-callers.sql", name = "callers", requires = ["durability"]);
+extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["callers"]);
 extension_sql_file!("../../sql/85-open-access.sql", name = "open_access", requires = ["access"]);
 extension_sql_file!("../../sql/90-begin.sql", name = "begin", requires = ["open_access"], finalize);

@@ -2,12 +2,12 @@
 
 use pgrx::pg_sys;
 
-use super::enqueue;
+use super::{caller, enqueue};
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
 use crate::pg::look::look;
 use crate::pg::plan::{Access, Plan, Session};
-use crate::pg::role::{self, ActAs};
+use crate::pg::role::ActAs;
 use crate::shared::cancels;
 use crate::shared::questions::{self, Question};
 
@@ -34,7 +34,7 @@ thread_local! {
 fn cancel_request(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
     let Some(id) = call.int8(0) else { return Ok(Some(false.into())) };
     let owner = enqueue::owner()?;
-    let caller = role::current();
+    let caller = caller::of(call);
     let keys: Vec<i64> = look(|session| {
         let _owner = ActAs::new(owner, 0);
         let types = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::OIDOID];

@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
 use crate::pg::plan::{Access, Plan, Session};
-use crate::pg::role::{self, ActAs};
+use crate::pg::role::ActAs;
 use crate::wake;
 
 sql_function!(retry, pg_finfo_retry, retry_request);
@@ -39,7 +39,7 @@ thread_local! {
 fn retry_request(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
     let Some(id) = call.datum(0) else { return Ok(Some(false.into())) };
     let owner = super::enqueue::owner()?;
-    let caller = role::current();
+    let caller = super::caller::of(call);
     let _owner = ActAs::new(owner, 0);
     let session = Session::connect();
     let sent = REQUEUE.with(|plan| {

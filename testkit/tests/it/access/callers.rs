@@ -187,6 +187,31 @@ fn cannot_be_forged() {
     }
 }
 
+/// Whoever may have a request taken back or sent again is the caller, not the owner.
+#[test]
+fn is_who_takes_back_and_sends_again() {
+    let (mut bench, url) = bench();
+    bench
+        .client
+        .batch_execute(
+            "alter function net.cancel security definer;
+             alter function net.retry security definer;
+             insert into net.dead_letter (id, method, url, timeout_milliseconds, requested_by, max_attempts, attempts)
+             values (-1, 'GET', 'http://127.0.0.1:9/', 100, 'bob'::regrole, 1, 1)",
+        )
+        .unwrap();
+    let waits = format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')");
+    bench.client.batch_execute(&format!("set role bob; {waits}; reset role")).unwrap();
+    let bobs: i64 = bench.value("select id from net.http_request_queue");
+    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    let own = ask(&mut alice, &waits);
+    assert!(!value::<bool>(&mut alice, &format!("select net.cancel({bobs})")));
+    assert!(!value::<bool>(&mut alice, "select net.retry(-1)"));
+    assert!(value::<bool>(&mut alice, &format!("select net.cancel({own})")));
+    assert_eq!(bench.value::<i64>("select id from net.http_request_queue"), bobs);
+    assert_eq!(bench.value::<i64>("select count(*) from net.dead_letter"), 1);
+}
+
 /// The right to call is asked of the caller, and no more rights than that.
 #[test]
 fn needs_execute_on_the_function_and_on_no_other() {

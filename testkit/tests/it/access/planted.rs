@@ -209,6 +209,12 @@ fn in_the_search_path_runs_with_nobody_elses_rights() {
             ))
             .unwrap();
         assert!(value::<bool>(&mut caller, &format!("select net.retry(-{id})")));
+        let waits =
+            format!("select net.http_request('GET', '{url}', not_before := pg_catalog.clock_timestamp() + '1h')");
+        caller.batch_execute("set search_path = pg_catalog").unwrap();
+        let waiting = ask(&mut caller, &waits);
+        caller.batch_execute("set search_path = evil, pg_catalog, public").unwrap();
+        assert!(value::<bool>(&mut caller, &format!("select net.cancel({waiting})")));
         caller.batch_execute(&format!("select net._await_response(-{id})")).unwrap();
         caller
             .batch_execute(
