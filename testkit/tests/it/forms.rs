@@ -154,3 +154,24 @@ fn a_form_of_a_latin1_database_is_utf_8() {
         assert!(row.get::<_, &str>(1).contains(&hex), "{text}");
     }
 }
+
+#[test]
+fn signatures_and_types_stay() {
+    let mut bench = Bench::new();
+    let functions: String = bench.value(
+        "select string_agg(format('%s(%s) %s%s', proname, pg_get_function_arguments(oid), provolatile, proparallel),
+                           e'\\n' order by proname)
+           from pg_proc where pronamespace = 'net'::regnamespace
+                          and proname in ('urlencode_form', 'multipart', 'form_field', 'form_file')",
+    );
+    let expected = [
+        "form_field(name text, value text, content_type text DEFAULT NULL::text) is",
+        "form_file(name text, data bytea, filename text, content_type text DEFAULT 'application/octet-stream'::text) is",
+        "multipart(fields jsonb, VARIADIC parts net.form_part[] DEFAULT '{}'::net.form_part[], \
+         OUT body bytea, OUT content_type text) is",
+        "urlencode_form(fields jsonb) is",
+    ];
+    assert_eq!(functions.lines().collect::<Vec<_>>(), expected);
+    let twice = "select net.multipart('{\"a\": 1}', net.form_field('b', '2')) = net.multipart('{\"a\": 1}', net.form_field('b', '2'))";
+    assert!(bench.value::<bool>(twice), "the same each time");
+}

@@ -84,3 +84,41 @@ fn early_hints_of_haproxys_are_passed_over() {
         assert_eq!(haproxy.wait_for(1).last().unwrap().protocol, protocol);
     }
 }
+
+/// HAProxy passes them on, in HTTP/2 as a frame of their own.
+#[test]
+fn trailers_are_left_out() {
+    let authority = Authority::new();
+    let mut bench = Bench::with(trusting(&authority).start_ready());
+    let haproxy = HaProxy::start(&authority, bench.receiver.port());
+    let reply =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n";
+    bench.receiver.script("/trailers", vec![reply.into()]);
+    for url in [haproxy.url("/trailers"), haproxy.tls_url("/trailers")] {
+        let answer = bench.get_url(&url);
+        assert_eq!((answer.status_code, answer.text()), (Some(200), "ok"), "{url}");
+        let names =
+            answer.headers.unwrap().as_object().unwrap().keys().map(|name| name.to_lowercase()).collect::<Vec<_>>();
+        assert!(!names.contains(&"x-sum".to_owned()), "{names:?}");
+    }
+}
+
+#[test]
+fn the_size_of_a_body_counts_as_decompressed() {
+    let authority = Authority::new();
+    let apache = Apache::start(&authority);
+    let limit = 1 << 20;
+    let builder = trusting(&authority).conf("pg_net.max_response_bytes", "1MB");
+    let mut bench = Bench::with(builder.start_ready());
+    for directory in ["/gzip", "/br"] {
+        for (name, length, within) in [("fits.txt", limit, true), ("not.txt", limit + 1, false)] {
+            apache.put(&format!("{directory}/{name}"), &vec![b'x'; length]);
+            for url in [apache.url(directory), apache.tls_url(directory)] {
+                let answer = bench.get_url(&format!("{url}/{name}"));
+                let too_large = "Response is larger than 1048576 bytes (pg_net.max_response_bytes)";
+                assert_eq!(answer.error_msg.as_deref(), (!within).then_some(too_large), "{url}/{name}");
+                assert_eq!(answer.content.map(|text| text.len()), within.then_some(length), "{url}/{name}");
+            }
+        }
+    }
+}
