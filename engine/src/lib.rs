@@ -98,4 +98,4 @@ pub use retry::RetryPolicy;
 pub use standing::{OriginNews, OriginState, Standing};
 pub use target::{LastTarget, Target, TargetError};
 pub use trace::Trace;
-pub use window::{Bounds, Verdict, Window};
+pub use window::{Asker, Bounds, Flow, Verdict, Window};

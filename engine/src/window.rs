@@ -1,29 +1,48 @@
 //! Which of the host's waiting requests may be claimed.
 //!
 //! The host reads its queue in order of the keys and offers every row that it meets. The window says whether to claim it
-//! now, or that its origin has enough claimed: then the key is *parked*, and the host reads on, so that the rows of other
-//! origins behind it are not held up, however many there are. When an origin has room again, the window names the parked
-//! keys to fetch. A parked key costs a bit or two of memory, not a row.
+//! now, or that its flow, which is what one asker sends to one origin, has enough claimed: then the key is *parked*, and the
+//! host reads on, so that the rows of other flows behind it are not held up, however many there are. When a flow has room
+//! again, the window names the parked keys to fetch. A parked key costs a bit or two of memory, not a row.
 //!
-//! What is claimed for origins in trouble, which may stay so for long, has a room of its own: it takes none from the others.
+//! Nobody gets all there is: an asker has at most as much as it leaves free. What is claimed for origins in trouble, which
+//! may stay so for long, has a room of its own: it takes none from the others.
 
-use std::collections::{HashMap, VecDeque};
+mod rooms;
+mod share;
+#[cfg(test)]
+mod tests;
 
-use roaring::RoaringTreemap;
+use std::collections::HashMap;
+
+use rooms::{Kind, Rooms};
+use share::Share;
 
 use crate::origin::Origin;
 use crate::request::Key;
 use crate::standing::Standing;
 
-/// How much may be claimed at once: what is in flight and what stands ready to go. For origins in trouble it is as much
-/// again, in total, as half of this.
+/// Who asked for a request: a number of the host's, which the engine does not look into.
+pub type Asker = u32;
+
+/// What one asker sends to one origin.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Where it goes first.
+    pub origin: Origin,
+    /// Who asked for it.
+    pub asker: Asker,
+}
+
+/// How much may be claimed at once: what is in flight and what stands ready to go. One asker alone gets half of the total.
+/// For origins in trouble it is as much again, in total, as half of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Over all origins.
+    /// Over all flows.
     pub total: usize,
-    /// For one origin.
-    pub per_origin: usize,
-    /// Bytes over all origins. What is claimed last may go beyond.
+    /// For one flow.
+    pub per_flow: usize,
+    /// Bytes over all flows. What is claimed last may go beyond.
     pub bytes: usize,
 }
 
@@ -43,91 +62,84 @@ pub enum Verdict {
 pub struct Window<T> {
     bounds: Bounds,
     claimed: HashMap<Key, Claimed<T>>,
-    origins: HashMap<Origin, Share>,
-    /// For origins that are well, and for those in trouble.
-    rooms: [Room; 2],
+    flows: HashMap<Flow, Share>,
+    /// Of the origins that are not open.
+    standings: HashMap<Origin, Standing>,
+    rooms: Rooms,
 }
 
 #[derive(Debug)]
 struct Claimed<T> {
-    origin: Option<Origin>,
+    flow: Option<Flow>,
     bytes: usize,
     tag: T,
 }
 
-/// What the origins of one kind share.
-#[derive(Debug, Default)]
-struct Room {
-    claimed: usize,
-    bytes: usize,
-    /// Origins with parked keys and room for them, longest waiting first.
-    resumable: VecDeque<Origin>,
-}
-
-/// What one origin has of the window.
-#[derive(Debug)]
-struct Share {
-    claimed: usize,
-    bytes: usize,
-    parked: RoaringTreemap,
-    /// Whether the origin stands in `resumable`.
-    resumable: bool,
-    standing: Standing,
-}
-
-/// Which of the two rooms an origin's rows take up.
-const WELL: usize = 0;
-const TROUBLED: usize = 1;
-
 impl<T> Window<T> {
     /// An empty window.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, claimed: HashMap::new(), origins: HashMap::new(), rooms: Default::default() }
+        Self {
+            bounds,
+            claimed: HashMap::new(),
+            flows: HashMap::new(),
+            standings: HashMap::new(),
+            rooms: Rooms::default(),
+        }
     }
 
     /// Changes the bounds. What is claimed beyond the new ones stays so.
     pub fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds;
-        for (origin, share) in &mut self.origins {
-            share.queue_if_resumable(origin, bounds.per_origin, &mut self.rooms);
+        for (flow, share) in &mut self.flows {
+            share.queue_if_resumable(flow, bounds.per_flow, &mut self.rooms);
         }
     }
 
     /// Hears how an origin is doing: one that is held gets no rows at all until it is not, and those of one that is probed
     /// take no room from the others.
     pub fn set_standing(&mut self, origin: &Origin, standing: Standing) {
-        let share = self.origins.entry(origin.clone()).or_default();
-        let (before, after) = (share.room(), room_for_standing(standing));
-        share.standing = standing;
-        if before != after {
-            self.rooms[before].give_up(share.claimed, share.bytes);
-            self.rooms[after].take_up(share.claimed, share.bytes);
-            if std::mem::take(&mut share.resumable) {
-                self.rooms[before].resumable.retain(|other| other != origin);
+        match standing {
+            Standing::Open => self.standings.remove(origin),
+            _ => self.standings.insert(origin.clone(), standing),
+        };
+        // Rare, and the flows are those that have something claimed or parked.
+        for (flow, share) in self.flows.iter_mut().filter(|(flow, _)| flow.origin == *origin) {
+            let (before, after) = (share.kind(), Kind::of(standing));
+            share.standing = standing;
+            if before != after {
+                self.rooms.give_up(before, Some(flow.asker), share.claimed, share.bytes);
+                self.rooms.take_up(after, Some(flow.asker), share.claimed, share.bytes);
+                if std::mem::take(&mut share.resumable) {
+                    self.rooms.unqueue(before, flow);
+                }
             }
+            share.queue_if_resumable(flow, self.bounds.per_flow, &mut self.rooms);
         }
-        share.queue_if_resumable(origin, self.bounds.per_origin, &mut self.rooms);
-        self.forget_if_idle(origin);
     }
 
-    /// How many more rows may be claimed of origins that are well.
+    /// How many more rows may be claimed of origins that are well, whoever asked.
     pub fn room(&self) -> usize {
-        self.room_in(WELL)
+        self.rooms.left(Kind::Well, self.bounds)
     }
 
-    fn room_in(&self, room: usize) -> usize {
-        let Bounds { total, bytes, .. } = self.bounds;
-        let (total, bytes) = if room == WELL { (total, bytes) } else { (total.div_ceil(2), bytes.div_ceil(2)) };
-        let Room { claimed, bytes: taken, .. } = self.rooms[room];
-        if taken >= bytes { 0 } else { total.saturating_sub(claimed) }
+    /// How many more rows of one flow may be claimed.
+    pub fn room_for(&self, flow: &Flow) -> usize {
+        let (own, kind) = match self.flows.get(flow) {
+            Some(share) => (share.left(self.bounds.per_flow), share.kind()),
+            None => {
+                let share = Share::new(self.standing(&flow.origin));
+                (share.left(self.bounds.per_flow), share.kind())
+            }
+        };
+        own.min(self.rooms.left_for(kind, flow.asker, self.bounds))
     }
 
-    /// How many more rows of one origin may be claimed.
-    pub fn room_for(&self, origin: &Origin) -> usize {
-        match self.origins.get(origin) {
-            Some(share) => share.left(self.bounds.per_origin).min(self.room_in(share.room())),
-            None => self.bounds.per_origin.min(self.room()),
+    fn standing(&self, origin: &Origin) -> Standing {
+        // Mostly there is none in trouble, and nothing to look for.
+        if self.standings.is_empty() {
+            return Standing::Open;
         }
+        self.standings.get(origin).copied().unwrap_or(Standing::Open)
     }
 
     /// How many are claimed.
@@ -137,57 +149,71 @@ impl<T> Window<T> {
 
     /// Whether parked keys could be claimed now.
     pub fn can_resume(&self) -> bool {
-        [WELL, TROUBLED].iter().any(|&room| !self.rooms[room].resumable.is_empty() && self.room_in(room) > 0)
+        let could = |kind| self.rooms.waiting(kind).any(|(asker, _)| self.rooms.left_for(kind, asker, self.bounds) > 0);
+        Kind::ALL.into_iter().any(could)
     }
 
-    /// Decides about a row met in the queue, which takes this many bytes in memory. Parked keys of the same origin go first,
-    /// so that an origin's requests start in order.
-    pub fn offer(&mut self, key: Key, origin: &Origin, bytes: usize, tag: impl FnOnce() -> T) -> Verdict {
+    /// Decides about a row met in the queue, which takes this many bytes in memory. Parked keys of the same flow go first, so
+    /// that a flow's requests start in order.
+    pub fn offer(&mut self, key: Key, flow: &Flow, bytes: usize, tag: impl FnOnce() -> T) -> Verdict {
         if self.claimed.contains_key(&key) {
             return Verdict::Known;
         }
-        let has_room = [WELL, TROUBLED].map(|room| self.room_in(room) > 0);
-        let share = match self.origins.get_mut(origin) {
-            Some(share) => share,
-            None => self.origins.entry(origin.clone()).or_default(),
-        };
+        let has_room = self.room_for(flow) > 0;
+        let share = self.share(flow);
         if share.parked.contains(key as u64) {
             return Verdict::Known;
         }
-        let room = share.room();
-        if has_room[room] && share.parked.is_empty() && share.left(self.bounds.per_origin) > 0 {
-            share.take_up(bytes);
-            self.rooms[room].take_up(1, bytes);
-            self.claimed.insert(key, Claimed { origin: Some(origin.clone()), bytes, tag: tag() });
-            return Verdict::Claim;
+        if !has_room || !share.parked.is_empty() {
+            self.park(key, flow);
+            return Verdict::Parked;
         }
-        share.parked.insert(key as u64);
-        share.queue_if_resumable(origin, self.bounds.per_origin, &mut self.rooms);
-        Verdict::Parked
+        self.take(key, flow, bytes, tag());
+        Verdict::Claim
     }
 
-    /// Claims a row that is past parking: one that [`resume`](Self::resume) named, or, without an origin, one that cannot be
+    /// Claims a row that is past parking: one that [`resume`](Self::resume) named, or, without a flow, one that cannot be
     /// sent and only waits for its failure to be recorded. False if it is claimed already, or there is no room for it after
     /// all: then it is parked again.
-    pub fn claim(&mut self, key: Key, origin: Option<&Origin>, bytes: usize, tag: T) -> bool {
+    pub fn claim(&mut self, key: Key, flow: Option<&Flow>, bytes: usize, tag: T) -> bool {
         if self.claimed.contains_key(&key) {
             return false;
         }
-        let mut room = WELL;
-        if let Some(origin) = origin {
-            let has_room = self.room_for(origin) > 0;
-            let share = self.origins.entry(origin.clone()).or_default();
-            if !has_room {
-                share.parked.insert(key as u64);
-                share.queue_if_resumable(origin, self.bounds.per_origin, &mut self.rooms);
-                return false;
-            }
-            share.take_up(bytes);
-            room = share.room();
+        let Some(flow) = flow else {
+            self.rooms.take_up(Kind::Well, None, 1, bytes);
+            self.claimed.insert(key, Claimed { flow: None, bytes, tag });
+            return true;
+        };
+        let has_room = self.room_for(flow) > 0;
+        if has_room {
+            self.take(key, flow, bytes, tag);
+        } else {
+            self.park(key, flow);
         }
-        self.rooms[room].take_up(1, bytes);
-        self.claimed.insert(key, Claimed { origin: origin.cloned(), bytes, tag });
-        true
+        has_room
+    }
+
+    fn share(&mut self, flow: &Flow) -> &mut Share {
+        if !self.flows.contains_key(flow) {
+            let standing = self.standing(&flow.origin);
+            self.flows.insert(flow.clone(), Share::new(standing));
+        }
+        self.flows.get_mut(flow).expect("it was made if it was not there")
+    }
+
+    fn take(&mut self, key: Key, flow: &Flow, bytes: usize, tag: T) {
+        let share = self.share(flow);
+        share.take_up(bytes);
+        let kind = share.kind();
+        self.rooms.take_up(kind, Some(flow.asker), 1, bytes);
+        self.claimed.insert(key, Claimed { flow: Some(flow.clone()), bytes, tag });
+    }
+
+    fn park(&mut self, key: Key, flow: &Flow) {
+        self.share(flow).parked.insert(key as u64);
+        if let Some(share) = self.flows.get_mut(flow) {
+            share.queue_if_resumable(flow, self.bounds.per_flow, &mut self.rooms);
+        }
     }
 
     /// What was remembered of a claimed row.
@@ -211,47 +237,51 @@ impl<T> Window<T> {
     }
 
     fn release(&mut self, key: Key, park: bool) -> Option<T> {
-        let Claimed { origin, bytes, tag } = self.claimed.remove(&key)?;
-        let Some(origin) = origin else {
-            self.rooms[WELL].give_up(1, bytes);
+        let Claimed { flow, bytes, tag } = self.claimed.remove(&key)?;
+        let Some(flow) = flow else {
+            self.rooms.give_up(Kind::Well, None, 1, bytes);
             return Some(tag);
         };
-        if let Some(share) = self.origins.get_mut(&origin) {
+        if let Some(share) = self.flows.get_mut(&flow) {
             share.claimed -= 1;
             share.bytes -= bytes;
-            self.rooms[share.room()].give_up(1, bytes);
+            self.rooms.give_up(share.kind(), Some(flow.asker), 1, bytes);
             if park {
                 share.parked.insert(key as u64);
             }
-            share.queue_if_resumable(&origin, self.bounds.per_origin, &mut self.rooms);
-            self.forget_if_idle(&origin);
+            share.queue_if_resumable(&flow, self.bounds.per_flow, &mut self.rooms);
+            self.forget_if_idle(&flow);
         }
         Some(tag)
     }
 
-    /// Takes up to `most` parked keys whose origins have room, an equal part from each, to be fetched and then given to
-    /// [`claim`](Self::claim). A key that is not found is forgotten.
+    /// Takes up to `most` parked keys whose flows have room, an equal part from each asker and from each of its flows, to be
+    /// fetched and then given to [`claim`](Self::claim). A key that is not found is forgotten.
     pub fn resume(&mut self, most: usize) -> Vec<Key> {
         let mut keys = Vec::new();
-        for room in [WELL, TROUBLED] {
-            let most = (most - keys.len()).min(self.room_in(room));
-            self.resume_in(room, most, &mut keys);
+        for kind in Kind::ALL {
+            let waiting: Vec<_> = self.rooms.waiting(kind).collect();
+            let left = (most - keys.len()).min(self.rooms.left(kind, self.bounds));
+            let part = left.div_ceil(waiting.len().max(1));
+            for (asker, flows) in waiting {
+                let part = part.min(most - keys.len()).min(self.rooms.left_for(kind, asker, self.bounds));
+                self.resume_of(kind, asker, flows, part, &mut keys);
+            }
         }
         keys
     }
 
-    fn resume_in(&mut self, room: usize, most: usize, keys: &mut Vec<Key>) {
+    fn resume_of(&mut self, kind: Kind, asker: Asker, flows: usize, most: usize, keys: &mut Vec<Key>) {
         let mut left = most;
-        let waiting = self.rooms[room].resumable.len();
-        let part = left.div_ceil(waiting.max(1));
-        for _ in 0..waiting {
+        let part = left.div_ceil(flows.max(1));
+        for _ in 0..flows {
             if left == 0 {
                 break;
             }
-            let Some(origin) = self.rooms[room].resumable.pop_front() else { break };
-            let Some(share) = self.origins.get_mut(&origin) else { continue };
+            let Some(flow) = self.rooms.next(kind, asker) else { break };
+            let Some(share) = self.flows.get_mut(&flow) else { continue };
             share.resumable = false;
-            let take = part.min(left).min(share.left(self.bounds.per_origin));
+            let take = part.min(left).min(share.left(self.bounds.per_flow));
             for _ in 0..take {
                 let Some(key) = share.parked.min() else { break };
                 share.parked.remove(key);
@@ -259,23 +289,21 @@ impl<T> Window<T> {
                 left -= 1;
             }
             // The fetched ones are not claimed yet; the next round sees what room they left.
-            share.queue_if_resumable(&origin, self.bounds.per_origin, &mut self.rooms);
-            self.forget_if_idle(&origin);
+            share.queue_if_resumable(&flow, self.bounds.per_flow, &mut self.rooms);
+            self.forget_if_idle(&flow);
         }
     }
 
-    fn forget_if_idle(&mut self, origin: &Origin) {
-        if self.origins.get(origin).is_some_and(Share::is_idle) {
-            self.origins.remove(origin);
+    fn forget_if_idle(&mut self, flow: &Flow) {
+        if self.flows.get(flow).is_some_and(Share::is_idle) {
+            self.flows.remove(flow);
         }
     }
 
     /// Forgets the parked keys: the host reads its queue again from the start and offers them anew.
     pub fn forget_parked(&mut self) {
-        for room in &mut self.rooms {
-            room.resumable.clear();
-        }
-        self.origins.retain(|_, share| {
+        self.rooms.unqueue_all();
+        self.flows.retain(|_, share| {
             share.parked.clear();
             share.resumable = false;
             !share.is_idle()
@@ -284,79 +312,16 @@ impl<T> Window<T> {
 
     /// Forgets all keys, but not how the origins are doing. Gives what was claimed.
     pub fn clear(&mut self) -> impl Iterator<Item = (Key, T)> + use<T> {
-        self.rooms = Default::default();
-        self.origins.retain(|_, share| {
-            *share = Share { standing: share.standing, ..Share::default() };
-            !share.is_idle()
-        });
+        self.rooms = Rooms::default();
+        self.flows.clear();
         std::mem::take(&mut self.claimed).into_iter().map(|(key, claimed)| (key, claimed.tag))
     }
 
     /// Takes every origin to be well: the engine that said otherwise is gone.
     pub fn forget_standings(&mut self) {
-        let troubled = self.origins.iter().filter(|(_, share)| share.standing != Standing::Open);
-        let origins = troubled.map(|(origin, _)| origin.clone()).collect::<Vec<_>>();
+        let origins: Vec<_> = self.standings.keys().cloned().collect();
         for origin in origins {
             self.set_standing(&origin, Standing::Open);
         }
     }
 }
-
-impl Room {
-    fn take_up(&mut self, claimed: usize, bytes: usize) {
-        self.claimed += claimed;
-        self.bytes += bytes;
-    }
-
-    fn give_up(&mut self, claimed: usize, bytes: usize) {
-        self.claimed -= claimed;
-        self.bytes -= bytes;
-    }
-}
-
-impl Default for Share {
-    fn default() -> Self {
-        let parked = RoaringTreemap::new();
-        Self { claimed: 0, bytes: 0, parked, resumable: false, standing: Standing::Open }
-    }
-}
-
-impl Share {
-    fn room(&self) -> usize {
-        room_for_standing(self.standing)
-    }
-
-    fn take_up(&mut self, bytes: usize) {
-        self.claimed += 1;
-        self.bytes += bytes;
-    }
-
-    /// How many more the origin's own bound allows.
-    fn left(&self, per_origin: usize) -> usize {
-        match self.standing {
-            Standing::Held => 0,
-            Standing::Open | Standing::Probed => per_origin.saturating_sub(self.claimed),
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.claimed == 0 && self.parked.is_empty() && self.standing == Standing::Open
-    }
-
-    fn queue_if_resumable(&mut self, origin: &Origin, per_origin: usize, rooms: &mut [Room; 2]) {
-        if !self.resumable && !self.parked.is_empty() && self.left(per_origin) > 0 {
-            self.resumable = true;
-            rooms[self.room()].resumable.push_back(origin.clone());
-        }
-    }
-}
-
-fn room_for_standing(standing: Standing) -> usize {
-    match standing {
-        Standing::Open => WELL,
-        Standing::Probed | Standing::Held => TROUBLED,
-    }
-}
-
-#[cfg(test)]
-mod tests;

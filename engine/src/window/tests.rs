@@ -1,17 +1,21 @@
 use super::*;
 use crate::target::Target;
 
-fn origin(host: &str) -> Origin {
-    Target::parse(&format!("http://{host}/")).unwrap().origin().clone()
+fn flow_of(asker: Asker, host: &str) -> Flow {
+    Flow { origin: Target::parse(&format!("http://{host}/")).unwrap().origin().clone(), asker }
 }
 
-fn window(total: usize, per_origin: usize) -> Window<()> {
-    Window::new(Bounds { total, per_origin, bytes: 1000 })
+fn flow(host: &str) -> Flow {
+    flow_of(1, host)
+}
+
+fn window(total: usize, per_flow: usize) -> Window<()> {
+    Window::new(Bounds { total, per_flow, bytes: 1000 })
 }
 
 #[test]
 fn an_origin_at_its_bound_does_not_hold_up_others() {
-    let (slow, fast) = (origin("slow"), origin("fast"));
+    let (slow, fast) = (flow("slow"), flow("fast"));
     let mut window = window(100, 2);
     let verdicts: Vec<_> = (1..=1000).map(|key| window.offer(key, &slow, 1, || ())).collect();
     assert_eq!(&verdicts[..3], [Verdict::Claim, Verdict::Claim, Verdict::Parked]);
@@ -23,7 +27,7 @@ fn an_origin_at_its_bound_does_not_hold_up_others() {
 
 #[test]
 fn parked_keys_come_back_in_order_as_others_end() {
-    let slow = origin("slow");
+    let slow = flow("slow");
     let mut window = window(100, 2);
     for key in 1..=5 {
         window.offer(key, &slow, 1, || ());
@@ -40,7 +44,7 @@ fn parked_keys_come_back_in_order_as_others_end() {
 
 #[test]
 fn a_row_met_again_is_known() {
-    let slow = origin("slow");
+    let slow = flow("slow");
     let mut window = window(100, 1);
     window.offer(1, &slow, 1, || ());
     window.offer(2, &slow, 1, || ());
@@ -51,8 +55,8 @@ fn a_row_met_again_is_known() {
 
 #[test]
 fn room_is_shared_among_the_origins_that_wait() {
-    let hosts: Vec<_> = (0..4).map(|n| origin(&format!("h{n}"))).collect();
-    let mut window = window(8, 2);
+    let hosts: Vec<_> = (0..4).map(|n| flow(&format!("h{n}"))).collect();
+    let mut window = window(16, 2);
     let mut key = 0;
     for _ in 0..10 {
         for host in &hosts {
@@ -60,7 +64,7 @@ fn room_is_shared_among_the_origins_that_wait() {
             window.offer(key, host, 1, || ());
         }
     }
-    assert_eq!((window.claimed(), window.room()), (8, 0));
+    assert_eq!((window.claimed(), window.room()), (8, 8));
     for key in 1..=4 {
         window.finish(key);
     }
@@ -69,7 +73,7 @@ fn room_is_shared_among_the_origins_that_wait() {
 
 #[test]
 fn forgotten_parked_keys_can_be_offered_again() {
-    let slow = origin("slow");
+    let slow = flow("slow");
     let mut window = window(10, 1);
     for key in 1..=3 {
         window.offer(key, &slow, 1, || ());
@@ -93,24 +97,24 @@ fn what_cannot_be_sent_takes_no_origins_room() {
 
 #[test]
 fn wider_bounds_let_parked_keys_go() {
-    let slow = origin("slow");
+    let slow = flow("slow");
     let mut window = window(10, 1);
     for key in 1..=3 {
         window.offer(key, &slow, 1, || ());
     }
     assert!(!window.can_resume());
-    window.set_bounds(Bounds { total: 10, per_origin: 3, bytes: 1000 });
+    window.set_bounds(Bounds { total: 10, per_flow: 3, bytes: 1000 });
     assert_eq!(window.resume(10), [2, 3]);
 }
 
 #[test]
 fn origins_in_trouble_take_no_room_from_the_others() {
-    let (dead, fast) = (origin("dead"), origin("fast"));
-    let mut window = window(10, 8);
+    let (dead, fast) = (flow("dead"), flow("fast"));
+    let mut window = window(20, 8);
     (1..=8).for_each(|key| _ = window.offer(key, &dead, 1, || ()));
-    assert_eq!(window.room(), 2);
-    window.set_standing(&dead, Standing::Probed);
-    assert_eq!((window.room(), window.room_for(&dead)), (10, 0), "theirs is five");
+    assert_eq!(window.room(), 12);
+    window.set_standing(&dead.origin, Standing::Probed);
+    assert_eq!((window.room(), window.room_for(&dead)), (20, 0), "theirs is ten");
     assert_eq!(window.offer(9, &dead, 1, || ()), Verdict::Parked);
     assert!(!window.can_resume());
     assert!((10..=17).all(|key| window.offer(key, &fast, 1, || ()) == Verdict::Claim));
@@ -118,16 +122,16 @@ fn origins_in_trouble_take_no_room_from_the_others() {
     assert!(window.can_resume());
     assert_eq!(window.resume(10), [9]);
     assert!(window.claim(9, Some(&dead), 1, ()));
-    window.set_standing(&dead, Standing::Open);
-    assert_eq!(window.room(), 0);
+    window.set_standing(&dead.origin, Standing::Open);
+    assert_eq!(window.room(), 7);
 }
 
 #[test]
 fn a_held_origin_gets_nothing_until_it_is_not() {
-    let held = origin("held");
+    let held = flow("held");
     let mut window = window(10, 5);
     (1..=2).for_each(|key| _ = window.offer(key, &held, 1, || ()));
-    window.set_standing(&held, Standing::Held);
+    window.set_standing(&held.origin, Standing::Held);
     assert_eq!(window.give_back(2), Some(()));
     assert_eq!(window.offer(3, &held, 1, || ()), Verdict::Parked);
     assert_eq!(window.offer(2, &held, 1, || ()), Verdict::Known);
@@ -136,16 +140,16 @@ fn a_held_origin_gets_nothing_until_it_is_not() {
     assert!(!window.can_resume());
     drop(window.clear());
     assert_eq!(window.offer(4, &held, 1, || ()), Verdict::Parked, "another queue, the same origin");
-    window.set_standing(&held, Standing::Open);
+    window.set_standing(&held.origin, Standing::Open);
     assert_eq!(window.resume(10), [4]);
-    window.set_standing(&held, Standing::Held);
+    window.set_standing(&held.origin, Standing::Held);
     window.forget_standings();
-    assert!(window.origins.is_empty());
+    assert!(window.flows.is_empty() && window.standings.is_empty());
 }
 
 #[test]
 fn what_is_given_back_comes_again_in_its_place() {
-    let slow = origin("slow");
+    let slow = flow("slow");
     let mut window = window(10, 2);
     (1..=4).for_each(|key| _ = window.offer(key, &slow, 1, || ()));
     window.give_back(2);
@@ -155,28 +159,47 @@ fn what_is_given_back_comes_again_in_its_place() {
 
 #[test]
 fn bytes_are_bounded_but_for_the_last_row() {
-    let (a, b) = (origin("a"), origin("b"));
-    let mut window = Window::new(Bounds { total: 100, per_origin: 100, bytes: 1000 });
+    let [a, b, c] = [1, 2, 3].map(|asker| flow_of(asker, "a"));
+    let mut window = Window::new(Bounds { total: 100, per_flow: 100, bytes: 1000 });
     assert_eq!(window.offer(1, &a, 600, || ()), Verdict::Claim);
-    assert_eq!(window.offer(2, &a, 5000, || ()), Verdict::Claim);
+    assert_eq!(window.offer(2, &b, 5000, || ()), Verdict::Claim);
     assert_eq!(window.room(), 0);
-    assert_eq!(window.offer(3, &b, 1, || ()), Verdict::Parked);
+    assert_eq!(window.offer(3, &c, 1, || ()), Verdict::Parked);
     assert!(!window.can_resume());
     window.finish(1);
     assert!(!window.can_resume());
     window.finish(2);
     assert_eq!(window.resume(10), [3]);
     assert!(window.claim(4, Some(&a), 1000, ()));
-    assert!(!window.claim(3, Some(&b), 1, ()), "there was room when it was named");
+    assert!(!window.claim(3, Some(&c), 1, ()), "there was room when it was named");
     window.finish(4);
     assert_eq!(window.resume(10), [3]);
+}
+
+#[test]
+fn an_asker_leaves_as_much_as_it_has() {
+    let mut window = window(30, 10);
+    let flood = |window: &mut Window<()>, asker, keys: std::ops::Range<Key>| {
+        let claimed = |&key: &Key| window.offer(key, &flow_of(asker, &format!("h{key}")), 1, || ()) == Verdict::Claim;
+        keys.filter(claimed).count()
+    };
+    assert_eq!(flood(&mut window, 1, 0..1000), 15);
+    assert_eq!(flood(&mut window, 2, 1000..2000), 8);
+    assert_eq!(flood(&mut window, 3, 2000..3000), 4);
+    assert_eq!(window.offer(3000, &flow_of(4, "h0"), 1, || ()), Verdict::Claim, "to an origin that another floods");
+    // As the first one's end, it is the others' turn, until all have the same.
+    let first: Vec<_> = (0..15).collect();
+    first.iter().for_each(|&key| _ = window.finish(key));
+    let resumed = window.resume(100);
+    let of = |keys: std::ops::Range<Key>| resumed.iter().filter(|key| keys.contains(key)).count();
+    assert_eq!((of(0..1000), of(1000..2000), of(2000..3000)), (6, 5, 6));
 }
 
 #[test]
 fn a_cleared_window_gives_what_was_claimed() {
     let mut window = window(10, 1);
     for key in 1..=3 {
-        window.offer(key, &origin("slow"), 1, || ());
+        window.offer(key, &flow("slow"), 1, || ());
     }
     window.claim(9, None, 1, ());
     let mut keys: Vec<_> = window.clear().map(|(key, ())| key).collect();

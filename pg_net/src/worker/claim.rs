@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use engine::{Bounds, Failure, Key, LastTarget, Origin, OriginNews, Outcome, Policy, Request, Verdict, Window};
+use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Request, Verdict, Window};
 use pgrx::pg_sys;
 
 use super::backoff::Backoff;
@@ -28,7 +28,7 @@ use crate::{mutants, settings, shared};
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
 /// a request can start the moment another one ends.
 const AHEAD: usize = 2;
-/// How long a busy worker goes on between two looks past the rows of a crowded origin.
+/// How long a busy worker goes on between two looks past the rows of a crowded flow.
 const LOOK_AHEAD: Duration = Duration::from_millis(10);
 /// When a row that was locked is looked at again.
 const LOCKED: Duration = Duration::from_secs(1);
@@ -44,10 +44,10 @@ pub(super) struct Claim {
     /// Whether there may be rows beyond the cursor.
     more: bool,
     /// Whose rows the last read beyond the cursor had to park: there is likely more of the same ahead.
-    crowded: Option<Origin>,
+    crowded: Option<Flow>,
     schedule: Schedule,
     withheld: Withheld,
-    /// When to look past the rows of a crowded origin even if there is other work to do.
+    /// When to look past the rows of a crowded flow even if there is other work to do.
     look_ahead_at: Instant,
     backoff: Backoff,
     targets: LastTarget,
@@ -181,7 +181,7 @@ impl Claim {
 
     /// Claims one batch and hands it to the engine. Whether there is more to do at once.
     ///
-    /// `busy` says that outcomes are coming in: then the rows of a crowded origin are read as it gets room, and what lies
+    /// `busy` says that outcomes are coming in: then the rows of a crowded flow are read as it gets room, and what lies
     /// behind them is looked for now and then only. Reading them twice would cost more than it brings.
     pub(super) fn work(
         &mut self,
@@ -297,7 +297,7 @@ impl Claim {
             if look_ahead {
                 self.crowded = None;
             }
-            let most = self.crowded.as_ref().map_or(most, |origin| self.window.room_for(origin).min(most));
+            let most = self.crowded.as_ref().map_or(most, |flow| self.window.room_for(flow).min(most));
             if most == 0 {
                 return;
             }
@@ -374,17 +374,18 @@ impl Claim {
         let key = row.key();
         let target = row.target(&mut self.targets);
         let asked = || row.asked(target.as_ref().ok());
-        let claimed = match &target {
-            Ok(target) if was_parked => self.window.claim(key, Some(target.origin()), row.size(), asked()),
-            Ok(target) => match self.window.offer(key, target.origin(), row.size(), asked) {
+        let flow = target.as_ref().ok().map(|target| Flow { origin: target.origin().clone(), asker: row.asker() });
+        let claimed = match flow {
+            Some(flow) if was_parked => self.window.claim(key, Some(&flow), row.size(), asked()),
+            Some(flow) => match self.window.offer(key, &flow, row.size(), asked) {
                 Verdict::Claim => true,
                 Verdict::Parked => {
-                    self.crowded = Some(target.origin().clone());
+                    self.crowded = Some(flow);
                     false
                 }
                 Verdict::Known => false,
             },
-            Err(_) => self.window.claim(key, None, 0, asked()),
+            None => self.window.claim(key, None, 0, asked()),
         };
         if !claimed {
             return;
@@ -450,8 +451,9 @@ impl Batch {
 
 fn bounds(policy: &Policy) -> Bounds {
     Bounds {
-        total: policy.max_in_flight * AHEAD,
-        per_origin: policy.max_in_flight_per_origin * AHEAD,
+        // An asker gets half of it.
+        total: policy.max_in_flight * AHEAD * 2,
+        per_flow: policy.max_in_flight_per_origin * AHEAD,
         // The replies need some of it, too.
         bytes: policy.max_in_flight_bytes / 2,
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::method::{self, Method};
-use engine::{Failure, Key, LastTarget, Request, Target};
+use engine::{Asker, Failure, Key, LastTarget, Request, Target};
 use pgrx::pg_sys;
 
 use crate::pg::clock::Timestamp;
@@ -83,6 +83,10 @@ impl<'s> QueueRow<'s> {
             return Ok(());
         }
         Err(Failure::invalid(format!("Request is larger than {most} bytes (pg_net.max_request_bytes)")))
+    }
+
+    pub(super) fn asker(&self) -> Asker {
+        self.0.oid(2).unwrap_or_default().to_u32()
     }
 
     pub(super) fn asked(&self, target: Option<&Target>) -> Asked {

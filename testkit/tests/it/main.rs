@@ -18,6 +18,7 @@ mod dump_restore;
 mod durability;
 mod encodings;
 mod failures;
+mod fairness;
 mod foreign;
 mod forms;
 mod harness;
