@@ -74,6 +74,8 @@ pub struct Extent {
 const MOST_REQUESTS: usize = 200_000;
 /// A queue in which nothing moves for so long is at rest.
 const REST: Duration = Duration::from_secs(10);
+/// What has left the queue is received within so long, or never.
+const UNDER_WAY: Duration = Duration::from_secs(5);
 /// The end of a queue that is worked off, but too slowly.
 const SETTLE: Duration = Duration::from_secs(120);
 
@@ -92,39 +94,56 @@ pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
         two_phase: fault == Fault::TwoPhase,
         most: MOST_REQUESTS / extent.writers as usize,
     };
-    let address = field.receiver.address();
+    let (injections, transactions) = torment(fault, seed, extent, &habits, &mut field);
+    end_all_prepared(&mut field);
+    let unfinished = settle(&mut field);
+    let committed = ledger::committed(&transactions, &ledger::markers(&mut field.client));
+    // Beside each that is sent at once, another one is claimed.
+    let claimed_at_most = 2 * at_once;
+    // What is sent at most once leaves the queue before it is sent: the last of it may still be under way.
+    let start = Instant::now();
+    loop {
+        let account = Account {
+            fault,
+            injections: &injections,
+            committed: &committed,
+            taken_back: &field.taken_back,
+            lines: &field.receiver.lines(),
+            outcomes: &outcomes::read(&mut field.client),
+            claimed_at_most,
+            unfinished,
+        };
+        let tally = account.tally();
+        if tally.lost + tally.gone == 0 || start.elapsed() > UNDER_WAY {
+            return tally;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
 
-    let (injections, transactions) = thread::scope(|scope| {
-        let _closes = ClosesDoor(&door);
+/// Writers write while the fault happens. What it met, and what they did.
+fn torment(
+    fault: Fault,
+    seed: u64,
+    extent: Extent,
+    habits: &Habits,
+    field: &mut Field,
+) -> (Vec<Met>, Vec<Transaction>) {
+    let (door, address) = (field.door, field.receiver.address());
+    thread::scope(|scope| {
+        let _closes = ClosesDoor(door);
         let writers: Vec<_> = (1..=extent.writers)
             .map(|number| {
                 let dice = Dice::new(seed, &format!("{} {number}", fault.name()));
-                let writer = Writer::new(number, dice, &habits, &door, address);
+                let writer = Writer::new(number, dice, habits, door, address);
                 scope.spawn(move || writer.run())
             })
             .collect();
-        let injections = inject(fault, &mut field, extent);
+        let injections = inject(fault, field, extent);
         door.close();
-        let write = |writer: thread::ScopedJoinHandle<'_, Vec<Transaction>>| writer.join().expect("a writer");
-        (injections, writers.into_iter().flat_map(write).collect::<Vec<_>>())
-    });
-
-    end_all_prepared(&mut field);
-    let unfinished = settle(&mut field);
-    let marked = field.client.query("select number from torture.markers", &[]).expect("read the markers");
-    let marked: Vec<i64> = marked.iter().map(|row| row.get(0)).collect();
-    let account = Account {
-        fault,
-        injections: &injections,
-        committed: &ledger::committed(&transactions, &marked),
-        taken_back: &field.taken_back,
-        lines: &field.receiver.lines(),
-        outcomes: &outcomes::read(&mut field.client),
-        // Beside each that is sent at once, another one is claimed.
-        claimed_at_most: 2 * at_once,
-        unfinished,
-    };
-    account.tally()
+        let done = writers.into_iter().flat_map(|writer| writer.join().expect("a writer"));
+        (injections, done.collect())
+    })
 }
 
 fn start_cluster(place: &Place, fault: Fault, at_once: usize) -> Cluster {

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use postgres::Client;
+
 use crate::clock::Moment;
 use crate::kind::Kind;
 
@@ -39,13 +41,18 @@ pub(crate) struct Transaction {
 /// The table of those that committed: written in the same transaction, so that it tells the truth where no answer came.
 pub(crate) const MARKERS: &str = "create schema torture; create table torture.markers (number bigint not null)";
 
+/// The numbers of those that committed.
+pub(crate) fn markers(client: &mut Client) -> HashSet<u64> {
+    let rows = client.query("select number from torture.markers", &[]).expect("read the markers");
+    rows.iter().map(|row| row.get::<_, i64>(0).cast_unsigned()).collect()
+}
+
 /// The requests that were committed, by tag.
 ///
 /// # Panics
 ///
 /// Where the server did not keep its word on a commit: then there is nothing to hold pg_net to.
-pub(crate) fn committed(transactions: &[Transaction], marked: &[i64]) -> HashMap<u64, Asked> {
-    let marked: HashSet<u64> = marked.iter().map(|number| number.cast_unsigned()).collect();
+pub(crate) fn committed(transactions: &[Transaction], marked: &HashSet<u64>) -> HashMap<u64, Asked> {
     let mut committed = HashMap::new();
     for transaction in transactions {
         let is_marked = marked.contains(&transaction.number);

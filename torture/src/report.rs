@@ -5,6 +5,9 @@ use std::fmt;
 use crate::backlog::Backlog;
 use crate::tally::Tally;
 
+/// How many examples of what is wrong are shown.
+const EXAMPLES: usize = 5;
+
 impl Tally {
     /// What stands over the lines.
     pub const HEAD: &'static str = "\
@@ -36,7 +39,10 @@ impl fmt::Display for Tally {
             self.stray,
         )?;
         let wrongs = self.wrongs();
-        if wrongs.is_empty() { Ok(()) } else { write!(f, "\n    WRONG: {}", wrongs.join(", ")) }
+        if !wrongs.is_empty() {
+            write!(f, "\n    WRONG: {}", wrongs.join(", "))?;
+        }
+        self.examples.iter().take(EXAMPLES).try_for_each(|example| write!(f, "\n    {example}"))
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Tally {
     pub stray: usize,
     /// With more than one outcome: there must be none.
     pub recorded_twice: usize,
+    /// The requests of which something is wrong, for those who look for the cause.
+    pub examples: Vec<String>,
     /// Still queued when the queue had come to rest: there must be none.
     pub unfinished: usize,
 }
@@ -63,6 +65,7 @@ impl Tally {
             early: 0,
             stray: 0,
             recorded_twice: 0,
+            examples: Vec::new(),
             unfinished: 0,
         }
     }

@@ -53,7 +53,7 @@ impl Account<'_> {
     /// What one is that was never received.
     fn fate<'t>(&self, tag: u64, asked: &Asked, outcome: Option<&Outcome>, tally: &'t mut Tally) -> &'t mut usize {
         let at_most_once = asked.kind == Kind::AtMostOnce;
-        let failed = outcome.is_some_and(|outcome| outcome.failed);
+        let failed = outcome.is_some_and(|outcome| outcome.failure.is_some());
         if self.taken_back.contains(&tag) {
             &mut tally.taken_back
         } else if failed && (self.fault.breaks_requests() || at_most_once && self.ends().next().is_some()) {
@@ -61,6 +61,7 @@ impl Account<'_> {
         } else if at_most_once && self.fault.crashes_server() {
             &mut tally.gone
         } else {
+            tally.examples.push(format!("lost: {asked:?}, {outcome:?}"));
             &mut tally.lost
         }
     }
@@ -76,9 +77,13 @@ impl Account<'_> {
             let in_flight = self.ends().filter(|end| first <= end.end && recorded >= end.begin).count();
             tally.allowed += in_flight + resends;
         }
-        tally.unexplained += self.unexplained(asked.kind, receipts, resends);
+        let unexplained = self.unexplained(asked.kind, receipts, resends);
+        tally.unexplained += unexplained;
+        if unexplained > 0 {
+            tally.examples.push(format!("again: {asked:?}, {receipts:?}, {outcome:?}"));
+        }
         // An answer that is recorded ends it: nothing comes after. A failure may be recorded before the receiver looks.
-        if outcome.is_some_and(|outcome| !outcome.failed) {
+        if outcome.is_some_and(|outcome| outcome.failure.is_none()) {
             tally.unexplained += receipts.iter().filter(|receipt| receipt.at > recorded).count();
         }
     }
