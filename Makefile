@@ -25,7 +25,7 @@ CARGO_PG = PGRX_PG_CONFIG_PATH="$(PG_CONFIG)" cargo
 PROFILE = --release --no-default-features --features pg_net/pg$(MAJOR)
 MUTANTS = pg_net_mutants/mutants,pg_net_mutants/pg$(MAJOR)
 
-.PHONY: all install install-mutants demo test lint bench bench-soak torture clean help
+.PHONY: all install install-mutants demo test lint bench bench-soak torture clean fuzz fuzz-planted help
 
 all: $(SCRIPTS) pg-config-works
 	$(CARGO_PG) build $(PROFILE) -p pg_net
@@ -91,6 +91,13 @@ bench-soak:
 torture:
 	@SEED="$(SEED)" SCALE="$(SCALE)" scripts/torture $(if $(FAULT),"$(FAULT)")
 
+# make fuzz SECONDS=60 for another time; make fuzz-planted shows that each target finds a bug.
+fuzz:
+	@scripts/fuzz $(or $(SECONDS),600)
+
+fuzz-planted:
+	@scripts/fuzz planted
+
 clean:
 	cargo clean
 	rm -f $(TARGET)/pg_net--*.sql
@@ -102,6 +109,7 @@ help:
 	@echo "make test      check the code, then test against a real Postgres (TEST=name for a part)"
 	@echo "make bench     measure it beside its yardsticks, in ten minutes (BENCH=name for a part); make bench-soak: another ten"
 	@echo "make torture   faults at random moments for ten minutes, and an account of each request (SEED, SCALE, FAULT)"
+	@echo "make fuzz      random input for what parses, ten minutes (SECONDS=n); make fuzz-planted: each target finds a bug"
 	@echo "make lint      formatting and clippy only"
 	@echo "make freeze    note the SQL scripts of a release, which are never edited again"
 	@echo "make clean     remove what was built"

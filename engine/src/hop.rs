@@ -130,11 +130,11 @@ impl Hop {
         Ok(message)
     }
 
-    fn path_and_query(&self) -> &str {
+    pub(crate) fn path_and_query(&self) -> &str {
         &self.target.url()[Position::BeforePath..Position::AfterQuery]
     }
 
-    fn authority(&self) -> Result<HeaderValue, Failure> {
+    pub(crate) fn authority(&self) -> Result<HeaderValue, Failure> {
         HeaderValue::from_str(&self.target.url()[Position::BeforeHost..Position::AfterPort])
             .map_err(|_| Failure::new(FailureKind::Invalid("The URL's host cannot be sent".into())))
     }

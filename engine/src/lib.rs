@@ -33,6 +33,8 @@ mod failure;
 mod fair_queue;
 mod files;
 pub mod form;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gate;
 mod head;
 pub mod header;

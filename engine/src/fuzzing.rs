@@ -1,0 +1,118 @@
+//! What the fuzz targets call: parts of the engine that have no face of their own, each with what must hold whatever comes.
+//!
+//! Only with the feature `fuzzing`. Each function gives a summary of what it found, for a target to plant a bug by.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{StatusCode, Uri};
+
+use crate::account::Account;
+use crate::budget::Budget;
+use crate::head::{self, HeadScanner};
+use crate::hop::Hop;
+use crate::outcome::{Content, Headers};
+use crate::progress::Progress;
+use crate::{Request, Target, coding, decode, redirect, retry_after};
+
+/// The longest body that the decoders may give.
+pub const MAX_BODY: usize = 1 << 16;
+
+/// A URL and header fields, as a call gives them: what is accepted can be sent, and is sent as one request.
+pub fn request(url: &str, fields: &[(&str, &str)]) -> Option<String> {
+    let target = match Target::parse(url) {
+        Ok(target) => target,
+        Err(error) => {
+            let message = error.to_string();
+            assert!(message.len() < 2000 && !message.contains(char::is_control), "{message:?}");
+            return None;
+        }
+    };
+    assert_eq!(Target::parse(target.as_str()).as_ref(), Ok(&target), "the queue holds the same URL");
+    let mut request = Request::new(1, "GET", target, Bytes::new(), Duration::from_secs(1)).ok()?;
+    for (name, value) in fields {
+        if let Err(failure) = request.push_header(name, value) {
+            let message = failure.to_string();
+            assert!(message.len() < 2000 && !message.contains(char::is_control), "{message:?}");
+        }
+    }
+    assert!(request.headers.len() <= crate::header::MAX_FIELDS);
+    let hop = Hop::first(request);
+    let line = hop.path_and_query();
+    assert!(line.bytes().all(|byte| byte.is_ascii_graphic()), "{line:?}");
+    assert!(line.parse::<Uri>().is_ok(), "{line:?} cannot be sent");
+    assert!(hop.authority().is_ok(), "the host cannot be sent");
+    for (name, value) in &hop.headers {
+        let splits = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+        assert!(!name.as_str().as_bytes().iter().any(splits) && !value.as_bytes().iter().any(splits), "{name}");
+    }
+    Some(hop.target.as_str().to_owned())
+}
+
+/// The head of a reply, which comes in pieces of `piece` bytes: they make no difference.
+pub fn reply_head(bytes: &[u8], piece: usize) -> Vec<(String, String)> {
+    let mut whole = HeadScanner::default();
+    let mut pieces = HeadScanner::default();
+    let at_once = whole.feed(bytes);
+    let bit_by_bit = bytes.chunks(piece.max(1)).any(|bytes| pieces.feed(bytes));
+    assert_eq!((at_once, whole.head()), (bit_by_bit, pieces.head()));
+    let Ok(headers) = head::parse(whole.head()) else { return Vec::new() };
+    headers
+        .iter()
+        .inspect(|(name, value)| assert!(!name.contains(['\n', '\0']) && !value.contains(['\n', '\0'])))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// A body with its content type: text that can be stored, or the bytes as they came.
+pub fn charset(body: &[u8], content_type: &str) -> usize {
+    match decode::content(body.to_vec(), Some(content_type)) {
+        Content::Empty => assert!(body.is_empty()),
+        Content::Bytes(bytes) => assert_eq!(bytes, body),
+        Content::Text(text) => {
+            assert!(!text.contains('\0'));
+            return text.chars().count();
+        }
+    }
+    0
+}
+
+/// A body with its content codings: never more than may be.
+pub fn content_coding(body: &[u8], codings: &str) -> usize {
+    let mut headers = Headers::default();
+    headers.push(b"Content-Encoding", codings.as_bytes());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let target = Target::parse("http://first.example/").expect("a URL");
+    let budget = Budget::new(usize::MAX);
+    let progress = Progress::start(Duration::MAX, target.clone());
+    let mut account = Account::new(&budget, target.origin(), &progress);
+    let undone = runtime.block_on(coding::undo(body.to_vec(), &headers, MAX_BODY, &mut account));
+    let undone = undone.map_or(0, |body| body.len());
+    assert!(undone <= MAX_BODY.max(body.len()));
+    undone
+}
+
+/// A reply that sends elsewhere, or asks to come later: only http and https are followed, and what is one origin's own does
+/// not go to another. Gives where it leads.
+pub fn redirect(status: u16, head: &[u8]) -> Option<String> {
+    let headers = head::parse(head).ok()?;
+    // Any wait must be one that can be added to the time.
+    let _ = retry_after::asked(&headers, SystemTime::now()).map(|wait| SystemTime::now().checked_add(wait));
+    let status = StatusCode::from_u16(status).ok()?;
+    let location = redirect::location(status, &headers)?;
+    let target = Target::parse("http://user:secret@first.example/a/b?c").expect("a URL");
+    let origin = target.origin().clone();
+    let mut request = Request::new(1, "POST", target, Bytes::from_static(b"body"), Duration::from_secs(1)).ok()?;
+    request.push_header("Cookie", "secret").ok()?;
+    request.push_header("Authorization", "secret").ok()?;
+    let next = redirect::follow(Hop::first(request), status, location).ok()?;
+    assert!(matches!(next.target.url().scheme(), "http" | "https"));
+    if *next.target.origin() != origin {
+        assert!(
+            !next.headers.iter().any(|(_, value)| value.as_bytes() == b"secret"),
+            "a secret goes to another origin"
+        );
+    }
+    assert!(next.path_and_query().parse::<Uri>().is_ok() && next.authority().is_ok());
+    Some(next.target.as_str().to_owned())
+}
