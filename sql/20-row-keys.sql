@@ -27,6 +27,7 @@ begin
     end if;
     perform net._note_row_key(nextval('net.http_request_queue_row_key_seq'));
     new.row_key := net._take_noted_row_key();
+    new.made_in := net._this_database();
     return new;
 end
 $$;

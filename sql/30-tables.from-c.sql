@@ -8,7 +8,8 @@ alter table net.http_request_queue
     add column max_attempts int not null default 1,
     add column attempts int not null default 0,
     add column due timestamptz,
-    add column idempotency_key text;
+    add column idempotency_key text,
+    add column made_in bigint not null default net._this_database();
 update net.http_request_queue set requested_by =
     (select relowner from pg_catalog.pg_class where oid = 'net.http_request_queue'::pg_catalog.regclass);
 alter table net.http_request_queue set logged;

@@ -18,7 +18,9 @@ create table net.http_request_queue (
     -- When it may be sent; null: at once.
     due timestamptz,
     -- Sent as `Idempotency-Key`, the same with each attempt.
-    idempotency_key text
+    idempotency_key text,
+    -- The database in which it was asked, as net._this_database() gives it: only there it is sent.
+    made_in bigint not null default net._this_database()
 );
 
 create sequence net.http_request_queue_id_seq owned by net.http_request_queue.id;

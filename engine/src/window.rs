@@ -147,6 +147,11 @@ impl<T> Window<T> {
         self.claimed.len()
     }
 
+    /// Whether any keys are parked.
+    pub fn has_parked(&self) -> bool {
+        self.flows.values().any(|flow| !flow.parked.is_empty())
+    }
+
     /// Whether parked keys could be claimed now.
     pub fn can_resume(&self) -> bool {
         let could = |kind| self.rooms.waiting(kind).any(|(asker, _)| self.rooms.left_for(kind, asker, self.bounds) > 0);

@@ -5,6 +5,7 @@ pub(crate) mod caller;
 mod cancel;
 mod check;
 mod control;
+mod copies;
 mod encode;
 mod enqueue;
 mod forms;

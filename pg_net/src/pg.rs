@@ -6,6 +6,8 @@ pub(crate) mod call;
 pub(crate) mod cancel;
 pub(crate) mod clock;
 pub(crate) mod composite;
+pub(crate) mod database;
+pub(crate) mod dynamic;
 mod error;
 pub(crate) mod expression;
 pub(crate) mod jsonb;

@@ -21,6 +21,11 @@ static TTL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Som
 static DATABASE_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"postgres"));
 static USERNAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+// How many processes the databases have between them, and whether they send at all, is the server's matter.
+static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(4);
+static WORKER_IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60_000);
+static PAUSED: GucSetting<bool> = GucSetting::<bool>::new(false);
+
 // What limits callers is the server's matter: the owner of a database must not loosen it with ALTER DATABASE.
 static MAX_IN_FLIGHT: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MAX_IN_FLIGHT_PER_ORIGIN: GucSetting<i32> = GucSetting::<i32>::new(200);
@@ -70,12 +75,13 @@ pub(crate) fn define() {
     );
     GucRegistry::define_string_guc(
         c"pg_net.username",
-        c"Role that the worker connects as; the bootstrap superuser if not set.",
-        c"Applies when the worker is restarted.",
+        c"Role that the workers connect as; the bootstrap superuser if not set.",
+        c"Applies when a worker is restarted.",
         &USERNAME,
         GucContext::Sighup,
         GucFlags::default(),
     );
+    define_worker_settings();
     GucRegistry::define_int_guc(
         c"pg_net.max_in_flight",
         c"How many requests may be under way at once.",
@@ -179,6 +185,37 @@ fn define_retry_settings() {
     define(c"pg_net.retry_after_max", c"The most of a Retry-After that is obeyed.", &RETRY_AFTER_MAX, 0);
 }
 
+fn define_worker_settings() {
+    GucRegistry::define_int_guc(
+        c"pg_net.max_workers",
+        c"How many workers there may be at once, each for a database.",
+        c"Where more databases have requests, they take turns.",
+        &MAX_WORKERS,
+        1,
+        crate::shared::SLOTS as i32,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_net.worker_idle_timeout",
+        c"How long a worker that was started on demand stays when there is nothing to do.",
+        c"The worker of pg_net.database_name always stays.",
+        &WORKER_IDLE_TIMEOUT,
+        0,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_net.paused",
+        c"Whether requests wait instead of being sent.",
+        c"",
+        &PAUSED,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+}
+
 #[pg_guard]
 unsafe extern "C-unwind" fn check_ttl(
     value: *mut *mut c_char,
@@ -210,7 +247,22 @@ pub(crate) fn database_name() -> String {
     text(&DATABASE_NAME).unwrap_or_else(|| "postgres".to_owned())
 }
 
-/// Role that the worker connects as; `None` is the bootstrap superuser.
+/// How many workers there may be at once.
+pub(crate) fn max_workers() -> usize {
+    MAX_WORKERS.get() as usize
+}
+
+/// How long a worker that was started on demand stays when there is nothing to do.
+pub(crate) fn worker_idle_timeout() -> Duration {
+    Duration::from_millis(WORKER_IDLE_TIMEOUT.get() as u64)
+}
+
+/// Whether requests wait instead of being sent.
+pub(crate) fn paused() -> bool {
+    PAUSED.get()
+}
+
+/// Role that the workers connect as; `None` is the bootstrap superuser.
 pub(crate) fn username() -> Option<String> {
     text(&USERNAME)
 }

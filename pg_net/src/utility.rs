@@ -1,7 +1,8 @@
-//! Commands that concern the worker: those that need a database to themselves, and `COMMIT PREPARED`.
+//! Commands that concern the workers: those that need a database to themselves, those that let connections into one, and
+//! `COMMIT PREPARED`.
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
 
 use pgrx::pg_guard;
@@ -9,7 +10,7 @@ use pgrx::pg_sys::{self, NodeTag};
 
 use crate::{shared, wake};
 
-/// How long the worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
+/// How long a worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
 /// Postgres' own wait for other sessions is what reports it.
 const LEAVE: Duration = Duration::from_secs(5);
 
@@ -77,6 +78,7 @@ unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
     // SAFETY: the caller passes a utility statement that concerns the worker.
     match unsafe { Command::of(node) } {
         Command::NeedsDatabase(name) => close(&name),
+        Command::LetsIn(name) => visit(&name),
         Command::CommitPrepared => {
             wake::note_any_key();
             wake::wake_at_commit();
@@ -94,7 +96,7 @@ unsafe fn concerns_worker(node: *const pg_sys::Node) -> bool {
     // SAFETY: by the caller's promise; each arm reads the node as what its tag says it is.
     unsafe {
         match (*node).type_ {
-            NodeTag::T_DropdbStmt | NodeTag::T_CreatedbStmt => true,
+            NodeTag::T_DropdbStmt | NodeTag::T_CreatedbStmt | NodeTag::T_AlterDatabaseStmt => true,
             NodeTag::T_RenameStmt => {
                 (*node.cast::<pg_sys::RenameStmt>()).renameType == pg_sys::ObjectType::OBJECT_DATABASE
             }
@@ -110,7 +112,9 @@ unsafe fn concerns_worker(node: *const pg_sys::Node) -> bool {
 /// What a command means for the worker.
 enum Command {
     /// It cannot run while somebody is connected to this database.
-    NeedsDatabase(std::ffi::CString),
+    NeedsDatabase(CString),
+    /// It may let connections into this database.
+    LetsIn(CString),
     /// It commits what another session, or this one earlier, prepared.
     CommitPrepared,
     Other,
@@ -126,7 +130,8 @@ impl Command {
             match (*node).type_ {
                 NodeTag::T_DropdbStmt => Self::needs((*node.cast::<pg_sys::DropdbStmt>()).dbname),
                 NodeTag::T_RenameStmt => Self::needs((*node.cast::<pg_sys::RenameStmt>()).subname),
-                NodeTag::T_CreatedbStmt => template(&*node.cast::<pg_sys::CreatedbStmt>()),
+                NodeTag::T_CreatedbStmt => Self::of_create(&*node.cast::<pg_sys::CreatedbStmt>()),
+                NodeTag::T_AlterDatabaseStmt => Self::of_alter(&*node.cast::<pg_sys::AlterDatabaseStmt>()),
                 NodeTag::T_TransactionStmt => Self::CommitPrepared,
                 _ => Self::Other,
             }
@@ -143,34 +148,63 @@ impl Command {
         // SAFETY: by the caller's promise.
         Self::NeedsDatabase(unsafe { CStr::from_ptr(name) }.to_owned())
     }
-}
 
-/// The database that CREATE DATABASE copies.
-///
-/// # Safety
-///
-/// The statement must come from the parser.
-unsafe fn template(statement: &pg_sys::CreatedbStmt) -> Command {
-    // SAFETY: the options of the statement are DefElems with C strings for names.
-    unsafe {
-        let Some(options) = statement.options.as_ref() else { return Command::Other };
-        for place in 0..options.length as usize {
-            let option = (*options.elements.add(place)).ptr_value.cast::<pg_sys::DefElem>();
-            if CStr::from_ptr((*option).defname) == c"template" && !(*option).arg.is_null() {
-                return Command::needs(pg_sys::defGetString(option));
+    /// CREATE DATABASE needs the database that it copies.
+    ///
+    /// # Safety
+    ///
+    /// The statement must come from the parser.
+    unsafe fn of_create(statement: &pg_sys::CreatedbStmt) -> Self {
+        // SAFETY: by the caller's promise.
+        unsafe {
+            match option(statement.options, c"template") {
+                Some(template) => Self::needs(pg_sys::defGetString(template)),
+                None => Self::NeedsDatabase(c"template1".to_owned()),
             }
         }
     }
-    Command::Other
+
+    /// ALTER DATABASE needs the database to move it, and may let connections in.
+    ///
+    /// # Safety
+    ///
+    /// The statement must come from the parser.
+    unsafe fn of_alter(statement: &pg_sys::AlterDatabaseStmt) -> Self {
+        // SAFETY: by the caller's promise.
+        unsafe {
+            if option(statement.options, c"tablespace").is_some() {
+                return Self::needs(statement.dbname);
+            }
+            match option(statement.options, c"allow_connections") {
+                Some(_) => Self::LetsIn(CStr::from_ptr(statement.dbname).to_owned()),
+                None => Self::Other,
+            }
+        }
+    }
+}
+
+/// An option of a statement, if it is there and has a value.
+///
+/// # Safety
+///
+/// `options` must be null or a list of DefElems, as the parser makes it.
+unsafe fn option(options: *const pg_sys::List, name: &CStr) -> Option<*mut pg_sys::DefElem> {
+    // SAFETY: by the caller's promise; the names are C strings.
+    unsafe {
+        let options = options.as_ref()?;
+        (0..options.length as usize)
+            .map(|place| (*options.elements.add(place)).ptr_value.cast::<pg_sys::DefElem>())
+            .find(|&option| CStr::from_ptr((*option).defname) == name && !(*option).arg.is_null())
+    }
 }
 
 thread_local! {
-    /// What keeps the worker out of a database while this transaction runs.
-    static CLOSED: Cell<Option<shared::Entry>> = const { Cell::new(None) };
+    /// What keeps workers out of databases while this transaction runs.
+    static CLOSED: Cell<Vec<shared::Entry>> = const { Cell::new(Vec::new()) };
 }
 
-/// Asks the worker to leave a database, and to stay out until the transaction has ended; waits until it has left. Does
-/// nothing where the worker is elsewhere, or where the caller could not run the command anyway.
+/// Asks the worker of a database to leave, and all to stay out until the transaction has ended; waits until it has left.
+/// Does nothing where the caller could not run the command anyway.
 fn close(name: &CStr) {
     // SAFETY: catalog look-ups within the command's transaction.
     let database = unsafe {
@@ -181,15 +215,24 @@ fn close(name: &CStr) {
         database
     };
     let shared = shared::get();
-    if CLOSED.get().is_none() && shared.serving(database).is_some() {
-        CLOSED.set(shared.close(database));
-        shared.state_changed.wait_at_most(LEAVE, || shared.serving(database).is_none());
+    let mut closed = CLOSED.take();
+    closed.extend(shared.close(database));
+    CLOSED.set(closed);
+    shared.state_changed.wait_at_most(LEAVE, || !shared.may_be_entered(database));
+}
+
+/// Has somebody look whether a database has requests that wait when the transaction has committed.
+fn visit(name: &CStr) {
+    // SAFETY: a catalog look-up within the command's transaction.
+    let database = unsafe { pg_sys::get_database_oid(name.as_ptr(), true) };
+    if database != pg_sys::InvalidOid {
+        wake::visit_at_commit(database);
     }
 }
 
-/// Lets the worker in again. Called when a transaction ends, either way; cannot raise.
+/// Lets workers in again. Called when a transaction ends, either way; cannot raise.
 pub(crate) fn transaction_ended() {
-    if let Some(entry) = CLOSED.take() {
+    for entry in CLOSED.take() {
         shared::get().reopen(entry);
     }
 }

@@ -16,6 +16,7 @@ use pgrx::{pg_guard, pg_sys};
 
 use crate::pg::clock::{NEVER_YET, Timestamp};
 use crate::pg::server;
+use crate::shared::Reason;
 use crate::{mutants, shared, utility};
 
 #[derive(Clone, Copy)]
@@ -28,9 +29,11 @@ struct Owed {
     wake: bool,
     /// Whether the worker is to be restarted, with a configuration read anew.
     restart: bool,
+    /// A database that may have been opened to connections.
+    visit: Option<pg_sys::Oid>,
 }
 
-const NOTHING: Owed = Owed { keys: None, due: None, wake: false, restart: false };
+const NOTHING: Owed = Owed { keys: None, due: None, wake: false, restart: false, visit: None };
 
 thread_local! {
     /// By the transaction that runs.
@@ -84,6 +87,11 @@ pub(crate) fn restart_at_commit() {
     owe(|owed| owed.restart = true);
 }
 
+/// Somebody is to look whether a database has requests that wait, when this transaction has committed.
+pub(crate) fn visit_at_commit(database: pg_sys::Oid) {
+    owe(|owed| owed.visit = Some(database));
+}
+
 /// Registers the callbacks. Called once, while the library is preloaded; backends inherit them.
 pub(crate) fn install() {
     // SAFETY: the callbacks are functions of this library, which is never unloaded.
@@ -119,25 +127,17 @@ unsafe extern "C-unwind" fn at_release(
 
 /// An error here would take the server down: atomics, a signal and a latch cannot raise.
 fn pay(owed: Owed) {
-    if owed.keys.is_none() && !owed.wake && !owed.restart {
+    if owed.keys.is_none() && !owed.wake && !owed.restart && owed.visit.is_none() {
         return;
     }
     let shared = shared::get();
-    if let Some(slot) = shared.serving(server::my_database()) {
-        if let Some((lowest, highest)) = owed.keys {
-            slot.notes.note(lowest, highest);
-        }
-        if let Some(due) = owed.due {
-            slot.notes.note_due(due);
-        }
-        if owed.wake {
-            slot.wake();
-        }
-    } else if owed.wake && !shared.first_slot().is_running() {
-        shared.first_slot().poke();
+    let database = server::my_database();
+    shared.bring(database, owed.keys, owed.due, owed.wake);
+    if let Some(visit) = owed.visit {
+        shared.ask(visit, Reason::Visit);
     }
     if owed.restart {
         server::reload_configuration();
-        shared.first_slot().restart();
+        shared.restart(database);
     }
 }

@@ -11,14 +11,17 @@ use pgrx::{pg_guard, pg_sys};
 use crate::pg::transaction::{report_idle, report_statistics};
 use crate::pg::{cancel, latch, server};
 use crate::settings;
-use crate::shared::{self, questions, waiters};
+use crate::shared::{self, Ending, Shared, Ticket, waiters};
 
 mod backoff;
 mod claim;
+mod copies;
 mod descriptors;
 mod expire;
+mod launcher;
 mod origins;
 mod outcomes;
+mod outside;
 mod queue_row;
 mod record;
 mod schedule;
@@ -26,54 +29,73 @@ mod sender;
 mod start;
 mod store;
 mod tables;
+mod tenure;
 mod withheld;
 
 use claim::Claim;
 use expire::Expire;
+use launcher::Launcher;
 use origins::Origins;
 use record::Record;
 use sender::Sender;
 use tables::Tables;
+use tenure::{Outlook, Tenure};
 
 /// How long requests under way may go on when the worker is asked to stop.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Has the postmaster start the worker, and again a second after it ended. Called once, while the library is preloaded.
+/// Has the postmaster start the first worker when the server takes writes, and again a second after it ended. Called once,
+/// while the library is preloaded.
 pub(crate) fn register() {
-    BackgroundWorkerBuilder::new("pg_net")
+    builder("pg_net").set_restart_time(Some(Duration::from_secs(1))).load();
+}
+
+/// What all workers have in common.
+fn builder(name: &str) -> BackgroundWorkerBuilder {
+    BackgroundWorkerBuilder::new(name)
         .set_type("pg_net")
         .set_library("pg_net")
         .set_function("pg_net_worker")
         .enable_spi_access()
-        .set_restart_time(Some(Duration::from_secs(1)))
-        .load();
 }
 
-/// The worker's process, from its start to its end.
+/// A worker's process, from its start to its end.
 #[pg_guard]
 #[unsafe(no_mangle)]
-pub(crate) extern "C-unwind" fn pg_net_worker(_argument: pg_sys::Datum) {
+pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
     cancel::install();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // SAFETY: set by Postgres when the process started.
     let pid = unsafe { pg_sys::MyProcPid };
-    shared::get().my_slot().enter(pid, latch::my_place());
+    let ticket = Ticket::from_argument(argument.value() as u32);
+    if !shared::get().enter(ticket, pid, latch::my_place()) {
+        end(0);
+    }
     // SAFETY: the callback is a function of this library, which is never unloaded.
     unsafe { pg_sys::before_shmem_exit(Some(leave), pg_sys::Datum::from(pid)) };
 
-    if start::connect() {
-        Worker::new().run();
+    if ticket.is_first() {
+        if let Some(place) = start::connect_first() {
+            Worker::new(place).run();
+        }
+        // Any other code than 0 has the postmaster start it again, unless the server is stopping.
+        end(1);
     }
-    // Any other code than 0 has the postmaster start the worker again, unless the server is stopping.
+    if start::connect_started() {
+        Worker::new(start::Place::Given).run();
+    }
+    end(0);
+}
+
+fn end(code: i32) -> ! {
     // SAFETY: ends the process by the way that runs the callbacks.
-    unsafe { pg_sys::proc_exit(1) };
+    unsafe { pg_sys::proc_exit(code) }
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
     shared::get().origins.free_all(server::my_database());
     shared::get().leave(pid.value() as i32);
-    questions::rouse(server::my_database());
 }
 
 /// The policy that the settings describe. Says which of the files that they name cannot be used.
@@ -93,14 +115,24 @@ struct Worker {
     record: Record,
     expire: Expire,
     origins: Origins,
+    tenure: Tenure,
+    /// Where this is the first worker.
+    launcher: Option<Launcher>,
+    /// Whom it serves as whom, as the settings had it.
+    served: start::Served,
 }
 
 impl Worker {
-    fn new() -> Self {
+    fn new(place: start::Place) -> Self {
+        start::take_over(server::my_database());
         shared::get().run(server::my_database());
         // The worker before may have ended between a commit and telling of it.
         waiters::tell_all(server::my_database());
+        let now = Instant::now();
         Self {
+            tenure: if place == start::Place::Home { Tenure::home(now) } else { Tenure::guest(now) },
+            launcher: (place != start::Place::Given).then(|| Launcher::new(false)),
+            served: start::Served::by_settings(),
             tables: Tables::new(),
             sender: Sender::new(checked_policy()),
             claim: Claim::new(),
@@ -117,13 +149,17 @@ impl Worker {
             if BackgroundWorker::sighup_received() {
                 self.reload();
             }
-            if Self::must_leave() {
+            if self.must_leave() {
+                Shared::set_ending(Ending::Again);
                 break;
             }
             let now = Instant::now();
-            let more_at_once = self.work(now);
-            if more_at_once {
+            if self.work(now) {
+                self.tenure.busy();
                 report_statistics();
+            } else if let Some(ending) = self.ending(now) {
+                Shared::set_ending(ending);
+                break;
             } else {
                 report_idle();
                 self.sender.wait(self.next_deadline(now));
@@ -139,13 +175,42 @@ impl Worker {
         self.sender.set_policy(policy);
         self.record.reload();
         self.expire.reload();
+        if let Some(launcher) = &mut self.launcher {
+            launcher.reload();
+        }
     }
 
-    fn must_leave() -> bool {
+    fn must_leave(&mut self) -> bool {
         let shared = shared::get();
         BackgroundWorker::sigterm_received()
-            || shared.my_slot().is_to_restart()
+            || shared.my_slot().is_to_leave()
             || shared.closed.contains(server::my_database())
+            || self.is_elsewhere()
+    }
+
+    /// Whether the settings have the first worker serve another database, or as another role, and it is to follow them.
+    fn is_elsewhere(&mut self) -> bool {
+        if !self.tenure.is_home() || !shared::get().first.take_settings() {
+            return false;
+        }
+        start::reload_configuration();
+        self.reload();
+        self.served != start::Served::by_settings()
+    }
+
+    /// How the worker is to go, if it is: nothing is under way, and nothing to be done at the moment.
+    fn ending(&mut self, now: Instant) -> Option<Ending> {
+        let pending = self.record.pending();
+        if self.claim.claimed() > pending {
+            self.tenure.busy();
+            return None;
+        }
+        let outlook = Outlook {
+            has_more: self.claim.has_work(),
+            is_troubled: pending > 0 || self.claim.is_hindered(),
+            next: self.next_task(now),
+        };
+        self.tenure.idle(now, &outlook)
     }
 
     /// Does what there is to do. Whether there is more that needs no waiting for.
@@ -166,8 +231,12 @@ impl Worker {
             self.expire.after_record(now);
         }
         self.claim.answer();
-        let claimed = self.claim.work(now, recorded, &mut self.tables, &mut self.record, &self.sender);
+        let claimed =
+            self.may_claim(now) && self.claim.work(now, recorded, &mut self.tables, &mut self.record, &self.sender);
         let expired = self.expire.work(now, &mut self.tables);
+        if let Some(launcher) = &mut self.launcher {
+            launcher.work(now);
+        }
         recorded || claimed || expired
     }
 
@@ -179,8 +248,32 @@ impl Worker {
         }
     }
 
+    /// Whether a commit or another process wants something that was not looked at yet.
+    fn is_called(&self) -> bool {
+        let shared = shared::get();
+        shared.my_slot().has_work() || (self.launcher.is_some() && shared.first.has_launch())
+    }
+
+    fn may_claim(&self, now: Instant) -> bool {
+        !settings::paused() && !self.tenure.is_ending(now)
+    }
+
+    /// When there will be something to do.
+    fn next_task(&self, now: Instant) -> Option<Instant> {
+        // What waits while requests are paused comes with the reload that ends the pause.
+        let claim = self.claim.deadline(now).filter(|_| !settings::paused());
+        [self.record.deadline(), claim, self.expire.deadline()].into_iter().flatten().min()
+    }
+
     fn next_deadline(&self, now: Instant) -> Option<Duration> {
-        [self.record.deadline(), self.claim.deadline(now), self.expire.deadline()]
+        // A wait for a lock may have swallowed the latch.
+        if self.is_called() {
+            return Some(Duration::ZERO);
+        }
+        // One that makes room claims nothing more, however long the rest takes.
+        let task = if self.tenure.is_ending(now) { self.record.deadline() } else { self.next_task(now) };
+        let launch = self.launcher.as_ref().and_then(Launcher::deadline);
+        [task, launch, self.tenure.deadline(now)]
             .into_iter()
             .flatten()
             .min()

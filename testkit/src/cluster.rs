@@ -2,12 +2,14 @@
 
 mod builder;
 mod server;
+mod standby;
 mod template;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use postgres::{Client, Config, NoTls};
+use rustix::process::Signal;
 
 pub use builder::Builder;
 use server::Server;
@@ -101,12 +103,21 @@ impl Cluster {
         wait_until(&format!("{text:?} in the server's log"), PATIENCE, || self.log().contains(text));
     }
 
-    /// The worker's process id, once it runs.
+    /// The process id of the one worker, once it runs.
     #[track_caller]
     pub fn worker_pid(&self, client: &mut Client) -> i32 {
         wait_until("the worker in pg_stat_activity", PATIENCE, || {
             let workers = "select pid from pg_stat_activity where backend_type ilike '%pg_net%'";
             client.query_opt(workers, &[]).expect("at most one worker").map(|row| row.get(0))
+        })
+    }
+
+    /// The process id of the worker that serves a database, once it runs.
+    #[track_caller]
+    pub fn worker_pid_in(&self, client: &mut Client, database: &str) -> i32 {
+        wait_until(&format!("a worker in {database}"), PATIENCE, || {
+            let workers = "select pid from pg_stat_activity where backend_type ilike '%pg_net%' and datname = $1";
+            client.query_opt(workers, &[&database]).expect("at most one worker").map(|row| row.get(0))
         })
     }
 
@@ -166,6 +177,17 @@ impl Cluster {
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{name}: {printed}{}", String::from_utf8_lossy(&output.stderr));
         printed
+    }
+
+    /// A directory of the server's account beside its data.
+    pub fn directory(&self, name: &str) -> PathBuf {
+        self.scratch.directory(name)
+    }
+
+    /// Adds a line to postgresql.conf, and has the server read it: for servers that take no ALTER SYSTEM.
+    pub fn set_in_file(&self, setting: &str, value: &str) {
+        builder::append(&self.config.data, &[(setting.into(), value.into())]);
+        process::signal(self.postmaster_pid(), Signal::HUP);
     }
 
     /// Reloads the configuration files, and waits until the server has a setting's new value.

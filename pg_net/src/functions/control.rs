@@ -4,7 +4,10 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
-use crate::{shared, wake};
+use crate::pg::database::{self, Look};
+use crate::pg::server;
+use crate::shared::{Reason, Slot};
+use crate::{settings, shared, wake};
 
 sql_function!(wake, pg_finfo_wake, wake_worker);
 sql_function!(worker_restart, pg_finfo_worker_restart, restart_worker);
@@ -31,14 +34,27 @@ fn restart_worker(_: &Call) -> Answer {
 }
 
 fn wait_until_worker_runs(_: &Call) -> Answer {
-    let shared = shared::get();
-    shared.first_slot().poke();
-    shared.state_changed.wait_until(|| shared.first_slot().is_running_as_wanted());
+    if server::is_in_recovery() {
+        return Err(SqlError::new(
+            PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+            "no pg_net background worker runs while the server is in recovery",
+        )
+        .hint("It starts by itself when the server is promoted."));
+    }
+    let (shared, database) = (shared::get(), server::my_database());
+    shared.state_changed.wait_until(|| {
+        let is_served = shared.is_served(database);
+        // It may have come and gone between two looks.
+        if !is_served && shared.serving(database).is_none() {
+            shared.ask(database, Reason::Work);
+        }
+        is_served
+    });
     VOID
 }
 
 fn check_worker(_: &Call) -> Answer {
-    if shared::get().first_slot().is_running() {
+    if is_up() {
         return VOID;
     }
     Err(SqlError::new(
@@ -46,6 +62,20 @@ fn check_worker(_: &Call) -> Answer {
         "the pg_net background worker is not up",
     )
     .hint("Requests wait in the queue until it is. The server log says why it does not run."))
+}
+
+/// Whether this database's worker runs, or would come if there were something to do.
+fn is_up() -> bool {
+    let (shared, database) = (shared::get(), server::my_database());
+    if shared.serving(database).is_some_and(Slot::is_running) {
+        return true;
+    }
+    let first = shared.first_slot();
+    // The first worker comes unasked; where it runs elsewhere, it is another database's turn.
+    let is_to_be_there = database::name(database) == settings::database_name();
+    (if is_to_be_there { first.is_running() } else { first.has_process() })
+        && shared.agenda.failures(database) == 0
+        && matches!(database::look(database, settings::username().as_deref()), Look::Clear(..))
 }
 
 fn note_key(call: &Call) -> Answer {

@@ -9,7 +9,7 @@ use crate::pg::clock::Timestamp;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::relation::{self, Queue};
 use crate::pg::role::ActAs;
-use crate::pg::{SqlError, text};
+use crate::pg::{SqlError, server, text};
 use crate::{settings, wake};
 
 /// A checked request.
@@ -53,6 +53,9 @@ pub(super) struct Terms<'a> {
 
 /// Inserts the row and gives its id. The worker hears of it when the transaction commits.
 pub(super) fn insert(row: Row) -> Result<i64, SqlError> {
+    if server::is_read_only() {
+        return Err(read_only());
+    }
     row.check_size()?;
     let places = Places::find()?;
     SqlError::without_detail(|| write(row, places))
@@ -126,6 +129,15 @@ fn write(row: Row, places: Places) -> i64 {
 /// Who owns the queue: whose rights the functions act with.
 pub(super) fn owner() -> Result<pg_sys::Oid, SqlError> {
     Places::find().map(|places| places.queue.owner)
+}
+
+fn read_only() -> SqlError {
+    let code = PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION;
+    if server::is_in_recovery() {
+        return SqlError::new(code, "cannot make HTTP requests on a standby: it is read-only")
+            .hint("Make them on the primary, or promote this server.");
+    }
+    SqlError::new(code, "cannot make HTTP requests in a read-only transaction")
 }
 
 thread_local! {

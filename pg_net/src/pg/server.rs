@@ -114,3 +114,40 @@ pub(crate) fn setting(name: &std::ffi::CStr) -> String {
         if value.is_null() { String::new() } else { std::ffi::CStr::from_ptr(value).to_string_lossy().into_owned() }
     }
 }
+
+/// How many processes of its kind the server can have: `max_worker_processes`.
+pub(crate) fn max_worker_processes() -> i32 {
+    // SAFETY: a plain variable, set before any process exists.
+    unsafe { pg_sys::max_worker_processes }
+}
+
+/// Whether the transaction that runs must not write.
+pub(crate) fn is_read_only() -> bool {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::XactReadOnly }
+}
+
+/// Whether the server is a standby, or recovers: it is read-only.
+pub(crate) fn is_in_recovery() -> bool {
+    // SAFETY: reads shared memory of Postgres'.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// Which database this is, among those of all servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(pub(crate) i64);
+
+impl Stamp {
+    /// That of the database that this process is connected to.
+    pub(crate) fn of_this_database() -> Self {
+        // SAFETY: reads shared memory of Postgres'.
+        let server = unsafe { pg_sys::GetSystemIdentifier() };
+        // The upper half of a server's identifier is the second in which it was made.
+        Self(server as i64 ^ i64::from(my_database().to_u32()))
+    }
+
+    /// Its server's part, where the oid of the database is known.
+    pub(crate) fn server(self, database: pg_sys::Oid) -> i64 {
+        self.0 ^ i64::from(database.to_u32())
+    }
+}

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
+use super::Reason;
 use super::per_process::PerProcess;
 use super::{questions, waiters};
 use crate::pg::server;
@@ -53,8 +54,10 @@ pub(crate) fn end(committed: bool) {
     CANCELS.common().open.fetch_sub(1, SeqCst);
     CANCELS.common().ended.fetch_add(1, SeqCst);
     let database = server::my_database();
-    if let Some(worker) = super::get().serving(database) {
-        worker.poke();
+    match super::get().serving(database) {
+        Some(worker) => worker.poke(),
+        // It may have left rows alone that this transaction had asked for, and has not taken.
+        None => super::get().ask(database, Reason::Visit),
     }
     TAKEN.with_borrow_mut(|taken| {
         if committed {

@@ -5,6 +5,9 @@ use pgrx::pg_sys;
 use super::Notes;
 use crate::pg::{latch, server};
 
+/// What the first worker's slot has for a database while it is connecting, by name.
+const CONNECTING: u32 = u32::MAX;
+
 /// A place for one worker: which process it is, which database it serves, and what commits there have brought.
 #[repr(C)]
 pub(crate) struct Slot {
@@ -12,14 +15,20 @@ pub(crate) struct Slot {
     pid: AtomicI32,
     /// Its place among the server's processes.
     place: AtomicU32,
-    /// The database that it serves; 0 while there is none.
+    /// The database that it serves, or will when it has connected; 0 where the slot is free.
     database: AtomicU32,
+    /// The role that it connects as.
+    role: AtomicU32,
+    /// What a process must show to be the one that was started for this slot; 0 when it has come.
+    ticket: AtomicU32,
     /// Which of all workers that came to run it is.
     incarnation: AtomicU64,
     /// A worker of an incarnation below this one is to leave.
     wanted: AtomicU64,
     /// Whether the worker runs, which is to say: is connected.
     running: AtomicBool,
+    /// Whether the worker came for a visit only.
+    visit: AtomicBool,
     /// Whether a commit asked for the queue to be read.
     work: AtomicBool,
     /// Row keys that commits have brought.
@@ -51,9 +60,29 @@ impl Slot {
         self.work.swap(false, SeqCst)
     }
 
-    /// Whether this database is the one that the worker serves.
+    /// Whether a commit asked for the queue to be read since the last [`take_work`](Self::take_work).
+    pub(crate) fn has_work(&self) -> bool {
+        self.work.load(SeqCst)
+    }
+
+    /// Whether this database is the one that the worker serves, or will when it has connected.
     pub(crate) fn serves(&self, database: pg_sys::Oid) -> bool {
         self.database.load(SeqCst) == database.to_u32()
+    }
+
+    /// Whether a worker serves a database, or is about to.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.database.load(SeqCst) != 0
+    }
+
+    /// Whether the worker may be about to connect to any database.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.database.load(SeqCst) == CONNECTING
+    }
+
+    /// Whether there is a process.
+    pub(crate) fn has_process(&self) -> bool {
+        self.pid.load(SeqCst) != 0
     }
 
     /// Whether the worker is connected.
@@ -63,25 +92,66 @@ impl Slot {
 
     /// Whether a worker is connected that nobody has asked to leave.
     pub(crate) fn is_running_as_wanted(&self) -> bool {
-        self.is_running() && self.incarnation.load(SeqCst) >= self.wanted.load(SeqCst)
+        self.is_running() && !self.is_to_leave()
     }
 
-    /// Asks the worker that runs now to make room for a new one.
-    pub(crate) fn restart(&self) {
+    /// Asks the worker that runs now to leave, so that a new one can come.
+    pub(crate) fn dismiss(&self) {
         self.wanted.store(self.incarnation.load(SeqCst) + 1, SeqCst);
         self.poke();
     }
 
-    /// Whether the worker was asked to make room for a new one.
-    pub(crate) fn is_to_restart(&self) -> bool {
+    /// Whether the worker was asked to leave.
+    pub(crate) fn is_to_leave(&self) -> bool {
         self.incarnation.load(SeqCst) < self.wanted.load(SeqCst)
     }
 
-    /// The calling process is the worker from now on, though not connected yet.
-    pub(crate) fn enter(&self, pid: i32, place: u32) {
+    /// Whether the worker came for a visit only.
+    pub(crate) fn is_visit(&self) -> bool {
+        self.visit.load(SeqCst)
+    }
+
+    /// The database that the slot was given, and the role.
+    pub(crate) fn assignment(&self) -> (pg_sys::Oid, pg_sys::Oid) {
+        (self.database.load(SeqCst).into(), self.role.load(SeqCst).into())
+    }
+
+    /// Gives a free slot to a process that is about to be started. Only the first worker does that.
+    pub(super) fn assign(&self, database: pg_sys::Oid, role: pg_sys::Oid, visit: bool, ticket: u32) {
+        self.role.store(role.to_u32(), SeqCst);
+        self.visit.store(visit, SeqCst);
+        self.wanted.store(0, SeqCst);
+        self.work.store(false, SeqCst);
+        self.notes.take();
+        self.ticket.store(ticket, SeqCst);
+        self.database.store(database.to_u32(), SeqCst);
+    }
+
+    /// Frees a slot whose process has not come and, from now on, will not be let in. The database that waited for it.
+    pub(super) fn revoke(&self) -> Option<pg_sys::Oid> {
+        let pending = self.ticket.swap(0, SeqCst) != 0;
+        pending.then(|| self.database.swap(0, SeqCst).into())
+    }
+
+    /// Whether the process that was started for the slot is yet to come.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.ticket.load(SeqCst) != 0
+    }
+
+    /// The calling process is the worker from now on, though not connected yet. False if it is none that the slot waits for.
+    pub(super) fn enter(&self, ticket: u32, pid: i32, place: u32) -> bool {
+        if self.ticket.compare_exchange(ticket, 0, SeqCst, SeqCst).is_err() {
+            return false;
+        }
         self.running.store(false, SeqCst);
         self.place.store(place, SeqCst);
         self.pid.store(pid, SeqCst);
+        true
+    }
+
+    /// The worker is about to connect, or not after all, to a database whose oid it does not know.
+    pub(crate) fn set_connecting(&self, connecting: bool) {
+        self.database.store(if connecting { CONNECTING } else { 0 }, SeqCst);
     }
 
     /// The worker is connected to `database` and ready.
@@ -91,14 +161,13 @@ impl Slot {
         self.running.store(true, SeqCst);
     }
 
-    /// The worker, which has this pid, is going. Whether it was there.
-    pub(super) fn leave(&self, pid: i32) -> bool {
-        let was_here = self.pid.load(SeqCst) == pid;
-        if was_here {
-            self.running.store(false, SeqCst);
-            self.database.store(0, SeqCst);
-            self.pid.store(0, SeqCst);
+    /// The worker, which has this pid, is going. The database that it served or was about to, if it was there at all.
+    pub(super) fn leave(&self, pid: i32) -> Option<pg_sys::Oid> {
+        if self.pid.load(SeqCst) != pid {
+            return None;
         }
-        was_here
+        self.running.store(false, SeqCst);
+        self.pid.store(0, SeqCst);
+        Some(self.database.swap(0, SeqCst).into())
     }
 }

@@ -12,6 +12,7 @@ use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy
 use pgrx::pg_sys;
 
 use super::backoff::Backoff;
+use super::copies::Copies;
 use super::queue_row::{self, Asked, QueueRow};
 use super::record::Record;
 use super::schedule::Schedule;
@@ -51,6 +52,7 @@ pub(super) struct Claim {
     look_ahead_at: Instant,
     backoff: Backoff,
     targets: LastTarget,
+    copies: Copies,
     plans: Plans,
 }
 
@@ -74,6 +76,7 @@ impl Claim {
             look_ahead_at: Instant::now(),
             backoff: Backoff::default(),
             targets: LastTarget::default(),
+            copies: Copies::new(),
             plans: Plans {
                 range: Plan::new(queue_row::select!("where row_key >= $1 and row_key <= $2 order by row_key limit $3")),
                 keys: Plan::new(queue_row::select!("where row_key = any ($1)")),
@@ -94,6 +97,11 @@ impl Claim {
     /// What is remembered of a claimed row.
     pub(super) fn asked(&self, key: Key) -> Option<&Asked> {
         self.window.get(key)
+    }
+
+    /// How many rows are claimed whose outcomes are not recorded.
+    pub(super) fn claimed(&self) -> usize {
+        self.window.claimed()
     }
 
     /// The outcome of a claimed row is recorded, or the row is gone.
@@ -173,7 +181,14 @@ impl Claim {
         due.into_iter().chain(locked).min().filter(|_| self.window.room() > 0)
     }
 
-    fn has_work(&self) -> bool {
+    /// Whether something is in the way of rows that will be tried again: the last attempt to claim failed, or their origin is
+    /// in trouble.
+    pub(super) fn is_hindered(&self) -> bool {
+        self.backoff.deadline().is_some() || self.window.has_parked()
+    }
+
+    /// Whether there is, or may be, something to claim and room for it.
+    pub(super) fn has_work(&self) -> bool {
         let come_back = || self.window.can_resume() || self.schedule.is_due() || self.withheld.is_released();
         let waits = || self.more || self.behind.is_some() || come_back();
         self.window.room() > 0 && waits()
@@ -264,6 +279,7 @@ impl Claim {
             Found::Same(owner) => owner,
             Found::New(owner) => {
                 self.start_over();
+                self.copies.settle(session);
                 owner
             }
             Found::Nothing => {
@@ -372,6 +388,9 @@ impl Claim {
     /// Deals with one row.
     fn meet(&mut self, row: &QueueRow, was_parked: bool, batch: &mut Batch) {
         let key = row.key();
+        if !self.copies.is_ours(row.made_in()) {
+            return;
+        }
         let target = row.target(&mut self.targets);
         let asked = || row.asked(target.as_ref().ok());
         let flow = target.as_ref().ok().map(|target| Flow { origin: target.origin().clone(), asker: row.asker() });

@@ -19,7 +19,7 @@ macro_rules! select {
         const {
             let statement = concat!(
                 "select row_key, id, requested_by, method::text, url, headers, body, timeout_milliseconds, \
-                        delivery = 'at_most_once', max_attempts, attempts, due, idempotency_key \
+                        delivery = 'at_most_once', max_attempts, attempts, due, idempotency_key, made_in \
                  from net.http_request_queue ",
                 $condition,
                 "\0"
@@ -49,15 +49,20 @@ pub(super) struct Asked {
 }
 
 /// A row as the statements of [`select`] give it.
-pub(super) struct QueueRow<'s>(Row<'s, 13>);
+pub(super) struct QueueRow<'s>(Row<'s, 14>);
 
 impl<'s> QueueRow<'s> {
-    pub(super) fn new(row: Row<'s, 13>) -> Self {
+    pub(super) fn new(row: Row<'s, 14>) -> Self {
         Self(row)
     }
 
     pub(super) fn key(&self) -> Key {
         self.0.int8(0).unwrap_or_default()
+    }
+
+    /// The stamp of the database in which it was made.
+    pub(super) fn made_in(&self) -> Option<i64> {
+        self.0.int8(13)
     }
 
     /// When it may be sent, if not at once.

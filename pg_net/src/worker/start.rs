@@ -1,89 +1,96 @@
 //! Connecting to the database, without a restart every second where that cannot succeed.
 
 use std::ffi::CString;
-use std::ptr;
 use std::time::Duration;
 
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys;
 
-use crate::pg::transaction::transaction;
-use crate::pg::{server, wait};
-use crate::{VERSION, settings, shared};
+use super::outside;
+use crate::pg::server;
+use crate::shared::{self, Ending, Reason, Shared};
+use crate::{VERSION, settings};
 
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long the first worker waits at a time for another one to leave its database.
+const TAKE_OVER: Duration = Duration::from_secs(1);
 
-/// Connects to the database of the settings. False if the process is to end, and be started again, instead.
+/// Where a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The first worker, in the database of the settings.
+    Home,
+    /// The first worker, in a database whose turn it is.
+    Away,
+    /// Another worker, in the database that it was started for.
+    Given,
+}
+
+/// Whom the first worker serves, and as whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Served {
+    database: String,
+    username: Option<String>,
+}
+
+impl Served {
+    pub(super) fn by_settings() -> Self {
+        Self { database: settings::database_name(), username: settings::username() }
+    }
+}
+
+/// Connects the first worker. `None` if the process is to end, and be started again, instead.
 ///
 /// A connection that fails ends the process with a FATAL error. The start after one looks first, from outside of any
-/// database, whether the database and the role exist, and waits until they do.
-pub(super) fn connect() -> bool {
+/// database, whether it can succeed, and waits until it can. So does one that finds commands that need databases to
+/// themselves: it does not know by oid yet which one is its own.
+pub(super) fn connect_first() -> Option<Place> {
     let shared = shared::get();
-    while !shared.closed.is_empty() {
-        wait::wait_for_latch(LONGEST_WAIT);
-        if BackgroundWorker::sigterm_received() {
-            return false;
+    let (first, slot) = (&shared.first, shared.first_slot());
+    slot.set_connecting(true);
+    if let Some((database, role)) = first.take_turn() {
+        if !shared.closed.contains(database) {
+            BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
+            prepare_session();
+            return Some(Place::Away);
         }
+        shared.ask(database, Reason::Work);
     }
-    let failed = shared.first.count_start();
-    if failed > 0 && !shared.first.take_looked() {
-        look_from_outside(failed);
-        shared.first.set_looked();
+    let failed = first.count_start();
+    if !first.take_looked() && (failed > 0 || !shared.closed.is_empty()) {
+        slot.set_connecting(false);
+        outside::wait(failed);
+        return None;
+    }
+    let Served { database, username } = Served::by_settings();
+    BackgroundWorker::connect_worker_to_spi(Some(&database), username.as_deref());
+    first.succeed();
+    prepare_session();
+    Some(Place::Home)
+}
+
+/// Connects a worker to the database that it was started for. False if it must not.
+pub(super) fn connect_started() -> bool {
+    let shared = shared::get();
+    let (database, role) = shared.my_slot().assignment();
+    if shared.closed.contains(database) {
+        Shared::set_ending(Ending::Again);
         return false;
     }
-    let (database, username) = (settings::database_name(), settings::username());
-    BackgroundWorker::connect_worker_to_spi(Some(&database), username.as_deref());
+    BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
     prepare_session();
     true
 }
 
-/// Waits until the database and the role exist, or the process is asked to end.
-fn look_from_outside(failed: u32) {
-    // SAFETY: connects to the shared catalogs alone; allowed once, as the first thing.
-    unsafe { pg_sys::BackgroundWorkerInitializeConnection(ptr::null(), ptr::null(), 0) };
-    let mut wait = Duration::from_secs(1 << failed.min(6)).min(LONGEST_WAIT);
-    let mut logged = false;
-    loop {
-        wait::wait_for_latch(wait);
+/// Waits until no other worker is in a database: one may have been started while it was not the first worker's.
+pub(super) fn take_over(database: pg_sys::Oid) {
+    let shared = shared::get();
+    while !shared.my_slot().serves(database)
+        && let Some(other) = shared.serving(database)
+    {
+        other.dismiss();
+        shared.state_changed.wait_at_most(TAKE_OVER, || shared.serving(database).is_none());
         pgrx::check_for_interrupts!();
-        if BackgroundWorker::sighup_received() {
-            reload_configuration();
-        }
-        if BackgroundWorker::sigterm_received() {
-            return;
-        }
-        match transaction(c"looking for the database", |_| obstacle()) {
-            Ok(None) => return,
-            Ok(Some(obstacle)) if !logged => {
-                pgrx::log!("pg_net: {obstacle}; the worker waits until that changes");
-                logged = true;
-            }
-            _ => {}
-        }
-        wait = (wait * 2).min(LONGEST_WAIT);
     }
-}
-
-/// Why a connection cannot succeed, as far as the shared catalogs tell.
-fn obstacle() -> Option<String> {
-    let missing = |what: &str, name: &str, find: unsafe extern "C-unwind" fn(*const i8, bool) -> pg_sys::Oid| {
-        let text = CString::new(name).ok()?;
-        // SAFETY: a catalog look-up within a transaction; what is missing gives an invalid oid.
-        let oid = unsafe { find(text.as_ptr(), true) };
-        (oid == pg_sys::InvalidOid).then(|| format!("{what} \"{name}\" does not exist"))
-    };
-    missing("database", &settings::database_name(), database_oid)
-        .or_else(|| settings::username().and_then(|name| missing("role", &name, role_oid)))
-}
-
-unsafe extern "C-unwind" fn database_oid(name: *const i8, missing_ok: bool) -> pg_sys::Oid {
-    // SAFETY: passes on what it was given.
-    unsafe { pg_sys::get_database_oid(name, missing_ok) }
-}
-
-unsafe extern "C-unwind" fn role_oid(name: *const i8, missing_ok: bool) -> pg_sys::Oid {
-    // SAFETY: passes on what it was given.
-    unsafe { pg_sys::get_role_oid(name, missing_ok) }
 }
 
 /// Reads the configuration files again.

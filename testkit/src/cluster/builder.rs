@@ -105,16 +105,20 @@ impl Builder {
             ("log_line_prefix".into(), "%m [%p] %b ".into()),
         ];
         settings.extend(self.settings);
-        let mut file =
-            OpenOptions::new().append(true).open(data.join("postgresql.conf")).expect("open postgresql.conf");
-        for (name, value) in settings {
-            writeln!(file, "{name} = '{}'", value.replace('\'', "''")).expect("write postgresql.conf");
-        }
+        append(&data, &settings);
 
         let program = self.tree.map_or_else(|| template::program("postgres"), |root| root.join("bin").join("postgres"));
         let config = ServerConfig { program, data, log, environment: self.environment };
         let mut cluster = Cluster { server: None, config, scratch };
         cluster.server = Some(Server::start(&cluster.config));
         cluster
+    }
+}
+
+/// Adds lines to postgresql.conf: of two for one setting, the later one counts.
+pub(super) fn append(data: &Path, settings: &[(String, String)]) {
+    let mut file = OpenOptions::new().append(true).open(data.join("postgresql.conf")).expect("open postgresql.conf");
+    for (name, value) in settings {
+        writeln!(file, "{name} = '{}'", value.replace('\'', "''")).expect("write postgresql.conf");
     }
 }

@@ -112,7 +112,7 @@ fn is_ready(data: &Path, pid: i32) -> bool {
     let status = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
     let lines: Vec<&str> = status.lines().map(str::trim).collect();
     // A server that was killed left a file that says so too.
-    lines.first() == Some(&pid.to_string().as_str()) && lines.get(7) == Some(&"ready")
+    lines.first() == Some(&pid.to_string().as_str()) && matches!(lines.get(7), Some(&("ready" | "standby")))
 }
 
 /// The server's System V shared memory, which all its processes share: what a new server looks at to see whether one of an

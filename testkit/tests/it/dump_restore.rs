@@ -2,7 +2,7 @@
 
 use testkit::{Cluster, Gate, PATIENCE, Receiver, response, wait_until};
 
-use crate::support::{Bench, allow_at_most, ask, assert_works, error_of, value};
+use crate::support::{Bench, ask, assert_works, error_of, value};
 
 /// A database with a webhook, responses, and requests that wait for answers until the gate is released.
 fn database_in_use() -> (Bench, Gate) {
@@ -36,22 +36,12 @@ fn database_in_use() -> (Bench, Gate) {
     (bench, gate)
 }
 
-/// Has the worker of a server serve the database `restored`.
-fn serve_restored(cluster: &Cluster) {
-    cluster.alter_system("pg_net.database_name", "restored");
-    let mut client = cluster.connect_as("postgres", "restored");
-    allow_at_most(&mut client, PATIENCE);
-    client.batch_execute("select net.worker_restart()").unwrap();
-    client.batch_execute("select net.wait_until_running()").unwrap();
-}
-
 /// Fails the test unless the restored database has what was the user's, nothing of the old requests, and works.
 fn assert_restored(cluster: &Cluster, old: &Receiver) {
     let mut client = cluster.connect_as("postgres", "restored");
     for table in ["net.http_request_queue", "net._http_response", "answers"] {
         assert_eq!(value::<i64>(&mut client, &format!("select count(*) from {table}")), 0, "{table}");
     }
-    serve_restored(cluster);
     let arrived = old.count();
     client.batch_execute("insert into orders values (2)").unwrap();
     assert_eq!(response(&mut client, 1).status_code, Some(200));
@@ -75,9 +65,7 @@ fn into_another_database_of_the_server() {
     bench.cluster.run("pg_dump", &["--format=custom", "--file=dump", "postgres"]);
     bench.cluster.run("pg_restore", &["--exit-on-error", "--dbname=restored", "dump"]);
     assert_restored(&bench.cluster, &bench.receiver);
-    // The worker has left the old database, whose requests are still its own.
-    bench.cluster.alter_system("pg_net.database_name", "postgres");
-    bench.client.batch_execute("select net.worker_restart()").unwrap();
+    // The old database's requests are still its own.
     drop(gate);
     wait_until("an empty queue", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
     assert_eq!(bench.value::<i64>("select count(*) from net._http_response where status_code = 200"), 21);

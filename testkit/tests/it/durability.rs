@@ -4,9 +4,9 @@ use testkit::{Cluster, PATIENCE, Receiver, wait_until};
 
 use crate::support::{Bench, error_of};
 
-/// A server that keeps what it says is on the disk, with the worker elsewhere, so that requests wait.
+/// A server that keeps what it says is on the disk, which is paused, so that requests wait.
 fn bench_with_waiting_requests() -> Bench {
-    let cluster = Cluster::builder().durable().conf("pg_net.database_name", "template1").start();
+    let cluster = Cluster::builder().durable().conf("pg_net.paused", "on").start();
     cluster.connect().batch_execute("create extension pg_net").unwrap();
     Bench::with(cluster)
 }
@@ -42,8 +42,7 @@ fn a_queue_set_logged_again_survives_a_crash() {
     let url = bench.receiver.url("/kept");
     let id = bench.ask(&format!("select net.http_get('{url}')"));
     crash(&mut bench);
-    bench.cluster.alter_system("pg_net.database_name", "postgres");
-    bench.client.batch_execute("select net.worker_restart()").unwrap();
+    bench.cluster.alter_system("pg_net.paused", "off");
     assert_eq!(bench.response(id).status_code, Some(200));
     bench.received("/kept");
 }

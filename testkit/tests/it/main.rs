@@ -11,6 +11,7 @@ mod bounded_worker;
 mod cancelling;
 mod collect;
 mod crash;
+mod databases;
 mod direct_inserts;
 mod docs_page;
 mod dropping;

@@ -1,0 +1,106 @@
+//! Workers that start on demand, and leave when there is nothing to do.
+
+use testkit::{Cluster, PATIENCE, Receiver, kill, wait_until};
+
+use super::{create, served, wait_for_workers_in};
+use crate::support::{assert_works, value};
+
+#[test]
+fn a_request_in_any_database_is_sent_without_a_setting() {
+    let cluster = Cluster::start_default();
+    let receiver = Receiver::start();
+    let mut app = create(&cluster, "app");
+    assert_works(&mut app, &receiver);
+    assert_works(&mut cluster.connect(), &receiver);
+    assert_eq!(served(&mut app), ["app", "postgres"]);
+    let shown = "select application_name, state in ('idle', 'active') from pg_stat_activity
+                  where backend_type ilike '%pg_net%' and datname = 'app'";
+    let row = app.query_one(shown, &[]).unwrap();
+    assert_eq!((row.get::<_, &str>(0), row.get(1)), ("pg_net 1.0.0", true));
+}
+
+#[test]
+fn an_idle_worker_leaves_and_comes_again() {
+    let cluster = Cluster::builder().conf("pg_net.worker_idle_timeout", "200ms").start_ready();
+    let receiver = Receiver::start();
+    let mut app = create(&cluster, "app");
+    for _ in 0..3 {
+        assert_works(&mut app, &receiver);
+        wait_for_workers_in(&mut app, &["postgres"]);
+        app.batch_execute("select net.check_worker_is_up()").unwrap();
+    }
+    assert_eq!(receiver.count(), 3);
+}
+
+#[test]
+fn waiting_until_it_runs_brings_it() {
+    let cluster = Cluster::start_default();
+    let mut app = create(&cluster, "app");
+    wait_until("the worker's visit after create extension", PATIENCE, || served(&mut app) == ["app", "postgres"]);
+    app.batch_execute("select net.worker_restart()").unwrap();
+    app.batch_execute("select net.wait_until_running()").unwrap();
+    assert_eq!(served(&mut app), ["app", "postgres"]);
+    app.batch_execute("select net.check_worker_is_up()").unwrap();
+}
+
+#[test]
+fn a_restart_concerns_the_worker_of_the_callers_database() {
+    let cluster = Cluster::start_default();
+    let receiver = Receiver::start();
+    let mut app = create(&cluster, "app");
+    assert_works(&mut app, &receiver);
+    let (own, other) = (cluster.worker_pid_in(&mut app, "app"), cluster.worker_pid_in(&mut app, "postgres"));
+    app.batch_execute("select net.worker_restart()").unwrap();
+    app.batch_execute("select net.wait_until_running()").unwrap();
+    assert_ne!(cluster.worker_pid_in(&mut app, "app"), own);
+    assert_eq!(cluster.worker_pid_in(&mut app, "postgres"), other);
+    assert_works(&mut app, &receiver);
+}
+
+#[test]
+fn terminated_amid_requests_it_comes_back_and_loses_none() {
+    let cluster = Cluster::start_default();
+    let receiver = Receiver::start();
+    let mut app = create(&cluster, "app");
+    let gate = receiver.hold("/held");
+    super::queue(&mut app, &receiver.url("/held"), 20);
+    receiver.wait_for(20);
+    let pid = cluster.worker_pid_in(&mut app, "app");
+    assert!(value::<bool>(&mut app, &format!("select pg_terminate_backend({pid})")));
+    wait_until("another worker's requests", PATIENCE, || receiver.count() == 40);
+    gate.release();
+    super::assert_all_answered(&mut app, 20);
+    assert_ne!(cluster.worker_pid_in(&mut app, "app"), pid);
+}
+
+#[test]
+fn killed_amid_requests_it_comes_back_and_loses_none() {
+    let cluster = Cluster::start_default();
+    let receiver = Receiver::start();
+    let mut app = create(&cluster, "app");
+    let gate = receiver.hold("/held");
+    super::queue(&mut app, &receiver.url("/held"), 20);
+    receiver.wait_for(20);
+    kill(cluster.worker_pid_in(&mut app, "app"));
+    // No statement asks for it.
+    receiver.wait_for(40);
+    gate.release();
+    let mut app = cluster.connect_as("postgres", "app");
+    super::assert_all_answered(&mut app, 20);
+}
+
+/// Nobody runs a statement there meanwhile.
+#[test]
+fn responses_expire_in_a_database_whose_worker_has_left() {
+    let cluster =
+        Cluster::builder().conf("pg_net.worker_idle_timeout", "100ms").conf("pg_net.ttl", "3 seconds").start_ready();
+    let receiver = Receiver::start();
+    let mut app = create(&cluster, "app");
+    assert_works(&mut app, &receiver);
+    wait_for_workers_in(&mut app, &["postgres"]);
+    assert_eq!(value::<i64>(&mut app, "select count(*) from net._http_response"), 1);
+    wait_until("the response's end", PATIENCE, || {
+        value::<i64>(&mut app, "select count(*) from net._http_response") == 0
+    });
+    wait_for_workers_in(&mut app, &["postgres"]);
+}

@@ -1,0 +1,55 @@
+//! `pg_net.paused`: requests wait.
+
+use testkit::{Cluster, Receiver, responses};
+
+use super::{assert_all_answered, create, queue};
+use crate::support::{Bench, value};
+
+#[test]
+fn a_server_that_starts_paused_sends_nothing_until_it_is_told() {
+    let mut cluster = Cluster::builder().conf("pg_net.paused", "on").start_ready();
+    let receiver = Receiver::start();
+    let (mut postgres, mut app) = (cluster.connect(), create(&cluster, "app"));
+    queue(&mut postgres, &receiver.url("/postgres"), 5);
+    queue(&mut app, &receiver.url("/app"), 5);
+    drop((postgres, app));
+    cluster.stop(testkit::Shutdown::Immediate);
+    cluster.start();
+
+    let (mut postgres, mut app) = (cluster.connect(), cluster.connect_as("postgres", "app"));
+    for client in [&mut postgres, &mut app] {
+        client.batch_execute("select net.wait_until_running(); select net.check_worker_is_up()").unwrap();
+        client.batch_execute("select net.wake()").unwrap();
+    }
+    // Time itself is what this is about.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(receiver.count(), 0);
+    for client in [&mut postgres, &mut app] {
+        assert_eq!(value::<i64>(client, "select count(*) from net.http_request_queue"), 5);
+    }
+
+    cluster.alter_system("pg_net.paused", "off");
+    receiver.wait_for(10);
+    for client in [&mut postgres, &mut app] {
+        assert_all_answered(client, 5);
+    }
+    assert_eq!(receiver.count(), 10);
+}
+
+#[test]
+fn what_is_under_way_ends_and_is_recorded() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    queue(&mut bench.client, &bench.receiver.url("/held"), 5);
+    bench.receiver.wait_for(5);
+    bench.cluster.alter_system("pg_net.paused", "on");
+    queue(&mut bench.client, &bench.receiver.url("/later"), 5);
+    gate.release();
+    let answers = responses(&mut bench.client, 5);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 5);
+    assert_eq!(bench.receiver.count(), 5);
+
+    bench.cluster.alter_system("pg_net.paused", "off");
+    assert_all_answered(&mut bench.client, 10);
+}
