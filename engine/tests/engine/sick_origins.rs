@@ -175,8 +175,9 @@ fn other_replies_and_longer_waits_than_allowed_hold_nobody_back_for_long() {
     let retry = engine::RetryPolicy { retry_after_max: Duration::from_millis(300), ..Default::default() };
     let host = Host::new(Policy { retry, ..Policy::default() });
     let server = busy_at_first("503", "3600");
-    host.get(&server.url("/busy"));
+    // The hold begins before the reply is here.
     let start = Instant::now();
+    host.get(&server.url("/busy"));
     let mut waiting = get(&server.url("/"));
     waiting.stay();
     assert_eq!(host.carry_out(waiting).result.unwrap().status, 200);
