@@ -27,5 +27,6 @@ $$;
 revoke execute on function net.worker_restart() from public;
 grant execute on function net.worker_restart() to pg_signal_backend;
 
--- What the defaults of the queue call, which only its owner inserts into.
-revoke execute on function net._note_row_key(bigint), net._take_noted_row_key(), net._assign_row_key() from public;
+-- What the defaults of the queue call, which only its owner inserts into. Not _take_noted_row_key, which a trigger of the
+-- queue asks whoever owns it, be that somebody else than the extension's owner; it tells a session what is its own.
+revoke execute on function net._note_row_key(bigint), net._assign_row_key() from public;

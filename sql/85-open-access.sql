@@ -13,7 +13,7 @@ begin
     -- What a direct insert takes.
     grant usage, select, update on sequence net.http_request_queue_id_seq to public;
     grant usage on sequence net.http_request_queue_row_key_seq to public;
-    grant execute on function net._note_row_key(bigint), net._take_noted_row_key() to public;
+    grant execute on function net._note_row_key(bigint) to public;
     grant execute on function net.worker_restart() to public;
     raise warning 'pg_net: every role now reads and writes all requests and responses, with the secrets in them'
         using hint = 'README, "Who may do what", has the statements that take this back.';

@@ -12,3 +12,4 @@ mod forms;
 mod origin_state;
 mod request;
 mod retry;
+mod whereabouts;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::enqueue;
+use super::{enqueue, whereabouts};
 use crate::pg::call::{Call, sql_function};
 use crate::pg::look::look;
 use crate::pg::plan::{Access, Plan, Rows, Session};
@@ -26,6 +26,8 @@ struct Plans {
     /// last outcome for longer.
     results: Plan,
     answered: Plan,
+    /// Requests in the queue with row keys in a range, and anywhere.
+    near: Plan,
     queued: Plan,
 }
 
@@ -57,8 +59,14 @@ thread_local! {
                 c"select r.id from net._http_response r where r.id operator(pg_catalog.=) any ($1) \
                   union all select d.id from net.dead_letter d where d.id operator(pg_catalog.=) any ($1) limit 1",
             ),
+            near: Plan::new(
+                c"select q.id, q.xmin, q.row_key from net.http_request_queue q \
+                  where q.id operator(pg_catalog.=) any ($1) \
+                    and q.row_key operator(pg_catalog.>=) $2 and q.row_key operator(pg_catalog.<=) $3",
+            ),
             queued: Plan::new(
-                c"select q.id, q.xmin from net.http_request_queue q where q.id operator(pg_catalog.=) any ($1)",
+                c"select q.id, q.xmin, q.row_key from net.http_request_queue q \
+                  where q.id operator(pg_catalog.=) any ($1)",
             ),
         }
     };
@@ -176,20 +184,33 @@ fn read(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading, Troubl
     let row = rows.row::<2>(0);
     let mut seen = HashSet::new();
     let open: Vec<i64> = row.int8s(1).into_iter().filter(|&id| seen.insert(id)).collect();
-    let mut queued = HashSet::new();
-    if !open.is_empty() {
-        let rows = run(session, &plans.queued, &open);
-        for row in 0..rows.count() {
-            let row = rows.row::<2>(row);
-            let (Some(id), Some(maker)) = (row.int8(0), row.transaction(1)) else { continue };
-            if server::is_my_transaction(maker) {
-                return Err(Trouble::Uncommitted(id));
-            }
-            queued.insert(id);
-        }
+    let mut missing = open.clone();
+    if let Some((lowest, highest)) = whereabouts::likely_keys(&open) {
+        let ids = array::int8s(open.iter().copied());
+        let types = [pg_sys::INT8ARRAYOID, pg_sys::INT8OID, pg_sys::INT8OID];
+        let arguments = [Some(ids), Some(lowest.into()), Some(highest.into())];
+        find(&session.run(&plans.near, Access::Read, types, arguments), &mut missing)?;
     }
-    let missing = open.iter().copied().filter(|id| !queued.contains(id)).collect();
+    if !missing.is_empty() {
+        find(&run(session, &plans.queued, &missing), &mut missing)?;
+    }
     Ok((row.transfer_array(0), open, missing))
+}
+
+/// Takes what was found in the queue off the missing.
+fn find(rows: &Rows, missing: &mut Vec<i64>) -> Result<(), Trouble> {
+    let mut found = HashSet::new();
+    for row in 0..rows.count() {
+        let row = rows.row::<3>(row);
+        let (Some(id), Some(maker), Some(key)) = (row.int8(0), row.transaction(1), row.int8(2)) else { continue };
+        if server::is_my_transaction(maker) {
+            return Err(Trouble::Uncommitted(id));
+        }
+        whereabouts::note(id, key);
+        found.insert(id);
+    }
+    missing.retain(|id| !found.contains(id));
+    Ok(())
 }
 
 /// Whether a request that is sent at most once, and so has left the queue, is under way. The worker knows it, and who asked

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::whereabouts;
 use crate::pg::clock::Timestamp;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::relation::{self, Queue};
@@ -67,6 +68,7 @@ fn write(row: Row, places: Places) -> i64 {
     let id = relation::next_value(places.ids);
     let row_key = relation::next_value(places.row_keys);
     wake::note_key(row_key);
+    whereabouts::note(id, row_key);
     wake::wake_at_commit();
     let columns = [
         Some(id.into()),

@@ -96,6 +96,9 @@ fn only_who_asked_and_the_owner_may_take_back() {
         .unwrap();
     let path = bench.receiver.url("/anns");
     let mut ann = bench.cluster.connect_as("ann", "postgres");
+    // Two of hers are claimed, however many of others' are.
+    let first = bench.receiver.url("/first");
+    value::<i64>(&mut ann, &format!("select count(net.http_get('{first}')) from generate_series(1, 2)"));
     let mut of_ann = || ask(&mut ann, &format!("select net.http_get('{path}')"));
     let ids: Vec<i64> = (0..4).map(|_| of_ann()).collect();
     for (stranger, id) in [("bob", ids[0]), ("reader", ids[0])] {

@@ -29,6 +29,7 @@ mod nasty_rows;
 mod nginx;
 mod odd_settings;
 mod pg_upgrade;
+mod readme;
 mod redirects;
 mod released;
 mod replication;

@@ -254,3 +254,32 @@ fn the_search_path_changes_nothing() {
     assert_eq!(wait_for(&mut bench.client, id, ""), success(200, "status 200"));
     assert_eq!(ask(&mut bench.client, &format!("select net._await_response({id})::int::bigint")), 1);
 }
+
+/// Though the queue has no index by id.
+#[test]
+fn a_request_is_found_without_a_look_through_the_whole_queue() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/later");
+    let make =
+        format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour') from generate_series(1, 100)");
+    bench.client.batch_execute(&make).unwrap();
+    let scans = "select seq_scan from pg_stat_user_tables where relname = 'http_request_queue'";
+    let flush = "select pg_stat_force_next_flush()";
+    bench.client.batch_execute(flush).unwrap();
+    let before: i64 = bench.value(scans);
+    for id in [1, 50, 100] {
+        assert_eq!(wait_for(&mut bench.client, id, ", '0'"), pending());
+        assert!(bench.value::<bool>(&format!("select net.cancel({id})")));
+    }
+    bench.client.batch_execute(flush).unwrap();
+    assert_eq!(bench.value::<i64>(scans), before);
+    // A session that has asked for nothing looks through it once.
+    let mut other = bench.cluster.connect();
+    for id in [2, 51, 99] {
+        assert_eq!(wait_for(&mut other, id, ", '0'"), pending());
+        assert!(value::<bool>(&mut other, &format!("select net.cancel({id})")));
+    }
+    other.batch_execute(flush).unwrap();
+    assert_eq!(bench.value::<i64>(scans), before + 1);
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 94);
+}

@@ -113,7 +113,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { signature: "net._origin_states()", call: "select net._origin_states()", installed: OWNER, granted: Whole },
     Function { signature: "net._note_row_key(bigint)", call: "select net._note_row_key(1)", installed: OWNER, granted: Whole },
     Function { signature: "net._take_noted_row_key()",
-        call: "select net._take_noted_row_key()", installed: OWNER, granted: Whole },
+        call: "select net._take_noted_row_key()", installed: ALL, granted: Whole },
     // Called by nobody: a trigger's and the planner's.
     Function { signature: "net._assign_row_key()", call: "create trigger t before insert on mine
         for each row execute function net._assign_row_key()", installed: OWNER, granted: Whole },

@@ -1,0 +1,29 @@
+//! Where in the queue a request likely stands.
+//!
+//! The queue has an index by row key and none by id, whose cost every request would bear. But both numbers are handed out
+//! side by side, so they keep their distance: a session that knows it from one request finds another by its row key, however
+//! long the queue is. Where that finds nothing, the whole queue is looked through.
+
+use std::cell::Cell;
+
+use engine::Key;
+
+/// By how much the distance may be wrong: sessions overtake each other, and a crash has each sequence skip some numbers.
+const SLACK: i64 = 1000;
+
+thread_local! {
+    static DISTANCE: Cell<Option<i64>> = const { Cell::new(None) };
+}
+
+/// A request with this id has this row key.
+pub(super) fn note(id: i64, key: Key) {
+    DISTANCE.set(key.checked_sub(id));
+}
+
+/// The lowest and the highest row key that requests with these ids likely have; `None` if nothing is known.
+pub(super) fn likely_keys(ids: &[i64]) -> Option<(Key, Key)> {
+    let distance = DISTANCE.get()?;
+    let key = |id: &i64| id.checked_add(distance);
+    let (lowest, highest) = (key(ids.iter().min()?)?, key(ids.iter().max()?)?);
+    Some((lowest.saturating_sub(SLACK), highest.saturating_add(SLACK)))
+}
