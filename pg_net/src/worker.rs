@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::transaction::{report_idle, report_statistics};
+use crate::pg::transaction::{report_idle, report_statistics, take_ran};
 use crate::pg::{cancel, latch, server};
 use crate::settings;
 use crate::shared::{self, Ending, Shared, Ticket, waiters};
@@ -157,6 +157,8 @@ impl Worker {
             if self.work(now) {
                 self.tenure.busy();
                 report_statistics();
+            } else if take_ran() {
+                // It may have waited, and taken a wake-up for its own: once more, before there is another wait.
             } else if let Some(ending) = self.ending(now) {
                 Shared::set_ending(ending);
                 break;

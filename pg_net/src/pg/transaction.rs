@@ -1,5 +1,6 @@
 //! Transactions of the worker's own.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -31,11 +32,24 @@ impl Aborted {
     }
 }
 
+thread_local! {
+    static RAN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether there was a transaction since the last call.
+///
+/// Whoever is about to wait for the latch asks: a transaction that waited, for a lock perhaps, has waited for the latch, too,
+/// and may have reset it when it was set for this process to see something else.
+pub(crate) fn take_ran() -> bool {
+    RAN.take()
+}
+
 /// Runs `work` in a transaction and commits it. An error of Postgres' or a panic aborts it, and comes back as a value.
 ///
 /// `activity` is what `pg_stat_activity` shows as the query meanwhile.
 pub(crate) fn transaction<R>(activity: &CStr, work: impl FnOnce(&Session) -> R) -> Result<R, Aborted> {
     report(pg_sys::BackendState::STATE_RUNNING, Some(activity));
+    RAN.set(true);
     let _cancellable = Cancellable::new();
     let result = PgTryBuilder::new(AssertUnwindSafe(|| {
         // SAFETY: the order that the manual's worker_spi example has; an error on the way ends in the abort below.

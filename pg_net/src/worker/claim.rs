@@ -174,7 +174,8 @@ impl Claim {
 
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         if self.has_work() {
-            return self.backoff.deadline();
+            // At once, where it has come up since the last look: a row has fallen due.
+            return Some(self.backoff.deadline().unwrap_or(now));
         }
         let due = self.schedule.wait().map(|wait| now + wait);
         let locked = self.locked.map(|(at, _)| at);

@@ -225,6 +225,26 @@ fn it_waits_for_a_lock_no_longer_than_a_second_at_a_time() {
     assert_eq!(bench.receiver.wait_for(3).len(), 3);
 }
 
+/// While it waits for a lock it waits for its latch, too, and takes what was meant to wake it for the lock.
+#[test]
+fn it_hears_of_a_request_that_comes_while_it_waits_for_a_lock() {
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 second").start_ready());
+    bench.assert_works();
+    let mut holder = bench.cluster.connect();
+    let mut transaction = holder.transaction().unwrap();
+    transaction.batch_execute("lock table net._http_response").unwrap();
+    wait_until("the worker at the lock, to remove the response", PATIENCE, || {
+        bench.value::<bool>(
+            "select bool_or(wait_event_type = 'Lock' and query ~ 'expired') from pg_stat_activity
+              where backend_type ilike '%pg_net%'",
+        )
+    });
+    let url = bench.receiver.url("/meanwhile");
+    bench.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+    transaction.commit().unwrap();
+    bench.received("/meanwhile");
+}
+
 /// An operator may well lock, truncate or rewrite the tables while requests are under way.
 #[test]
 fn nothing_waits_for_a_request() {
