@@ -1,5 +1,8 @@
 //! What a role, a database or the server may be set to: the worker's statements do not depend on it.
 
+use std::thread;
+use std::time::Duration;
+
 use postgres::Client;
 use testkit::{Cluster, PATIENCE, wait_until};
 
@@ -119,4 +122,63 @@ fn of_the_workers_database() {
         bench.client.batch_execute(&format!("alter database postgres set {name} = '{value}'")).unwrap();
     }
     assert_works_anew(&mut bench, &mut other, "odd settings of its database");
+}
+
+/// Where a worker is told to connect and cannot: it does not try every second, and comes when it can.
+#[test]
+fn of_the_connection_that_lead_nowhere() {
+    let long = "x".repeat(100);
+    let odd = [
+        ("a name that is too long", "pg_net.database_name", long.as_str(), "select 1", "select 1"),
+        ("a name with quotes", "pg_net.database_name", "o'\"dd", "select 1", "select 1"),
+        ("a database that allows no connection", "pg_net.database_name", "template0", "select 1", "select 1"),
+        ("no such role", "pg_net.username", "nowhere", "select 1", "select 1"),
+        (
+            "a role that may not log in",
+            "pg_net.username",
+            "robot",
+            "alter role robot nologin",
+            "alter role robot login",
+        ),
+        (
+            "a role that may not connect",
+            "pg_net.username",
+            "robot",
+            "revoke connect on database postgres from public",
+            "grant connect on database postgres to public",
+        ),
+        (
+            "a role that may have no connection",
+            "pg_net.username",
+            "robot",
+            "alter role robot connection limit 0",
+            "alter role robot connection limit -1",
+        ),
+    ];
+    thread::scope(|scope| {
+        for (what, name, value, spoil, mend) in odd {
+            scope.spawn(move || leads_nowhere(what, name, value, spoil, mend));
+        }
+    });
+}
+
+fn leads_nowhere(what: &str, name: &str, value: &str, spoil: &str, mend: &str) {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    allow_at_most(&mut bench.client, PATIENCE);
+    bench.client.batch_execute("create role robot login").unwrap();
+    bench.client.batch_execute(spoil).unwrap();
+    bench.client.batch_execute(&format!("alter system set {name} = '{}'", value.replace('\'', "''"))).unwrap();
+    bench.client.batch_execute("select net.worker_restart()").unwrap();
+    // Time itself is what this is about: a worker that tried every second would have said so each time.
+    thread::sleep(Duration::from_secs(8));
+    let log = bench.cluster.log();
+    let attempts = log.lines().filter(|line| line.contains("FATAL:")).count();
+    assert!(attempts <= 3, "{what}: {attempts} attempts in 8 s");
+
+    bench.client.batch_execute(mend).unwrap();
+    bench.client.batch_execute(&format!("alter system reset {name}")).unwrap();
+    bench.client.batch_execute("select net.worker_restart()").unwrap();
+    bench.client.batch_execute("select net.wait_until_running()").unwrap();
+    bench.assert_works();
 }
