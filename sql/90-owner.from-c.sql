@@ -18,6 +18,10 @@ begin
          where d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
            and d.refobjid = (select oid from pg_catalog.pg_extension where extname = 'pg_net')
            and coalesce(c.relowner, p.proowner, t.typowner) <> owner
+           -- A sequence that belongs to a column goes with its table.
+           and not (c.relkind = 'S' and exists (
+               select from pg_catalog.pg_depend l
+                where l.classid = d.classid and l.objid = d.objid and l.refclassid = d.classid and l.deptype in ('a', 'i')))
     loop
         execute pg_catalog.format('alter %s owner to %s', made.object, owner::pg_catalog.regrole);
     end loop;

@@ -38,6 +38,11 @@ impl HostPattern {
         Ok(Self(pattern))
     }
 
+    /// Whether it is an IP address.
+    pub fn is_address(&self) -> bool {
+        matches!(self.0, Pattern::One(Host::Ipv4(_) | Host::Ipv6(_)))
+    }
+
     pub(crate) fn matches(&self, host: &Host<&str>) -> bool {
         match (&self.0, host) {
             (Pattern::One(Host::Domain(name)), Host::Domain(host)) => without_root(host) == name,

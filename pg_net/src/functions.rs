@@ -6,6 +6,7 @@ mod cancel;
 mod check;
 mod control;
 mod copies;
+mod egress;
 mod encode;
 mod enqueue;
 mod forms;

@@ -6,6 +6,7 @@
 
 use pgrx::pg_guard;
 
+mod egress;
 mod functions;
 mod interval;
 mod mutants;

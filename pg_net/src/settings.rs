@@ -8,9 +8,10 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::time::Duration;
 
 use pgrx::pg_sys;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_guard};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum, pg_guard};
 
 use crate::interval;
+use crate::pg::server;
 
 // How fast a database's queue is worked off and how long its responses stay is its administrator's matter: ALTER ROLE and
 // ALTER DATABASE … SET work, and a superuser can set them.
@@ -38,6 +39,17 @@ static RETRY_CAP: GucSetting<i32> = GucSetting::<i32>::new(10 * 60 * 1000);
 static RETRY_AFTER_MAX: GucSetting<i32> = GucSetting::<i32>::new(60 * 60 * 1000);
 static IDLE_CONNECTION_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60 * 1000);
 static ACCEPT_ENCODING: GucSetting<bool> = GucSetting::<bool>::new(true);
+
+static EGRESS: GucSetting<Egress> = GucSetting::<Egress>::new(Egress::Any);
+
+/// Values of `pg_net.egress`.
+#[derive(Clone, Copy, PostgresGucEnum)]
+enum Egress {
+    #[name = c"any"]
+    Any,
+    #[name = c"public"]
+    Public,
+}
 
 /// Makes the settings known. Called once, while the library is preloaded.
 pub(crate) fn define() {
@@ -165,6 +177,14 @@ pub(crate) fn define() {
     define_retry_settings();
     tls::define();
     proxy::define();
+    GucRegistry::define_enum_guc(
+        c"pg_net.egress",
+        c"How far requests may go: to any address, or to public ones only.",
+        c"Link-local addresses and those of cloud metadata are refused either way.",
+        &EGRESS,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
 }
 
 fn define_retry_settings() {
@@ -272,6 +292,15 @@ pub(crate) fn max_in_flight_bytes() -> usize {
     MAX_IN_FLIGHT_BYTES.get() as usize
 }
 
+/// Where requests may go, whoever asks.
+pub(crate) fn egress() -> engine::Egress {
+    let reach = match EGRESS.get() {
+        Egress::Any => engine::Reach::Any,
+        Egress::Public => engine::Reach::Public,
+    };
+    engine::Egress { reach, own_port: server::port() }
+}
+
 /// What the engine works under.
 pub(crate) fn policy() -> engine::Policy {
     let mut policy = engine::Policy {
@@ -287,6 +316,7 @@ pub(crate) fn policy() -> engine::Policy {
         },
         idle_timeout: milliseconds(&IDLE_CONNECTION_TIMEOUT),
         accept_encoding: ACCEPT_ENCODING.get(),
+        egress: egress(),
         user_agent: format!("pg_net/{}", crate::VERSION),
         ..engine::Policy::default()
     };

@@ -11,6 +11,7 @@ mod request;
 mod routes;
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -32,6 +33,8 @@ pub struct Receiver {
     accepting: Option<JoinHandle<()>>,
 }
 
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// What the threads of a receiver share.
 #[derive(Default)]
 struct Shared {
@@ -45,17 +48,22 @@ struct Shared {
 impl Receiver {
     /// Starts one.
     pub fn start() -> Self {
-        Self::with(Shared::default(), None)
+        Self::with(Shared::default(), LOOPBACK, None)
+    }
+
+    /// Starts one that listens on every address there is. For a [`Network`](crate::Network) of the test's own.
+    pub fn start_everywhere() -> Self {
+        Self::with(Shared::default(), Ipv6Addr::UNSPECIFIED.into(), None)
     }
 
     /// Starts one on a port that a [`RefusedPort`] of this or another process holds, watched by an observer.
     pub fn on_port(port: u16, observer: impl Observer) -> Self {
-        Self::with(Shared { observer: Some(Box::new(observer)), ..Shared::default() }, Some(port))
+        Self::with(Shared { observer: Some(Box::new(observer)), ..Shared::default() }, LOOPBACK, Some(port))
     }
 
-    fn with(shared: Shared, held: Option<u16>) -> Self {
+    fn with(shared: Shared, address: IpAddr, held: Option<u16>) -> Self {
         let shared = Arc::new(shared);
-        let (port, accepting) = listener::listen(&shared, held);
+        let (port, accepting) = listener::listen(&shared, address, held);
         Self { shared, port, accepting: Some(accepting) }
     }
 

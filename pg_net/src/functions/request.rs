@@ -7,6 +7,7 @@ use pgrx::pg_sys;
 
 use super::caller;
 use super::check::{self, ContentType};
+use super::egress;
 use super::enqueue::{self, Row, Terms};
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
@@ -150,6 +151,7 @@ fn enqueue(arguments: Arguments) -> Answer {
     if let Some(params) = arguments.params {
         target.append_query(&check::params(params)?);
     }
+    egress::check(&target, arguments.caller)?;
     let id = enqueue::insert(Row {
         caller: arguments.caller,
         method: arguments.method,

@@ -35,6 +35,19 @@ pub(crate) fn is_definers(function: pg_sys::Oid) -> bool {
     }
 }
 
+/// Whether a role has the rights of another: it is that one, or a member that inherits. That a superuser has everybody's rights
+/// does not count, a membership does.
+pub(crate) fn has_rights_of(role: pg_sys::Oid, of: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups within a transaction.
+    unsafe {
+        if pg_sys::superuser_arg(role) {
+            pg_sys::is_member_of_role_nosuper(role, of)
+        } else {
+            pg_sys::has_privs_of_role(role, of)
+        }
+    }
+}
+
 /// Acts with another role's rights until dropped, in a context where code of others cannot switch back.
 pub(crate) struct ActAs {
     role: pg_sys::Oid,

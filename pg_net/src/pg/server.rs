@@ -57,6 +57,12 @@ pub(crate) fn is_my_transaction(transaction: pg_sys::TransactionId) -> bool {
     unsafe { pg_sys::TransactionIdIsCurrentTransactionId(transaction) }
 }
 
+/// The port that the server listens on.
+pub(crate) fn port() -> Option<u16> {
+    // SAFETY: a plain variable, set before any backend exists.
+    u16::try_from(unsafe { pg_sys::PostPortNumber }).ok()
+}
+
 /// Has the postmaster, and through it every process, read the configuration files again.
 ///
 /// Safe in a commit callback: it cannot raise. A postmaster that is gone needs no reload.

@@ -19,6 +19,7 @@ use super::schedule::Schedule;
 use super::sender::Sender;
 use super::tables::{Found, Tables};
 use super::withheld::{Withdrawals, Withheld};
+use crate::egress::Rules;
 use crate::pg::clock::{self, Timestamp};
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::transaction::{Aborted, transaction};
@@ -53,6 +54,7 @@ pub(super) struct Claim {
     backoff: Backoff,
     targets: LastTarget,
     copies: Copies,
+    rules: Rules,
     plans: Plans,
 }
 
@@ -77,6 +79,7 @@ impl Claim {
             backoff: Backoff::default(),
             targets: LastTarget::default(),
             copies: Copies::new(),
+            rules: Rules::new(),
             plans: Plans {
                 range: Plan::new(queue_row::select!("where row_key >= $1 and row_key <= $2 order by row_key limit $3")),
                 keys: Plan::new(queue_row::select!("where row_key = any ($1)")),
@@ -290,6 +293,9 @@ impl Claim {
                 return;
             }
         };
+        if self.rules.are_stale() {
+            self.rules.read(session);
+        }
         tables.wait_and_look();
         let most = settings::batch_size();
         let parked = self.window.resume(most);
@@ -415,7 +421,12 @@ impl Claim {
             batch.to_take_out.push(key);
         }
         match target.and_then(|target| row.request(target)) {
-            Ok(request) => batch.requests.push(request),
+            Ok(mut request) => {
+                if let Some(rules) = self.rules.of(row.asked_by()) {
+                    request.set_rules(rules.clone());
+                }
+                batch.requests.push(request);
+            }
             Err(failure) => {
                 batch.failures.push(Outcome { key, result: Err(failure), elapsed: Duration::ZERO });
             }

@@ -90,8 +90,12 @@ impl<'s> QueueRow<'s> {
         Err(Failure::invalid(format!("Request is larger than {most} bytes (pg_net.max_request_bytes)")))
     }
 
+    pub(super) fn asked_by(&self) -> pg_sys::Oid {
+        self.0.oid(2).unwrap_or_default()
+    }
+
     pub(super) fn asker(&self) -> Asker {
-        self.0.oid(2).unwrap_or_default().to_u32()
+        self.asked_by().to_u32()
     }
 
     pub(super) fn asked(&self, target: Option<&Target>) -> Asked {

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::io::Read;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,8 @@ impl Drop for Registered<'_> {
 /// Reads and answers requests until one side closes.
 pub(super) fn serve(mut stream: TcpStream, number: usize, shared: &Shared) {
     let _registered = Registered(&shared.connections, number);
-    let port = stream.local_addr().map_or(0, |address| address.port());
+    let Ok(local) = stream.local_addr() else { return };
+    let (address, port) = (local.ip().to_canonical(), local.port());
     let mut unread = Vec::new();
     while let Some((head, length)) = read_head(&mut stream, &mut unread) {
         while unread.len() < length {
@@ -101,7 +102,7 @@ pub(super) fn serve(mut stream: TcpStream, number: usize, shared: &Shared) {
             }
         }
         let body = unread.drain(..length).collect();
-        let request = Arc::new(Request { body, arrival: Instant::now(), connection: number, port, ..head });
+        let request = Arc::new(Request { body, arrival: Instant::now(), connection: number, address, port, ..head });
         match &shared.observer {
             // Who is told of each request keeps them.
             Some(observer) => observer.received(&request),
@@ -167,6 +168,7 @@ fn parse_head(bytes: &[u8]) -> Option<(Request, usize)> {
         body: Vec::new(),
         arrival: Instant::now(),
         connection: 0,
+        address: Ipv4Addr::UNSPECIFIED.into(),
         port: 0,
     };
     Some((request, used))

@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Once};
 use std::thread::{self, JoinHandle};
 
@@ -13,14 +13,17 @@ const BACKLOG: i32 = 4096;
 /// A connection's thread only reads, writes and waits.
 const STACK: usize = 128 * 1024;
 
-/// Listens on a free port, or on one that a [`RefusedPort`](crate::RefusedPort) holds, and serves each connection on a
-/// thread of its own.
-pub(super) fn listen(shared: &Arc<Shared>, held: Option<u16>) -> (u16, JoinHandle<()>) {
+/// Listens on a free port of an address, or on one that a [`RefusedPort`](crate::RefusedPort) holds, and serves each
+/// connection on a thread of its own.
+pub(super) fn listen(shared: &Arc<Shared>, address: IpAddr, held: Option<u16>) -> (u16, JoinHandle<()>) {
     allow_many_connections();
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("make a socket");
+    let address = SocketAddr::from((address, held.unwrap_or(0)));
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("make a socket");
+    if address.is_ipv6() {
+        socket.set_only_v6(false).expect("listen on IPv4, too");
+    }
     socket.set_reuse_port(held.is_some()).expect("share the port");
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, held.unwrap_or(0)));
-    socket.bind(&address.into()).expect("bind a loopback port");
+    socket.bind(&address.into()).expect("bind a port");
     socket.listen(BACKLOG).expect("listen");
     let listener = TcpListener::from(socket);
     let port = listener.local_addr().expect("the bound address").port();

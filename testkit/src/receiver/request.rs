@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// A request as it came over the wire.
@@ -15,6 +16,8 @@ pub struct Request {
     pub arrival: Instant,
     /// The number of the connection that it came on, from 0.
     pub connection: usize,
+    /// The address that it came to.
+    pub address: IpAddr,
     /// The port that it came to.
     pub port: u16,
 }

@@ -17,6 +17,7 @@ mod docs_page;
 mod dropping;
 mod dump_restore;
 mod durability;
+mod egress;
 mod encodings;
 mod failures;
 mod fairness;

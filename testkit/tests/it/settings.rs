@@ -32,6 +32,7 @@ fn nonsense_is_refused_when_it_is_set() {
         "alter system set pg_net.no_proxy = '10.0.0.0/33'",
         "alter system set pg_net.accept_encoding = 'zip'",
         "alter system set pg_net.idle_connection_timeout = '0'",
+        "alter system set pg_net.egress = 'everywhere'",
     ] {
         let (state, message) = error_of(&mut bench.client, statement);
         assert_eq!(state, "22023", "{statement}: {message}");
@@ -76,6 +77,7 @@ fn limits_on_callers_are_the_servers_alone() {
         "no_proxy",
         "accept_encoding",
         "idle_connection_timeout",
+        "egress",
     ] {
         let (state, _) = error_of(&mut bench.client, &format!("alter database postgres set pg_net.{setting} = '1'"));
         assert_eq!(state, "55P02", "{setting}");

@@ -114,7 +114,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { signature: "net._note_row_key(bigint)", call: "select net._note_row_key(1)", installed: OWNER, granted: Whole },
     Function { signature: "net._take_noted_row_key()",
         call: "select net._take_noted_row_key()", installed: ALL, granted: Whole },
-    // Called by nobody: a trigger's and the planner's.
+    Function { signature: "net._this_database()", call: "select net._this_database()", installed: ALL, granted: Whole },
+    Function { signature: "net._check_host_pattern(text)",
+        call: "select net._check_host_pattern('a.example')", installed: ALL, granted: Whole },
+    // Called by nobody: triggers' and the planner's.
+    Function { signature: "net._egress_rules_changed()", call: "create trigger t before insert on mine
+        for each statement execute function net._egress_rules_changed()", installed: OWNER, granted: Whole },
     Function { signature: "net._assign_row_key()", call: "create trigger t before insert on mine
         for each row execute function net._assign_row_key()", installed: OWNER, granted: Whole },
     Function { signature: "net._keep_caller(internal)", call: "create function pg_temp.f(text) returns text language sql

@@ -73,12 +73,26 @@ const SHARED: &[(Action, Expected)] = &[
     (References, OWNER),
 ];
 
+/// Nobody's but the owner's; a member of pg_read_all_data reads it, as everything.
+const PRIVATE: &[(Action, Expected)] = &[
+    (Select, READER),
+    (Insert, OWNER),
+    (Update, OWNER),
+    (Delete, OWNER),
+    (Truncate, OWNER),
+    (Trigger, OWNER),
+    (References, OWNER),
+];
+
 const SEQUENCE: &[(Action, Expected)] = &[(Select, READER), (Usage, OWNER), (Set, OWNER)];
 
 pub(super) const RELATIONS: &[Relation] = &[
     Relation { name: "net.http_request_queue", may: SHARED },
     Relation { name: "net._http_response", may: SHARED },
     Relation { name: "net.dead_letter", may: SHARED },
+    Relation { name: "net.egress_rule", may: PRIVATE },
+    Relation { name: "net._home", may: PRIVATE },
+    Relation { name: "net.egress_rule_id_seq", may: SEQUENCE },
     Relation { name: "net.http_request_queue_id_seq", may: SEQUENCE },
     Relation { name: "net.http_request_queue_row_key_seq", may: SEQUENCE },
 ];

@@ -1,0 +1,54 @@
+//! Where requests may go. What is forbidden or elsewhere is dialled in networks of the tests' own, where our receiver listens
+//! on every address: a guard that failed would be seen by it, and by nobody else.
+
+mod closed;
+mod dump;
+mod names;
+mod own_port;
+mod public;
+mod rules;
+mod rules_change;
+
+use postgres::Client;
+use testkit::{Receiver, Response, response};
+
+use crate::support::{Bench, ask, error_of};
+
+const REFUSED: &str = "Refused by the egress policy";
+
+/// The URL of the receiver at another host.
+fn url_at(receiver: &Receiver, host: &str, path: &str) -> String {
+    format!("http://{host}:{}{path}", receiver.port())
+}
+
+/// Sends a GET, past the check at the call, in the name of a role, and waits for the response.
+#[track_caller]
+fn insert_as(bench: &mut Bench, role: &str, url: &str) -> Response {
+    let id = bench.ask(&format!(
+        "insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by)
+         values ('GET', '{url}', 5000, '{role}'::regrole) returning id"
+    ));
+    bench.client.batch_execute("select net.wake()").unwrap();
+    bench.response(id)
+}
+
+/// Sends a GET, past the check at the call, and waits for the response.
+#[track_caller]
+fn insert(bench: &mut Bench, url: &str) -> Response {
+    insert_as(bench, "postgres", url)
+}
+
+/// Sends a GET as a role that is connected, and gives its status.
+#[track_caller]
+fn status(client: &mut Client, url: &str) -> Option<i32> {
+    let id = ask(client, &format!("select net.http_get('{url}', timeout_milliseconds := 5000)"));
+    response(client, id).status_code
+}
+
+/// Why a call is refused.
+#[track_caller]
+fn refusal(client: &mut Client, url: &str) -> String {
+    let (state, message) = error_of(client, &format!("select net.http_get('{url}')"));
+    assert_eq!(state, "42501", "{message}");
+    message.strip_prefix("the egress policy refuses the request: ").expect("our message").to_owned()
+}

@@ -1,0 +1,73 @@
+//! A name is judged by the addresses that it has when it is dialled, and those alone are dialled.
+
+use std::net::IpAddr;
+
+use testkit::{Network, Receiver};
+
+use super::{REFUSED, insert, status, url_at};
+use crate::support::Bench;
+
+/// The addresses that requests came to.
+fn met(receiver: &Receiver) -> Vec<IpAddr> {
+    receiver.requests().iter().map(|request| request.address).collect()
+}
+
+#[test]
+fn of_mixed_answers_the_permitted_address_is_dialled() {
+    Network::with(&["203.0.113.7", "169.254.169.254", "fd00:ec2::254"]).run(|hosts| {
+        let receiver = Receiver::start_everywhere();
+        let mut bench = Bench::new();
+        for order in [
+            &["203.0.113.7", "169.254.169.254", "fd00:ec2::254"][..],
+            &["169.254.169.254", "fd00:ec2::254", "203.0.113.7"],
+        ] {
+            hosts.point("mixed.test", order);
+            // Closed afterwards, so that the next one asks again.
+            assert_eq!(status(&mut bench.client, &url_at(&receiver, "mixed.test", "/half-close")), Some(200));
+        }
+        assert_eq!(met(&receiver), ["203.0.113.7".parse::<IpAddr>().unwrap(); 2]);
+        // Where it does not answer, the others are no way out.
+        let closed = Receiver::refused_port();
+        let nobody = format!("http://mixed.test:{}/", closed.port());
+        insert(&mut bench, &nobody).assert_failure("Couldn't connect to server");
+        assert_eq!(receiver.connections(), 2);
+    });
+}
+
+#[test]
+fn a_name_that_points_elsewhere_on_the_second_look_is_refused() {
+    Network::with(&["203.0.113.7", "169.254.169.254"]).run(|hosts| {
+        let receiver = Receiver::start_everywhere();
+        let mut bench = Bench::new();
+        let url = url_at(&receiver, "rebinding.test", "/half-close");
+        hosts.point("rebinding.test", &["203.0.113.7"]);
+        assert_eq!(status(&mut bench.client, &url), Some(200));
+        hosts.point("rebinding.test", &["169.254.169.254"]);
+        let id = bench.ask(&format!("select net.http_get('{url}')"));
+        bench.response(id).assert_failure(REFUSED);
+        assert_eq!(receiver.connections(), 1);
+    });
+}
+
+#[test]
+fn a_network_rule_is_about_the_address_behind_the_name() {
+    Network::with(&["203.0.113.7", "198.51.100.7"]).run(|hosts| {
+        let receiver = Receiver::start_everywhere();
+        let mut bench = Bench::new();
+        bench
+            .client
+            .batch_execute(
+                "create role app login;
+                 insert into net.egress_rule (role, action, network) values ('app', 'allow', '203.0.113.0/24')",
+            )
+            .unwrap();
+        let mut app = bench.cluster.connect_as("app", "postgres");
+        hosts.point("somewhere.test", &["198.51.100.7", "203.0.113.7"]);
+        assert_eq!(status(&mut app, &url_at(&receiver, "somewhere.test", "/")), Some(200));
+        hosts.point("elsewhere.test", &["198.51.100.7"]);
+        assert_eq!(status(&mut app, &url_at(&receiver, "elsewhere.test", "/")), None);
+        assert_eq!(met(&receiver), ["203.0.113.7".parse::<IpAddr>().unwrap()]);
+        // Others may.
+        assert_eq!(status(&mut bench.client, &url_at(&receiver, "elsewhere.test", "/")), Some(200));
+    });
+}

@@ -1,0 +1,130 @@
+//! A change of rules, or of who is a member of what, applies from its commit on, to sessions and to the worker.
+
+use postgres::Client;
+use testkit::Receiver;
+
+use super::{REFUSED, insert_as, refusal, status};
+use crate::support::Bench;
+
+const DENY: &str = "insert into net.egress_rule (role, action) values ('app', 'deny')";
+
+fn bench() -> (Bench, Client) {
+    let mut bench = Bench::new();
+    bench.client.batch_execute("create role app login; create role group_of_apps").unwrap();
+    let mut app = bench.cluster.connect_as("app", "postgres");
+    // Session and worker have read that there is no rule.
+    assert_eq!(status(&mut app, &bench.receiver.url("/")), Some(200));
+    (bench, app)
+}
+
+#[track_caller]
+fn assert_refused(bench: &mut Bench, app: &mut Client) {
+    let url = bench.receiver.url("/");
+    refusal(app, &url);
+    insert_as(bench, "app", &url).assert_failure(REFUSED);
+}
+
+#[track_caller]
+fn assert_allowed(bench: &mut Bench, app: &mut Client) {
+    let url = bench.receiver.url("/");
+    assert_eq!(status(app, &url), Some(200));
+    assert_eq!(insert_as(bench, "app", &url).status_code, Some(200));
+}
+
+#[test]
+fn rules_come_and_go() {
+    let (mut bench, mut app) = bench();
+    for (change, back) in [
+        (DENY, "delete from net.egress_rule"),
+        (DENY, "truncate net.egress_rule"),
+        (DENY, "update net.egress_rule set action = 'allow'"),
+        (
+            "copy net.egress_rule (role, action) from program 'echo app,deny' with (format csv)",
+            "truncate net.egress_rule",
+        ),
+        // As a restore does it.
+        (
+            "set session_replication_role = replica; insert into net.egress_rule (action) values ('deny')",
+            "truncate net.egress_rule; reset session_replication_role",
+        ),
+    ] {
+        bench.client.batch_execute("truncate net.egress_rule").unwrap();
+        bench.client.batch_execute(change).unwrap();
+        let url = bench.receiver.url("/");
+        refusal(&mut app, &url);
+        let mut direct = bench.cluster.connect();
+        let id: i64 = crate::support::ask(
+            &mut direct,
+            &format!(
+                "insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by)
+                 values ('GET', '{url}', 5000, 'app'::regrole) returning id"
+            ),
+        );
+        direct.batch_execute("select net.wake()").unwrap();
+        testkit::response(&mut direct, id).assert_failure(REFUSED);
+        bench.client.batch_execute(back).unwrap();
+        assert_allowed(&mut bench, &mut app);
+    }
+}
+
+#[test]
+fn memberships_come_and_go() {
+    let (mut bench, mut app) = bench();
+    bench.client.batch_execute(&DENY.replace("'app'", "'group_of_apps'")).unwrap();
+    assert_allowed(&mut bench, &mut app);
+    bench.client.batch_execute("grant group_of_apps to app").unwrap();
+    assert_refused(&mut bench, &mut app);
+    bench.client.batch_execute("alter role app noinherit").unwrap();
+    assert_allowed(&mut bench, &mut app);
+    bench.client.batch_execute("alter role app inherit; alter role group_of_apps rename to renamed").unwrap();
+    assert_refused(&mut bench, &mut app);
+    bench.client.batch_execute("revoke renamed from app").unwrap();
+    assert_allowed(&mut bench, &mut app);
+}
+
+#[test]
+fn what_is_rolled_back_never_applied() {
+    let (mut bench, mut app) = bench();
+    let mut admin = bench.cluster.connect();
+    admin.batch_execute("set role postgres; begin; savepoint s").unwrap();
+    admin.batch_execute("insert into net.egress_rule (action) values ('deny')").unwrap();
+    // To those who made it, it applies at once.
+    refusal(&mut bench.cluster.connect(), "http://169.254.169.254/");
+    let url = bench.receiver.url("/");
+    assert_allowed(&mut bench, &mut app);
+    admin.batch_execute(&format!("do $$ begin perform net.http_get('{url}'); raise 'not refused'; exception when insufficient_privilege then end $$")).unwrap();
+    admin.batch_execute("rollback to s").unwrap();
+    admin.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+    admin.batch_execute("rollback").unwrap();
+    assert_allowed(&mut bench, &mut app);
+}
+
+#[test]
+fn a_session_with_an_old_snapshot_obeys_new_rules() {
+    let (mut bench, mut app) = bench();
+    let url = bench.receiver.url("/");
+    for level in ["repeatable read", "serializable"] {
+        app.batch_execute(&format!("begin isolation level {level}; select count(*) from net._http_response")).unwrap();
+        bench.client.batch_execute(DENY).unwrap();
+        refusal(&mut app, &url);
+        app.batch_execute("rollback").unwrap();
+        refusal(&mut app, &url);
+        bench.client.batch_execute("truncate net.egress_rule").unwrap();
+        assert_allowed(&mut bench, &mut app);
+    }
+}
+
+#[test]
+fn a_connection_opened_before_is_not_used_after() {
+    let (mut bench, mut app) = bench();
+    let (url, elsewhere) = (bench.receiver.url("/"), Receiver::start());
+    let before = bench.receiver.connections();
+    let rule =
+        format!("insert into net.egress_rule (role, action, port) values ('app', 'allow', {})", bench.receiver.port());
+    bench.client.batch_execute(&rule).unwrap();
+    assert_eq!(status(&mut app, &url), Some(200));
+    assert_eq!(bench.receiver.connections(), before + 1);
+    bench.client.batch_execute(&format!("update net.egress_rule set port = {}", elsewhere.port())).unwrap();
+    insert_as(&mut bench, "app", &url).assert_failure(REFUSED);
+    assert_eq!(status(&mut app, &elsewhere.url("/")), Some(200));
+}
