@@ -8,8 +8,9 @@ use engine::{Action, EgressRule, HostPattern, Network, RuleSet};
 use pgrx::pg_sys;
 
 use crate::pg::plan::{Access, Plan, Row, Session};
+use crate::pg::role::{self, ActAs};
 use crate::pg::snapshot::Latest;
-use crate::pg::{invalidation, relation, role, text};
+use crate::pg::{invalidation, relation, text};
 
 /// The table of rules, in the schema `net`.
 pub(crate) const TABLE: &CStr = c"egress_rule";
@@ -54,7 +55,11 @@ impl Rules {
     pub(crate) fn read(&mut self, session: &Session) {
         // What changes from here on is not in what is read.
         let count = invalidation::count();
-        invalidation::watch(relation::relation_in_net(TABLE).unwrap_or(pg_sys::InvalidOid));
+        let table = relation::relation_in_net(TABLE);
+        invalidation::watch(table.unwrap_or(pg_sys::InvalidOid));
+        // Whoever the queue belongs to.
+        let owner = table.and_then(relation::owner_of);
+        let _owner = owner.map(|owner| ActAs::new(owner, pg_sys::SECURITY_RESTRICTED_OPERATION));
         let _snapshot = Latest::new();
         let rows = session.run(&self.select, Access::Read, [], []);
         self.rules = (0..rows.count()).map(|row| entry(&rows.row(row))).collect();

@@ -70,7 +70,8 @@ pub(crate) fn relation_in_net(name: &CStr) -> Option<pg_sys::Oid> {
     valid(unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema) })
 }
 
-fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+/// Who owns a relation.
+pub(crate) fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
     // SAFETY: the row of pg_class stays valid until it is released, and is read only before.
     unsafe {
         let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, relation.into());

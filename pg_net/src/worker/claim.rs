@@ -293,10 +293,11 @@ impl Claim {
                 return;
             }
         };
+        tables.wait_and_look();
+        // Not before: what commits while the queue is waited for counts for the requests behind it.
         if self.rules.are_stale() {
             self.rules.read(session);
         }
-        tables.wait_and_look();
         let most = settings::batch_size();
         let parked = self.window.resume(most);
         self.read_keys(session, &parked, true, batch);
@@ -482,10 +483,9 @@ impl Batch {
 
 fn bounds(policy: &Policy) -> Bounds {
     Bounds {
-        // An asker gets half of it.
+        // An asker gets half of rows and bytes.
         total: policy.max_in_flight * AHEAD * 2,
         per_flow: policy.max_in_flight_per_origin * AHEAD,
-        // The replies need some of it, too.
-        bytes: policy.max_in_flight_bytes / 2,
+        bytes: policy.max_in_flight_bytes,
     }
 }

@@ -1,10 +1,10 @@
 //! A change of rules, or of who is a member of what, applies from its commit on, to sessions and to the worker.
 
 use postgres::Client;
-use testkit::Receiver;
+use testkit::{PATIENCE, Receiver, wait_until};
 
 use super::{REFUSED, insert_as, refusal, status};
-use crate::support::Bench;
+use crate::support::{Bench, value};
 
 const DENY: &str = "insert into net.egress_rule (role, action) values ('app', 'deny')";
 
@@ -127,4 +127,32 @@ fn a_connection_opened_before_is_not_used_after() {
     bench.client.batch_execute(&format!("update net.egress_rule set port = {}", elsewhere.port())).unwrap();
     insert_as(&mut bench, "app", &url).assert_failure(REFUSED);
     assert_eq!(status(&mut app, &elsewhere.url("/")), Some(200));
+}
+
+/// The worker waits for the queue and claims what came meanwhile: under the rules that came meanwhile, too.
+#[test]
+fn a_rule_that_commits_while_the_worker_waits_for_the_queue_binds_what_comes_after_it() {
+    let mut bench = Bench::new();
+    bench.client.batch_execute("create role bound").unwrap();
+    bench.assert_works();
+    let url = bench.receiver.url("/denied");
+    let mut locker = bench.cluster.connect();
+    locker.batch_execute("begin; lock table net.http_request_queue in access exclusive mode").unwrap();
+    bench.client.batch_execute("select net.wake()").unwrap();
+    wait_until("the worker waiting for the lock", PATIENCE, || {
+        bench.value::<bool>("select count(*) > 0 from pg_locks where not granted")
+    });
+    // A session that knows no rule yet inserts the row, behind the rule that forbids it.
+    let id: i64 = value(
+        &mut locker,
+        &format!(
+            "with asked as (insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by)
+                            values ('GET', '{url}', 5000, 'bound'::regrole) returning id)
+             select id from asked"
+        ),
+    );
+    locker.batch_execute("insert into net.egress_rule (role, action) values ('bound', 'deny'); commit").unwrap();
+    bench.client.batch_execute("select net.wake()").unwrap();
+    bench.response(id).assert_failure("Refused by the egress policy");
+    assert!(bench.receiver.requests().iter().all(|request| request.path() != "/denied"));
 }
