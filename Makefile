@@ -78,7 +78,7 @@ test:
 
 lint: pg-config-works check-released
 	cargo fmt --all --check
-	$(CARGO_PG) clippy $(PROFILE),$(MUTANTS) --workspace --all-targets -- -D warnings
+	$(CARGO_PG) clippy $(PROFILE),$(MUTANTS),engine/fuzzing --workspace --all-targets -- -D warnings
 
 # make bench BENCH=name runs one part; bench/README.md tells them.
 bench:

@@ -50,3 +50,26 @@ fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
     bench.assert_works();
     assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
 }
+
+#[test]
+fn a_transaction_wakes_it_once_however_many_requests_it_makes() {
+    let mut bench = Bench::new();
+    bench.assert_works();
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    wait_until("an idle worker", PATIENCE, || {
+        bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type ilike '%pg_net%'")
+    });
+    let url = bench.receiver.url("/never");
+    let before = voluntary_switches(pid);
+    // One after the other, so that the worker could wake for each.
+    let made = bench.value::<i64>(&format!(
+        "select count(net.http_request('GET', '{url}', not_before => 'infinity'))
+           from generate_series(1, 300) n, lateral (select pg_sleep(0.002 + 0 * n)) s"
+    ));
+    assert_eq!(made, 300);
+    bench.assert_works();
+    let switches = voluntary_switches(pid) - before;
+    assert!(switches < 100, "{switches} voluntary switches for one transaction of 300 requests and one of one");
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 300);
+    assert_eq!(bench.receiver.count(), 2);
+}
