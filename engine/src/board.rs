@@ -47,6 +47,8 @@ impl Board {
     }
 
     /// Hands over the outcomes of requests that were under way, and what there is to say about origins.
+    ///
+    /// A host that gathers what comes need not wait for more where these are the last.
     pub(crate) fn finish(&self, outcomes: &mut Vec<Outcome>, news: &mut OriginNews) {
         let mut state = self.state();
         state.under_way -= outcomes.len();
@@ -54,8 +56,9 @@ impl Board {
         state.news.states.append(&mut news.states);
         state.news.sent_back.append(&mut news.sent_back);
         let first = !std::mem::replace(&mut state.notified, true);
+        let last = state.under_way == 0;
         drop(state);
-        if first {
+        if first || last {
             (self.notify)();
         }
     }

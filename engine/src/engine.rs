@@ -57,7 +57,8 @@ impl Engine {
     /// Starts the engine's thread, named `pg_net engine`.
     ///
     /// `notify` is called from that thread when outcomes have become available, once until the next
-    /// [`drain`](Self::drain), and when the thread ends. It should only wake the host.
+    /// [`drain`](Self::drain); when the last request under way has ended, so that a host that gathers outcomes need not wait
+    /// for more; and when the thread ends. It should only wake the host.
     ///
     /// The thread, and those of the resolver that it starts, inherit the caller's signal mask: a host whose signal
     /// handlers belong to its main thread masks all signals around this call.

@@ -10,19 +10,26 @@ use crate::limits::braked;
 use crate::server::{Server, ok};
 
 #[test]
-fn the_host_is_notified_once_until_it_drains() {
-    let server = Server::answering(ok(""));
+fn the_host_is_notified_once_until_it_drains_and_of_the_last() {
+    let (server, brake) = braked();
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = calls.clone();
     let engine = Engine::start(Policy::default(), move || _ = counted.fetch_add(1, Ordering::SeqCst)).unwrap();
-    for round in 1..=3 {
+    let mut outcomes = Vec::new();
+    for round in 0..3 {
         engine.submit((0..20).map(|_| get(&server.url("/"))).collect()).unwrap();
-        eventually("all are sent", || server.requests().len() == round * 20);
-        eventually("all are done", || engine.under_way() == 0);
-        assert_eq!(calls.load(Ordering::SeqCst), round);
-        let mut outcomes = Vec::new();
+        eventually("all arrive", || brake.waiting() == 20);
+        for left in (1..20).rev() {
+            brake.release(1);
+            eventually("one more has ended", || engine.under_way() == left);
+            eventually("the notice of the first", || calls.load(Ordering::SeqCst) > 2 * round);
+            assert_eq!(calls.load(Ordering::SeqCst), 2 * round + 1, "{left} left");
+        }
+        brake.release(1);
+        eventually("the notice of the last", || calls.load(Ordering::SeqCst) == 2 * round + 2);
+        assert_eq!(engine.under_way(), 0);
         engine.drain(&mut outcomes);
-        assert_eq!(outcomes.len(), 20);
+        assert_eq!(outcomes.drain(..).count(), 20);
     }
 }
 
