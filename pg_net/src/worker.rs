@@ -14,6 +14,7 @@ use crate::settings;
 use crate::shared::{self, Ending, Shared, Ticket, waiters};
 
 mod backoff;
+mod batch;
 mod claim;
 mod copies;
 mod descriptors;
@@ -29,6 +30,7 @@ mod sender;
 mod start;
 mod store;
 mod tables;
+mod take_out;
 mod tenure;
 mod withheld;
 
@@ -220,8 +222,11 @@ impl Worker {
         if shared::get().my_slot().take_work() {
             self.claim.look();
         }
-        self.sender.drain(&mut self.record);
-        self.hear_of_origins();
+        let gathers = self.sender.gathers(now).is_some();
+        if !gathers {
+            self.sender.drain(now, &mut self.record);
+            self.hear_of_origins();
+        }
         let recorded = self.record.work(now, &mut self.tables, &mut self.claim);
         if !self.sender.is_alive() {
             pgrx::warning!("pg_net: the engine has stopped; what it had in flight is sent again by a new one");
@@ -233,8 +238,8 @@ impl Worker {
             self.expire.after_record(now);
         }
         self.claim.answer();
-        let claimed =
-            self.may_claim(now) && self.claim.work(now, recorded, &mut self.tables, &mut self.record, &self.sender);
+        let claimed = self.may_claim(now)
+            && self.claim.work(now, recorded || gathers, &mut self.tables, &mut self.record, &self.sender);
         let expired = self.expire.work(now, &mut self.tables);
         if let Some(launcher) = &mut self.launcher {
             launcher.work(now);
@@ -274,8 +279,9 @@ impl Worker {
         }
         // One that makes room claims nothing more, however long the rest takes.
         let task = if self.tenure.is_ending(now) { self.record.deadline() } else { self.next_task(now) };
+        let gathered = self.sender.gathers(now);
         let launch = self.launcher.as_ref().and_then(Launcher::deadline);
-        [task, launch, self.tenure.deadline(now)]
+        [task, gathered, launch, self.tenure.deadline(now)]
             .into_iter()
             .flatten()
             .min()
@@ -284,14 +290,15 @@ impl Worker {
 
     /// Stops sending, records what still comes in within the grace, and leaves the rest in the queue.
     fn stop(self) {
-        let Self { mut tables, sender, mut claim, mut record, .. } = self;
+        let Self { mut tables, mut sender, mut claim, mut record, .. } = self;
         sender.close();
         // A command that needs the database to itself waits for us: what is under way is sent again if there is a queue left.
         let grace = if shared::get().closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
         let end = Instant::now() + grace;
         loop {
-            sender.drain(&mut record);
-            record.work(Instant::now(), &mut tables, &mut claim);
+            let now = Instant::now();
+            sender.drain(now, &mut record);
+            record.work(now, &mut tables, &mut claim);
             claim.answer();
             let left = end.saturating_duration_since(Instant::now());
             if sender.under_way() == 0 || left.is_zero() {

@@ -5,19 +5,20 @@
 //! behind what has been read, past the rows that are done and not yet vacuumed. What commits bring from below the cursor is
 //! found by the notes that they leave.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Request, Verdict, Window};
+use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Verdict, Window};
 use pgrx::pg_sys;
 
 use super::backoff::Backoff;
+use super::batch::Batch;
 use super::copies::Copies;
 use super::queue_row::{self, Asked, QueueRow};
 use super::record::Record;
 use super::schedule::Schedule;
 use super::sender::Sender;
 use super::tables::{Found, Tables};
+use super::take_out::TakeOut;
 use super::withheld::{Withdrawals, Withheld};
 use crate::egress::Rules;
 use crate::pg::clock::{self, Timestamp};
@@ -32,8 +33,6 @@ use crate::{mutants, settings, shared};
 const AHEAD: usize = 2;
 /// How long a busy worker goes on between two looks past the rows of a crowded flow.
 const LOOK_AHEAD: Duration = Duration::from_millis(10);
-/// When a row that was locked is looked at again.
-const LOCKED: Duration = Duration::from_secs(1);
 
 pub(super) struct Claim {
     window: Window<Asked>,
@@ -41,8 +40,6 @@ pub(super) struct Claim {
     cursor: Key,
     /// A range below the cursor where commits have brought rows since.
     behind: Option<(Key, Key)>,
-    /// Another such range, and when to read it: rows there were locked by somebody.
-    locked: Option<(Instant, (Key, Key))>,
     /// Whether there may be rows beyond the cursor.
     more: bool,
     /// Whose rows the last read beyond the cursor had to park: there is likely more of the same ahead.
@@ -55,13 +52,13 @@ pub(super) struct Claim {
     targets: LastTarget,
     copies: Copies,
     rules: Rules,
+    take_out: TakeOut,
     plans: Plans,
 }
 
 struct Plans {
     range: Plan,
     keys: Plan,
-    take_out: Plan,
 }
 
 impl Claim {
@@ -70,7 +67,6 @@ impl Claim {
             window: Window::new(bounds(&settings::policy())),
             cursor: Key::MIN,
             behind: None,
-            locked: None,
             more: true,
             crowded: None,
             schedule: Schedule::new(),
@@ -80,15 +76,10 @@ impl Claim {
             targets: LastTarget::default(),
             copies: Copies::new(),
             rules: Rules::new(),
+            take_out: TakeOut::new(),
             plans: Plans {
                 range: Plan::new(queue_row::select!("where row_key >= $1 and row_key <= $2 order by row_key limit $3")),
                 keys: Plan::new(queue_row::select!("where row_key = any ($1)")),
-                // Who holds a row locked must not hold up the others.
-                take_out: Plan::new(
-                    c"delete from net.http_request_queue where ctid = any (array( \
-                          select ctid from net.http_request_queue where row_key = any ($1) for update skip locked)) \
-                      returning row_key",
-                ),
             },
         }
     }
@@ -158,7 +149,7 @@ impl Claim {
         self.window.forget_parked();
         self.cursor = Key::MIN;
         self.behind = None;
-        self.locked = None;
+        self.take_out.clear();
         self.more = true;
         self.crowded = None;
         self.schedule.start_over();
@@ -178,11 +169,11 @@ impl Claim {
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         if self.has_work() {
             // At once, where it has come up since the last look: a row has fallen due.
-            return Some(self.backoff.deadline().unwrap_or(now));
+            let at = if self.can_claim(false) { now } else { self.look_ahead_at };
+            return Some(self.backoff.deadline().unwrap_or(at));
         }
         let due = self.schedule.wait().map(|wait| now + wait);
-        let locked = self.locked.map(|(at, _)| at);
-        due.into_iter().chain(locked).min().filter(|_| self.window.room() > 0)
+        due.into_iter().chain(self.take_out.deadline()).min().filter(|_| self.window.room() > 0)
     }
 
     /// Whether something is in the way of rows that will be tried again: the last attempt to claim failed, or their origin is
@@ -193,9 +184,23 @@ impl Claim {
 
     /// Whether there is, or may be, something to claim and room for it.
     pub(super) fn has_work(&self) -> bool {
+        self.can_claim(true)
+    }
+
+    /// The same, where what lies behind the rows of a crowded flow counts only if it is looked for.
+    fn can_claim(&self, look_ahead: bool) -> bool {
         let come_back = || self.window.can_resume() || self.schedule.is_due() || self.withheld.is_released();
-        let waits = || self.more || self.behind.is_some() || come_back();
+        let waits = || self.behind.is_some() || self.room_ahead(look_ahead) > 0 || come_back();
         self.window.room() > 0 && waits()
+    }
+
+    /// How many rows may be read beyond the cursor.
+    fn room_ahead(&self, look_ahead: bool) -> usize {
+        match &self.crowded {
+            _ if !self.more => 0,
+            Some(flow) if !look_ahead => self.window.room_for(flow),
+            _ => self.window.room(),
+        }
     }
 
     /// Claims one batch and hands it to the engine. Whether there is more to do at once.
@@ -210,16 +215,16 @@ impl Claim {
         record: &mut Record,
         sender: &Sender,
     ) -> bool {
-        if let Some((_, range)) = self.locked.take_if(|(at, _)| *at <= now) {
+        if let Some(range) = self.take_out.due(now) {
             self.note_behind(range);
         }
-        if !self.has_work() || !self.backoff.is_over(now) {
+        let look_ahead = !busy || self.look_ahead_at <= now;
+        if !self.can_claim(look_ahead) || !self.backoff.is_over(now) {
             return false;
         }
         self.take_notes();
         let withdrawals = self.withheld.look();
         let mut batch = Batch::default();
-        let look_ahead = !busy || self.look_ahead_at <= now;
         let claimed = transaction(c"claiming requests", |session| {
             self.read(session, tables, look_ahead, &withdrawals, &mut batch);
             mutants::delete_at_claim(session, &batch.claimed);
@@ -241,7 +246,7 @@ impl Claim {
         record.inbox().append(&mut batch.failures);
         // That the engine has ended is dealt with in the next round, as is the recording of what cannot be sent.
         let refused = !batch.requests.is_empty() && !sender.submit(batch.requests);
-        refused || failed || self.has_work()
+        refused || failed || self.can_claim(!busy)
     }
 
     fn take_notes(&mut self) {
@@ -312,19 +317,19 @@ impl Claim {
         }
         self.read_on(session, most, look_ahead, batch);
         self.hold_back(session, withdrawals, batch);
-        self.take_out(session, batch);
+        for key in self.take_out.take(session, std::mem::take(&mut batch.to_take_out)) {
+            self.window.finish(key);
+            batch.let_go(key);
+        }
     }
 
     /// Reads beyond the cursor, if nothing is left to read before it.
     fn read_on(&mut self, session: &Session, most: usize, look_ahead: bool, batch: &mut Batch) {
-        if self.behind.is_none() && self.more {
-            if look_ahead {
-                self.crowded = None;
-            }
-            let most = self.crowded.as_ref().map_or(most, |flow| self.window.room_for(flow).min(most));
-            if most == 0 {
-                return;
-            }
+        if look_ahead {
+            self.crowded = None;
+        }
+        let most = self.room_ahead(look_ahead).min(most);
+        if self.behind.is_none() && most > 0 {
             match self.read_range(session, self.cursor.saturating_add(1), Key::MAX, most, batch) {
                 Some(met) => self.cursor = met,
                 None => self.more = false,
@@ -440,44 +445,6 @@ impl Claim {
             self.window.finish(key);
             batch.let_go(key);
         }
-    }
-
-    /// Takes what is sent at most once out of the queue, before anybody can send it. A row that is gone is not sent at all,
-    /// one that somebody holds locked later.
-    fn take_out(&mut self, session: &Session, batch: &mut Batch) {
-        if batch.to_take_out.is_empty() {
-            return;
-        }
-        let keys = array::int8s(batch.to_take_out.iter().copied());
-        let taken = session.run(&self.plans.take_out, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
-        let taken: HashSet<Key> = (0..taken.count()).filter_map(|row| taken.row::<1>(row).int8(0)).collect();
-        for key in std::mem::take(&mut batch.to_take_out) {
-            if !taken.contains(&key) {
-                let (_, (lowest, highest)) = self.locked.unwrap_or((Instant::now(), (key, key)));
-                self.locked = Some((Instant::now() + LOCKED, (lowest.min(key), highest.max(key))));
-                self.window.finish(key);
-                batch.let_go(key);
-            }
-        }
-    }
-}
-
-/// What one claim has read.
-#[derive(Default)]
-struct Batch {
-    claimed: Vec<Key>,
-    /// Those of them that are sent at most once.
-    to_take_out: Vec<Key>,
-    requests: Vec<Request>,
-    failures: Vec<Outcome>,
-}
-
-impl Batch {
-    /// A row that was claimed is not to be sent now.
-    fn let_go(&mut self, key: Key) {
-        self.to_take_out.retain(|&other| other != key);
-        self.requests.retain(|request| request.key() != key);
-        self.failures.retain(|outcome| outcome.key != key);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The engine as the worker holds it: started with every signal masked, and waited for together with the latch.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::{Engine, OriginNews, Policy, Request};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -11,11 +11,17 @@ use super::descriptors;
 use super::record::Record;
 use crate::pg::wait::WaitSet;
 
+/// Outcomes are taken no more often than this while others are still to come: to record a few costs nearly as much as to
+/// record many.
+const GATHER: Duration = Duration::from_millis(1);
+
 pub(super) struct Sender {
     engine: Engine,
     /// The engine writes to it when outcomes have come.
     event: Arc<EventFd>,
     wait_set: WaitSet,
+    /// Until when outcomes are left to gather.
+    gathers_until: Instant,
 }
 
 impl Sender {
@@ -25,7 +31,7 @@ impl Sender {
         let event = Arc::new(event);
         let wait_set = WaitSet::new(&event);
         descriptors::raise_limit();
-        Self { engine: start(policy, &event), event, wait_set }
+        Self { engine: start(policy, &event), event, wait_set, gathers_until: Instant::now() }
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -48,9 +54,18 @@ impl Sender {
         self.engine.submit(requests).is_ok()
     }
 
+    /// Until when outcomes are left to gather, if they are.
+    pub(super) fn gathers(&self, now: Instant) -> Option<Instant> {
+        (now < self.gathers_until && self.engine.under_way() > 0).then_some(self.gathers_until)
+    }
+
     /// Moves the outcomes that have come to where they are recorded.
-    pub(super) fn drain(&self, record: &mut Record) {
+    pub(super) fn drain(&mut self, now: Instant, record: &mut Record) {
+        let before = record.inbox().len();
         self.engine.drain(record.inbox());
+        if record.inbox().len() > before {
+            self.gathers_until = now + GATHER;
+        }
     }
 
     /// What has become of origins, asked for after [`drain`](Self::drain).

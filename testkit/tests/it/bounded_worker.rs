@@ -1,9 +1,9 @@
 //! What the worker takes of the machine, whatever receivers and callers do.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+use testkit::{Cluster, Nginx, PATIENCE, Receiver, wait_until};
 
 use crate::support::{Bench, assert_works};
 
@@ -105,4 +105,28 @@ fn no_more_files_are_open_than_the_server_allows() {
     let others = (0..3).map(|_| Receiver::start()).collect::<Vec<_>>();
     others.iter().for_each(|other| assert_works(&mut bench.client, other));
     assert!(sockets(pid) <= 64 + 4);
+}
+
+/// There is always more to read than the one origin has room for.
+#[test]
+fn a_crowded_origin_has_the_worker_claim_no_more_often_than_it_can() {
+    let mut bench = Bench::new();
+    let nginx = Nginx::start();
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    let commits = "select xact_commit from pg_stat_database where datname = current_database()";
+    let before: i64 = bench.value(commits);
+    let start = Instant::now();
+    let url = nginx.url("/crowd");
+    bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 20000)")).unwrap();
+    wait_until("the end of all", 6 * PATIENCE, || {
+        bench.value::<i64>("select count(*) from net.http_request_queue") == 0
+    });
+    let milliseconds = start.elapsed().as_millis() as i64;
+    let idle = format!("select count(*) from pg_stat_activity where pid = {pid} and state = 'idle'");
+    wait_until("its statistics", PATIENCE, || bench.value::<i64>(&idle) == 1);
+    let fine = bench.value::<i64>("select count(*) from net._http_response where status_code = 200");
+    assert_eq!(fine, 20000);
+    // It records once in a millisecond and claims what there is room for then, whatever the machine.
+    let commits: i64 = bench.value::<i64>(commits) - before;
+    assert!(commits > 20000 / 200 && commits < 3 * milliseconds, "{commits} in {milliseconds} ms");
 }

@@ -1,0 +1,66 @@
+//! Requests that are sent at most once: they leave the queue before anybody can send them.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use engine::Key;
+use pgrx::pg_sys;
+
+use crate::pg::array;
+use crate::pg::plan::{Access, Plan, Session};
+
+/// When a row that was locked is looked at again.
+const LOCKED: Duration = Duration::from_secs(1);
+
+pub(super) struct TakeOut {
+    plan: Plan,
+    /// A range that has rows which somebody held locked, and when to read it again.
+    locked: Option<(Instant, (Key, Key))>,
+}
+
+impl TakeOut {
+    pub(super) fn new() -> Self {
+        Self {
+            // Who holds a row locked must not hold up the others.
+            plan: Plan::new(
+                c"delete from net.http_request_queue where ctid = any (array( \
+                      select ctid from net.http_request_queue where row_key = any ($1) for update skip locked)) \
+                  returning row_key",
+            ),
+            locked: None,
+        }
+    }
+
+    /// Deletes the rows with these keys. Gives those that are not to be sent now: a row that is gone is not sent at all, one
+    /// that somebody holds locked is read again later.
+    pub(super) fn take(&mut self, session: &Session, keys: Vec<Key>) -> Vec<Key> {
+        if keys.is_empty() {
+            return keys;
+        }
+        let array = array::int8s(keys.iter().copied());
+        let taken = session.run(&self.plan, Access::Write, [pg_sys::INT8ARRAYOID], [Some(array)]);
+        let taken: HashSet<Key> = (0..taken.count()).filter_map(|row| taken.row::<1>(row).int8(0)).collect();
+        let left: Vec<_> = keys.into_iter().filter(|key| !taken.contains(key)).collect();
+        for &key in &left {
+            let at = Instant::now() + LOCKED;
+            let (_, (lowest, highest)) = self.locked.unwrap_or((at, (key, key)));
+            self.locked = Some((at, (lowest.min(key), highest.max(key))));
+        }
+        left
+    }
+
+    /// When there are rows to read again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.locked.map(|(at, _)| at)
+    }
+
+    /// The range to read again, once it is time.
+    pub(super) fn due(&mut self, now: Instant) -> Option<(Key, Key)> {
+        self.locked.take_if(|(at, _)| *at <= now).map(|(_, range)| range)
+    }
+
+    /// The queue is read again from its start.
+    pub(super) fn clear(&mut self) {
+        self.locked = None;
+    }
+}
