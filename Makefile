@@ -25,7 +25,7 @@ CARGO_PG = PGRX_PG_CONFIG_PATH="$(PG_CONFIG)" cargo
 PROFILE = --release --no-default-features --features pg_net/pg$(MAJOR)
 MUTANTS = pg_net_mutants/mutants,pg_net_mutants/pg$(MAJOR)
 
-.PHONY: all install install-mutants demo test lint bench bench-soak torture clean fuzz fuzz-planted help
+.PHONY: all install install-sql install-mutants demo test lint bench bench-soak torture clean fuzz fuzz-planted sanitize help
 
 all: $(SCRIPTS) pg-config-works
 	$(CARGO_PG) build $(PROFILE) -p pg_net
@@ -57,9 +57,12 @@ freeze: check-released
 pg-config-works:
 	@$(if $(MAJOR),:,echo "No usable pg_config: install postgresql-server-dev-15, or say make PG_CONFIG=/path/to/pg_config" >&2; exit 1)
 
-install: all
-	install -d "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)" "$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension"
+install: all install-sql
+	install -d "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)"
 	install -m 755 $(LIBRARY) "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)/pg_net.so"
+
+install-sql: $(SCRIPTS) pg-config-works
+	install -d "$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension"
 	install -m 644 pg_net/pg_net.control $(SCRIPTS) \
 		"$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension/"
 
@@ -79,6 +82,8 @@ test:
 lint: pg-config-works check-released
 	cargo fmt --all --check
 	$(CARGO_PG) clippy $(PROFILE),$(MUTANTS),engine/fuzzing --workspace --all-targets -- -D warnings
+	cargo deny check bans licenses sources
+	cargo deny --manifest-path fuzz/Cargo.toml --config deny.toml check --allow unused-wrapper bans sources
 
 # make bench BENCH=name runs one part; bench/README.md tells them.
 bench:
@@ -98,6 +103,10 @@ fuzz:
 fuzz-planted:
 	@scripts/fuzz planted
 
+# make sanitize TEST=name for a part.
+sanitize:
+	@scripts/sanitize $(TEST)
+
 clean:
 	cargo clean
 	rm -f $(TARGET)/pg_net--*.sql
@@ -110,6 +119,7 @@ help:
 	@echo "make bench     measure it beside its yardsticks, in ten minutes (BENCH=name for a part); make bench-soak: another ten"
 	@echo "make torture   faults at random moments for ten minutes, and an account of each request (SEED, SCALE, FAULT)"
 	@echo "make fuzz      random input for what parses, ten minutes (SECONDS=n); make fuzz-planted: each target finds a bug"
-	@echo "make lint      formatting and clippy only"
+	@echo "make sanitize  the tests with AddressSanitizer (TEST=name for a part)"
+	@echo "make lint      formatting, clippy, and what the dependencies are"
 	@echo "make freeze    note the SQL scripts of a release, which are never edited again"
 	@echo "make clean     remove what was built"

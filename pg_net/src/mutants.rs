@@ -1,5 +1,6 @@
-//! Faults built in on purpose, so that the torture suite shows that it finds them. Only `torture/mutants` is built with the
-//! feature, and does one of them if the server's environment says so; in all other builds these functions do nothing.
+//! Faults built in on purpose, so that the torture suite and the sanitizer show that they find them. Only `torture/mutants`
+//! is built with the feature, and does one of them if the server's environment says so; in all other builds these functions
+//! do nothing.
 
 use std::time::Duration;
 
@@ -32,6 +33,23 @@ pub(crate) fn delete_at_claim(session: &Session, claimed: &[Key]) {
 pub(crate) fn wakes_before_commit() -> bool {
     is("wake-before-commit")
 }
+
+/// Reads what is freed.
+#[cfg(feature = "mutants")]
+pub(crate) fn read_freed() {
+    if is("read-freed") {
+        let freed = Box::into_raw(Box::new(1_u64));
+        // SAFETY: it came from a box, and is read again on purpose.
+        let read = unsafe {
+            drop(Box::from_raw(freed));
+            freed.read_volatile()
+        };
+        std::hint::black_box(read);
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+pub(crate) const fn read_freed() {}
 
 #[cfg(feature = "mutants")]
 fn is(name: &str) -> bool {

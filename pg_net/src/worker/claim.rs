@@ -228,6 +228,7 @@ impl Claim {
         let claimed = transaction(c"claiming requests", |session| {
             self.read(session, tables, look_ahead, &withdrawals, &mut batch);
             mutants::delete_at_claim(session, &batch.claimed);
+            mutants::read_freed();
         });
         match claimed {
             Ok(()) => {

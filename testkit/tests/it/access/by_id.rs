@@ -1,0 +1,68 @@
+//! Somebody else's response, asked for by its id: through each function that takes one.
+
+use postgres::{Client, SimpleQueryMessage};
+use testkit::response;
+
+use crate::support::{Bench, ask, value};
+
+/// What the functions that take ids say to a role that must not see this one: what they would say of no request at all.
+const CALLS: &[(&str, &str)] = &[
+    ("_await_response(bigint)", "false"),
+    ("_await_responses(bigint[],interval)", "P0002"),
+    ("await_response(bigint,interval)", "P0002"),
+    ("await_responses(bigint[],interval)", "P0002"),
+    ("_http_collect_response(bigint,boolean)", "(ERROR,\"request matching request_id not found\",)"),
+    ("http_collect_response(bigint,boolean)", "(ERROR,\"request matching request_id not found\",)"),
+    ("cancel(bigint)", "false"),
+    ("retry(bigint)", "false"),
+];
+
+/// What a call with this id gives, as text; the SQLSTATE of its error.
+fn answer(client: &mut Client, function: &str, id: i64) -> String {
+    let name = function.split_once('(').expect("a signature").0;
+    let ids = if function.contains("(bigint[]") { format!("array[{id}]::bigint[]") } else { id.to_string() };
+    let timeout = if function == "_await_responses(bigint[],interval)" { ", '0'" } else { "" };
+    match client.simple_query(&format!("select net.{name}({ids}{timeout})::text")) {
+        Ok(rows) => rows
+            .iter()
+            .find_map(|row| match row {
+                SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("null").to_owned()),
+                _ => None,
+            })
+            .unwrap_or_default(),
+        Err(error) => error.code().expect("an error of the server's").code().to_owned(),
+    }
+}
+
+#[test]
+fn a_response_is_nobody_elses() {
+    let mut bench = Bench::new();
+    let takes_ids = "select array_agg(oid::regprocedure::text order by proname) from pg_proc
+                      where pronamespace = 'net'::regnamespace and proargnames[1] like 'request_id%'";
+    let known: Vec<_> = {
+        let mut known: Vec<_> = CALLS.iter().map(|(function, _)| format!("net.{function}")).collect();
+        known.sort();
+        known
+    };
+    let mut there = bench.value::<Vec<String>>(takes_ids);
+    there.sort();
+    assert_eq!(there, known, "each has its expectation");
+
+    bench.client.batch_execute("create role ann login; create role bob login").unwrap();
+    let url = bench.receiver.url("/echo");
+    let mut ann = bench.cluster.connect_as("ann", "postgres");
+    let id = ask(&mut ann, &format!("select net.http_post('{url}', '{{\"key\": \"sesame\"}}')"));
+    assert!(response(&mut ann, id).content.is_some_and(|content| content.contains("sesame")));
+
+    let mut bob = bench.cluster.connect_as("bob", "postgres");
+    for (function, expected) in CALLS {
+        assert_eq!(answer(&mut bob, function, id), *expected, "{function}");
+        assert_eq!(answer(&mut bob, function, 12345), *expected, "{function}, of no request");
+    }
+    for (function, _) in CALLS.iter().filter(|(function, _)| function.contains("await") || function.contains("collect"))
+    {
+        let hers = answer(&mut ann, function, id);
+        assert!(hers.contains("sesame") || hers == "true", "{function}: {hers}");
+    }
+    assert_eq!(value::<i64>(&mut bob, &format!("select count(*) from net._http_response where id = {id}")), 0);
+}
