@@ -1,6 +1,7 @@
 //! Outcomes as rows of the response table.
 
 use std::ffi::CStr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::{Content, Headers, Outcome};
@@ -68,35 +69,76 @@ pub(super) fn body_length(outcome: &Outcome) -> usize {
 /// A row of the response table, but for its `created`, in the current memory context.
 pub(super) type OutcomeRow = [Option<pg_sys::Datum>; COLUMNS];
 
-/// What an outcome is as a row.
-pub(super) fn row(outcome: &Outcome, asked: &Asked) -> OutcomeRow {
-    let trace = outcome.trace();
-    let failure = outcome.result.as_ref().err();
-    let response = outcome.result.as_ref().ok();
-    let (content, content_bytes) = response.map_or((None, None), |response| body(&response.content));
-    [
-        Some(asked.id.into()),
-        response.map(|response| i32::from(response.status).into()),
-        response.and_then(|response| response.headers.get("content-type")).map(text::datum),
-        response.map(|response| headers(&response.headers)),
-        content,
-        Some(failure.is_some_and(engine::Failure::timed_out).into()),
-        failure.map(|failure| text::datum(&failure.to_string())),
-        content_bytes,
-        Some(asked.by.into()),
-        asked.method.as_ref().map(|method| text::datum(method.as_str())),
-        asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
-        Some(asked.attempts.into()),
-        trace.map(|_| milliseconds(outcome.elapsed)),
-        trace.map(|trace| milliseconds(trace.phases.dns)),
-        trace.map(|trace| milliseconds(trace.phases.handshake)),
-        trace.map(|trace| milliseconds(trace.phases.exchange)),
-        trace.map(|trace| (trace.redirects as i32).into()),
-        trace.and_then(|trace| trace.remote).map(|remote| text::datum(&remote.to_string())),
-        trace.and_then(|trace| trace.version).map(text::datum),
-        failure.map(|failure| text::datum(failure.kind().name())),
-        failure.and_then(engine::Failure::detail).map(text::datum),
-    ]
+/// Makes rows of the outcomes of one batch. Servers repeat themselves: what an outcome has in common with the one before is not
+/// made a second time.
+#[derive(Default)]
+pub(super) struct Rows<'a> {
+    headers: Option<(&'a Headers, HeaderColumns)>,
+    remote: Option<(SocketAddr, pg_sys::Datum)>,
+}
+
+/// What the header fields of a response are in its row.
+#[derive(Clone, Copy)]
+struct HeaderColumns {
+    content_type: Option<pg_sys::Datum>,
+    headers: pg_sys::Datum,
+}
+
+impl<'a> Rows<'a> {
+    /// What an outcome is as a row, in the memory context that is the current one for all of the batch.
+    pub(super) fn row(&mut self, outcome: &'a Outcome, asked: &Asked) -> OutcomeRow {
+        let trace = outcome.trace();
+        let failure = outcome.result.as_ref().err();
+        let response = outcome.result.as_ref().ok();
+        let (content, content_bytes) = response.map_or((None, None), |response| body(&response.content));
+        let headers = response.map(|response| self.headers(&response.headers));
+        [
+            Some(asked.id.into()),
+            response.map(|response| i32::from(response.status).into()),
+            headers.and_then(|columns| columns.content_type),
+            headers.map(|columns| columns.headers),
+            content,
+            Some(failure.is_some_and(engine::Failure::timed_out).into()),
+            failure.map(|failure| text::datum(&failure.to_string())),
+            content_bytes,
+            Some(asked.by.into()),
+            asked.method.as_ref().map(|method| text::datum(method.as_str())),
+            asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
+            Some(asked.attempts.into()),
+            trace.map(|_| milliseconds(outcome.elapsed)),
+            trace.map(|trace| milliseconds(trace.phases.dns)),
+            trace.map(|trace| milliseconds(trace.phases.handshake)),
+            trace.map(|trace| milliseconds(trace.phases.exchange)),
+            trace.map(|trace| (trace.redirects as i32).into()),
+            trace.and_then(|trace| trace.remote).map(|remote| self.remote(remote)),
+            trace.and_then(|trace| trace.version).map(text::datum),
+            failure.map(|failure| text::datum(failure.kind().name())),
+            failure.and_then(engine::Failure::detail).map(text::datum),
+        ]
+    }
+
+    fn headers(&mut self, fields: &'a Headers) -> HeaderColumns {
+        match self.headers {
+            Some((same, columns)) if same == fields => columns,
+            _ => {
+                let content_type = fields.get("content-type").map(text::datum);
+                let columns = HeaderColumns { content_type, headers: object(fields) };
+                self.headers = Some((fields, columns));
+                columns
+            }
+        }
+    }
+
+    fn remote(&mut self, address: SocketAddr) -> pg_sys::Datum {
+        match self.remote {
+            Some((same, datum)) if same == address => datum,
+            _ => {
+                let datum = text::datum(&address.to_string());
+                self.remote = Some((address, datum));
+                datum
+            }
+        }
+    }
 }
 
 /// Rows, an array a column.
@@ -144,7 +186,7 @@ fn body(content: &Content) -> (Option<pg_sys::Datum>, Option<pg_sys::Datum>) {
 }
 
 /// The header fields as an object: a string for a field that came once, an array for one that came again.
-fn headers(headers: &Headers) -> pg_sys::Datum {
+fn object(headers: &Headers) -> pg_sys::Datum {
     let mut object = ObjectBuilder::new();
     for (place, (name, value)) in headers.iter().enumerate() {
         let same = |(other, _): &(&str, &str)| other.eq_ignore_ascii_case(name);

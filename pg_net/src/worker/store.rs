@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use engine::{Key, Outcome};
 use pgrx::pg_sys;
 
-use super::outcomes::{self, OutcomeRow};
+use super::outcomes::{self, OutcomeRow, Rows};
 use super::queue_row::Asked;
 use super::tables::{Found, Tables};
 use crate::pg::array::{self, Array, Element};
@@ -137,10 +137,11 @@ impl Store {
                 gone_but = Some(left.collect::<HashSet<Key>>());
             }
         }
+        let mut made = Rows::default();
         for entry in batch.iter().filter(|entry| entry.fate == Fate::Done) {
             let was_there = gone_but.as_ref().is_none_or(|left| left.contains(&entry.outcome.key));
             if entry.asked.at_most_once || was_there {
-                rows.push(outcomes::row(entry.outcome, entry.asked));
+                rows.push(made.row(entry.outcome, entry.asked));
             }
         }
     }
@@ -170,7 +171,8 @@ impl Store {
         if used_up.is_empty() {
             return;
         }
-        let rows: Vec<_> = used_up.iter().map(|entry| outcomes::row(entry.outcome, entry.asked)).collect();
+        let mut made = Rows::default();
+        let rows: Vec<_> = used_up.iter().map(|entry| made.row(entry.outcome, entry.asked)).collect();
         let keys = Some(array::int8s(used_up.iter().map(|entry| entry.outcome.key)));
         const ARGUMENTS: usize = outcomes::COLUMNS + 1;
         let types: [_; ARGUMENTS] = array::with(outcomes::types(), outcomes::COLUMNS, pg_sys::INT8ARRAYOID);

@@ -88,3 +88,24 @@ fn requests_keep_coming_while_others_are_answered() {
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
     assert_eq!((answers.len(), bench.receiver.count()), (2000, 2000));
 }
+
+/// What is stored together is not mixed up, be it alike or not.
+#[test]
+fn hundreds_of_replies_from_two_servers_keep_their_own_headers() {
+    let mut bench = Bench::new();
+    let other = Receiver::start();
+    let urls = [bench.receiver.url("/echo"), other.url("/echo")];
+    let ask =
+        "select net.http_get(url || '?' || repeat('x', n / 50)) from generate_series(1, 300) n, unnest($1::text[]) url";
+    bench.client.execute(ask, &[&urls.as_slice()]).unwrap();
+    assert_eq!(responses(&mut bench.client, 600).len(), 600);
+    let right = "select count(*) from net._http_response
+                  where (headers ->> 'Content-Length')::int = octet_length(content)
+                    and content_type = 'application/json'
+                    and content::json ->> 'url' = substring(url from '/echo.*')
+                    and remote_address = substring(url from '//(.*)/')";
+    assert_eq!(bench.value::<i64>(right), 600);
+    let batches =
+        "select count(*) from (select created from net._http_response group by created having count(*) > 1) b";
+    assert!(bench.value::<i64>(batches) > 0, "some were stored together");
+}
