@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{Content, Failure, FailureKind, Policy, Proxy, Request, Response, Target};
+use engine::{Action, Content, EgressRule, Failure, FailureKind, Policy, Proxy, Request, Response, RuleSet, Target};
 use futures_util::future::{Either, select};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -144,6 +144,26 @@ fn requests_share_a_connection() {
         assert_eq!(text(&outcome.result.unwrap()), outcome.key.to_string());
     }
     assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn requests_under_other_rules_share_another() {
+    let server = Server::start(100);
+    let host = server.host();
+    let port = Some(server.address.port());
+    let rule = |id| EgressRule { id, action: Action::Allow, for_all: false, host: None, network: None, port };
+    let rules = [1, 2].map(|id| Arc::new(RuleSet::new(vec![rule(id)])));
+    let under_rules = |key: i64| {
+        let mut request = request(key, "POST", &server.url("/"), &[], &key.to_string());
+        request.set_rules(rules[key as usize % 2].clone());
+        request
+    };
+    host.submit((0..20).map(under_rules).collect());
+    for outcome in host.wait_for(20) {
+        assert_eq!(outcome.trace().unwrap().version, Some("HTTP/2"));
+        assert_eq!(text(&outcome.result.unwrap()), outcome.key.to_string());
+    }
+    assert_eq!(server.connections(), 2);
 }
 
 #[test]

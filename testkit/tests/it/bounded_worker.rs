@@ -53,6 +53,7 @@ fn what_is_claimed_fits_into_memory() {
     let before = own_memory(pid);
     let gate = bench.receiver.hold("/held");
     let url = bench.receiver.url("/held");
+    let seen = bench.receiver.count();
     // 200 MB in all.
     bench
         .client
@@ -63,7 +64,6 @@ fn what_is_claimed_fits_into_memory() {
         ))
         .unwrap();
     // As many as half of the bytes allow, and the one that goes beyond.
-    let seen = bench.receiver.count();
     bench.receiver.wait_for(seen + 5);
     let used = own_memory(pid).saturating_sub(before);
     assert!(used < 40, "{used} MiB");

@@ -5,6 +5,7 @@ mod closed;
 mod dump;
 mod names;
 mod own_port;
+mod proxy;
 mod public;
 mod rules;
 mod rules_change;
@@ -36,6 +37,22 @@ fn insert_as(bench: &mut Bench, role: &str, url: &str) -> Response {
 #[track_caller]
 fn insert(bench: &mut Bench, url: &str) -> Response {
     insert_as(bench, "postgres", url)
+}
+
+/// Fails the test unless a GET that came past the check at the call ends as a refusal.
+#[track_caller]
+fn assert_refused(bench: &mut Bench, url: &str) {
+    assert_refused_as(bench, "postgres", url);
+}
+
+/// Fails the test unless a GET that came past the check at the call, in the name of a role, ends as a refusal.
+#[track_caller]
+fn assert_refused_as(bench: &mut Bench, role: &str, url: &str) {
+    let answer = insert_as(bench, role, url);
+    answer.assert_failure(REFUSED);
+    let id = answer.id.unwrap();
+    let kind: String = bench.value(&format!("select error_kind from net._http_response where id = {id}"));
+    assert_eq!(kind, "egress_refused");
 }
 
 /// Sends a GET as a role that is connected, and gives its status.

@@ -4,7 +4,7 @@ mod bodies;
 mod certificates;
 mod client_certificates;
 mod connections;
-mod proxies;
+pub(crate) mod proxies;
 mod replies;
 
 use testkit::{Authority, Builder, Cluster, Response};

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 
 use testkit::{Cluster, Network, PATIENCE, Receiver, wait_until};
 
-use super::{REFUSED, insert, refusal, url_at};
+use super::{assert_refused, refusal, url_at};
 use crate::support::Bench;
 
 const CLOSED: [&str; 11] = [
@@ -66,7 +66,7 @@ fn no_spelling_of_a_closed_address_is_called_or_dialled() {
         bench.client.batch_execute(rules).unwrap();
         for host in SPELLINGS {
             let url = url_at(&receiver, host, "/?token=hunter2");
-            insert(&mut bench, &url).assert_failure(REFUSED);
+            assert_refused(&mut bench, &url);
             let why = refusal(&mut bench.client, &url);
             assert!(why.contains("link-local") || why.contains("metadata"), "{host}: {why}");
             assert!(!why.contains("hunter2") && !why.contains("http"), "{host}: {why}");
@@ -81,7 +81,7 @@ fn a_refused_request_leaves_no_url_in_the_log() {
     Network::with(&["169.254.169.254"]).run(|hosts| {
         hosts.point("metadata.test", &["169.254.169.254"]);
         let mut bench = Bench::with(Cluster::builder().conf("log_min_messages", "debug1").start_ready());
-        insert(&mut bench, "http://us:hunter2@metadata.test/hunter2?hunter2").assert_failure(REFUSED);
+        assert_refused(&mut bench, "http://us:hunter2@metadata.test/hunter2?hunter2");
         assert!(!bench.cluster.log().contains("hunter2"));
     });
 }
@@ -94,14 +94,16 @@ fn no_redirect_leads_there() {
         for status in [301, 302, 303, 307, 308] {
             for host in ["169.254.169.254", "0xa9fea9fe", "[::ffff:169.254.169.254]", "[fd00:ec2::254]"] {
                 let to = url_at(&everywhere, host, "/latest/meta-data/");
-                bench.get(&format!("/redirect/{status}?to={to}")).assert_failure(REFUSED);
+                let hop = bench.receiver.url(&format!("/redirect/{status}?to={to}"));
+                assert_refused(&mut bench, &hop);
             }
         }
         let file = bench.get("/redirect/302?to=file:///etc/passwd");
         file.assert_failure("Redirect to an unsupported or malformed URL");
         // Over a hop that is allowed.
         let twice = bench.receiver.url(&format!("/redirect/302?to={}", url_at(&everywhere, "169.254.169.254", "/")));
-        bench.get(&format!("/redirect/307?to={twice}")).assert_failure(REFUSED);
+        let first = bench.receiver.url(&format!("/redirect/307?to={twice}"));
+        assert_refused(&mut bench, &first);
         assert_eq!(everywhere.connections(), 0);
     });
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use testkit::{Network, Receiver};
 
-use super::{REFUSED, insert, status, url_at};
+use super::{assert_refused, insert, status, url_at};
 use crate::support::Bench;
 
 /// The addresses that requests came to.
@@ -43,8 +43,7 @@ fn a_name_that_points_elsewhere_on_the_second_look_is_refused() {
         hosts.point("rebinding.test", &["203.0.113.7"]);
         assert_eq!(status(&mut bench.client, &url), Some(200));
         hosts.point("rebinding.test", &["169.254.169.254"]);
-        let id = bench.ask(&format!("select net.http_get('{url}')"));
-        bench.response(id).assert_failure(REFUSED);
+        assert_refused(&mut bench, &url);
         assert_eq!(receiver.connections(), 1);
     });
 }

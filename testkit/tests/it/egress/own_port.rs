@@ -2,7 +2,7 @@
 
 use testkit::{Cluster, Network};
 
-use super::{REFUSED, insert, refusal};
+use super::{REFUSED, assert_refused, insert, refusal};
 use crate::support::Bench;
 
 /// What Postgres logs where somebody connects from an address that none of our clients has, or does not speak its language.
@@ -35,17 +35,18 @@ fn it_is_refused_until_a_rule_names_it() {
             "[2001:db8::7]",
         ] {
             let url = format!("http://{host}:{port}/");
-            insert(&mut bench, &url).assert_failure(REFUSED);
+            assert_refused(&mut bench, &url);
             let why = refusal(&mut bench.client, &url);
             assert_eq!(why, format!("port {port} of this machine is the server's own"));
-            bench.get(&format!("/redirect/307?to={url}")).assert_failure(REFUSED);
+            let hop = bench.receiver.url(&format!("/redirect/307?to={url}"));
+            assert_refused(&mut bench, &hop);
         }
         let name = format!("http://database.test:{port}/");
-        insert(&mut bench, &name).assert_failure(REFUSED);
+        assert_refused(&mut bench, &name);
         assert_eq!(strangers(&bench.cluster), 0, "{}", bench.cluster.log());
 
         bench.client.batch_execute("insert into net.egress_rule (action, network) values ('allow', '0/0')").unwrap();
-        insert(&mut bench, &name).assert_failure(REFUSED);
+        assert_refused(&mut bench, &name);
         let rule = format!("insert into net.egress_rule (action, port) values ('allow', {port})");
         bench.client.batch_execute(&rule).unwrap();
         assert_ne!(insert(&mut bench, &name).error(), REFUSED);

@@ -2,7 +2,7 @@
 
 use testkit::{Network, Receiver};
 
-use super::{REFUSED, insert, refusal, status, url_at};
+use super::{assert_refused, refusal, status, url_at};
 use crate::support::Bench;
 
 const PUBLIC: [&str; 2] = ["8.8.8.8", "2600::8"];
@@ -24,12 +24,12 @@ fn public_is_no_special_purpose_range_and_applies_on_reload() {
         bench.client = bench.cluster.connect();
         for address in special.iter().chain(&["127.0.0.1", "localhost", "0.0.0.0", "::1"]) {
             let url = url_at(&receiver, &bracketed(address), "/");
-            insert(&mut bench, &url).assert_failure(REFUSED);
+            assert_refused(&mut bench, &url);
             assert!(refusal(&mut bench.client, &url).ends_with("and not public"), "{address}");
         }
         for address in special {
             hosts.point("special.test", &[address]);
-            insert(&mut bench, &url_at(&receiver, "special.test", "/")).assert_failure(REFUSED);
+            assert_refused(&mut bench, &url_at(&receiver, "special.test", "/"));
         }
         assert_eq!(receiver.count(), before);
         for address in PUBLIC {
@@ -38,13 +38,12 @@ fn public_is_no_special_purpose_range_and_applies_on_reload() {
         // Not by a way round either.
         let inside = url_at(&receiver, "10.1.2.3", "/");
         let round = url_at(&receiver, PUBLIC[0], &format!("/redirect/302?to={inside}"));
-        let id = bench.ask(&format!("select net.http_get('{round}')"));
-        bench.response(id).assert_failure(REFUSED);
+        assert_refused(&mut bench, &round);
 
         // Unless a rule names the network.
         bench.client.batch_execute("insert into net.egress_rule (action, network) values ('allow', '10/8')").unwrap();
         assert_eq!(status(&mut bench.client, &inside), Some(200));
-        insert(&mut bench, &url_at(&receiver, "192.168.0.1", "/")).assert_failure(REFUSED);
+        assert_refused(&mut bench, &url_at(&receiver, "192.168.0.1", "/"));
 
         bench.cluster.alter_system("pg_net.egress", "any");
         bench.client = bench.cluster.connect();

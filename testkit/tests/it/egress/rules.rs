@@ -2,7 +2,7 @@
 
 use testkit::Receiver;
 
-use super::{REFUSED, insert_as, refusal, status};
+use super::{assert_refused_as, refusal, status};
 use crate::support::{Bench, error_of};
 
 /// A bench, a second receiver, and roles: `app` may call the bench's receiver alone.
@@ -33,7 +33,7 @@ fn a_role_with_rules_and_its_members_call_what_these_allow() {
         assert_eq!(status(&mut client, &allowed), Some(200), "{role}");
         assert_eq!(refusal(&mut client, &elsewhere.url("/")), "no egress rule of the role allows it", "{role}");
         // Also where the call did not look.
-        insert_as(&mut bench, role, &elsewhere.url("/")).assert_failure(REFUSED);
+        assert_refused_as(&mut bench, role, &elsewhere.url("/"));
         let redirect = bench.receiver.url(&format!("/redirect/302?to={}", elsewhere.url("/")));
         assert_eq!(status(&mut client, &redirect), None, "{role}");
     }
@@ -64,7 +64,7 @@ fn a_denial_outweighs_and_is_for_all_where_it_names_no_role() {
         assert_eq!(status(&mut client, &url), Some(200), "{role}");
         let denied = url.replace("127.0.0.1", "localhost");
         assert_eq!(refusal(&mut client, &denied), "egress rule 77 denies it", "{role}");
-        insert_as(&mut bench, role, &denied).assert_failure(REFUSED);
+        assert_refused_as(&mut bench, role, &denied);
     }
     // What is allowed for all opens nothing to those with rules of their own.
     bench.client.batch_execute("insert into net.egress_rule (action) values ('allow')").unwrap();

@@ -3,7 +3,7 @@
 use postgres::Client;
 use testkit::{PATIENCE, Receiver, wait_until};
 
-use super::{REFUSED, insert_as, refusal, status};
+use super::{REFUSED, assert_refused_as, insert_as, refusal, status};
 use crate::support::{Bench, value};
 
 const DENY: &str = "insert into net.egress_rule (role, action) values ('app', 'deny')";
@@ -18,14 +18,14 @@ fn bench() -> (Bench, Client) {
 }
 
 #[track_caller]
-fn assert_refused(bench: &mut Bench, app: &mut Client) {
+fn assert_app_refused(bench: &mut Bench, app: &mut Client) {
     let url = bench.receiver.url("/");
     refusal(app, &url);
-    insert_as(bench, "app", &url).assert_failure(REFUSED);
+    assert_refused_as(bench, "app", &url);
 }
 
 #[track_caller]
-fn assert_allowed(bench: &mut Bench, app: &mut Client) {
+fn assert_app_allowed(bench: &mut Bench, app: &mut Client) {
     let url = bench.receiver.url("/");
     assert_eq!(status(app, &url), Some(200));
     assert_eq!(insert_as(bench, "app", &url).status_code, Some(200));
@@ -63,7 +63,7 @@ fn rules_come_and_go() {
         direct.batch_execute("select net.wake()").unwrap();
         testkit::response(&mut direct, id).assert_failure(REFUSED);
         bench.client.batch_execute(back).unwrap();
-        assert_allowed(&mut bench, &mut app);
+        assert_app_allowed(&mut bench, &mut app);
     }
 }
 
@@ -71,15 +71,15 @@ fn rules_come_and_go() {
 fn memberships_come_and_go() {
     let (mut bench, mut app) = bench();
     bench.client.batch_execute(&DENY.replace("'app'", "'group_of_apps'")).unwrap();
-    assert_allowed(&mut bench, &mut app);
+    assert_app_allowed(&mut bench, &mut app);
     bench.client.batch_execute("grant group_of_apps to app").unwrap();
-    assert_refused(&mut bench, &mut app);
+    assert_app_refused(&mut bench, &mut app);
     bench.client.batch_execute("alter role app noinherit").unwrap();
-    assert_allowed(&mut bench, &mut app);
+    assert_app_allowed(&mut bench, &mut app);
     bench.client.batch_execute("alter role app inherit; alter role group_of_apps rename to renamed").unwrap();
-    assert_refused(&mut bench, &mut app);
+    assert_app_refused(&mut bench, &mut app);
     bench.client.batch_execute("revoke renamed from app").unwrap();
-    assert_allowed(&mut bench, &mut app);
+    assert_app_allowed(&mut bench, &mut app);
 }
 
 #[test]
@@ -91,12 +91,12 @@ fn what_is_rolled_back_never_applied() {
     // To those who made it, it applies at once.
     refusal(&mut bench.cluster.connect(), "http://169.254.169.254/");
     let url = bench.receiver.url("/");
-    assert_allowed(&mut bench, &mut app);
+    assert_app_allowed(&mut bench, &mut app);
     admin.batch_execute(&format!("do $$ begin perform net.http_get('{url}'); raise 'not refused'; exception when insufficient_privilege then end $$")).unwrap();
     admin.batch_execute("rollback to s").unwrap();
     admin.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
     admin.batch_execute("rollback").unwrap();
-    assert_allowed(&mut bench, &mut app);
+    assert_app_allowed(&mut bench, &mut app);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_session_with_an_old_snapshot_obeys_new_rules() {
         app.batch_execute("rollback").unwrap();
         refusal(&mut app, &url);
         bench.client.batch_execute("truncate net.egress_rule").unwrap();
-        assert_allowed(&mut bench, &mut app);
+        assert_app_allowed(&mut bench, &mut app);
     }
 }
 
@@ -125,7 +125,7 @@ fn a_connection_opened_before_is_not_used_after() {
     assert_eq!(status(&mut app, &url), Some(200));
     assert_eq!(bench.receiver.connections(), before + 1);
     bench.client.batch_execute(&format!("update net.egress_rule set port = {}", elsewhere.port())).unwrap();
-    insert_as(&mut bench, "app", &url).assert_failure(REFUSED);
+    assert_refused_as(&mut bench, "app", &url);
     assert_eq!(status(&mut app, &elsewhere.url("/")), Some(200));
 }
 

@@ -8,7 +8,7 @@ use super::trusting;
 use crate::support::Bench;
 
 /// A server that goes through a proxy with these credentials, in a file of the data directory.
-fn through(builder: Builder, proxy: &str, credentials: &str) -> Bench {
+pub(crate) fn through(builder: Builder, proxy: &str, credentials: &str) -> Bench {
     let builder = builder.conf("pg_net.proxy", proxy).conf("pg_net.proxy_credentials_file", "login");
     let bench = Bench::with(builder.start_ready());
     fs::write(bench.cluster.data_directory().join("login"), credentials).unwrap();
