@@ -91,7 +91,9 @@ pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
 
 fn end(code: i32) -> ! {
     // SAFETY: ends the process by the way that runs the callbacks.
-    unsafe { pg_sys::proc_exit(code) }
+    unsafe { pg_sys::proc_exit(code) };
+    #[cfg(feature = "pg18")]
+    unreachable!("proc_exit returns to nobody");
 }
 
 #[pg_guard]

@@ -72,8 +72,10 @@ pub struct Extent {
 
 /// Requests of a bout, at most: bounds its memory and the time that the account takes.
 const MOST_REQUESTS: usize = 200_000;
-/// A queue in which nothing moves for so long is at rest.
-const REST: Duration = Duration::from_secs(10);
+/// A queue in which nothing moves for so long is at rest: the worker's pauses grow with each failure, up to a minute.
+const REST: Duration = Duration::from_secs(65);
+/// The same where a mutant has to leave requests behind, and no fault has it pause for long.
+const MUTANTS_REST: Duration = Duration::from_secs(10);
 /// What has left the queue is received within so long, or never.
 const UNDER_WAY: Duration = Duration::from_secs(5);
 /// The end of a queue that is worked off, but too slowly.
@@ -96,7 +98,7 @@ pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
     };
     let (injections, transactions) = torment(fault, seed, extent, &habits, &mut field);
     end_all_prepared(&mut field);
-    let unfinished = settle(&mut field);
+    let unfinished = settle(&mut field, if place.mutant.is_some() { MUTANTS_REST } else { REST });
     let committed = ledger::committed(&transactions, &ledger::markers(&mut field.client));
     // Beside each that is sent at once, another one is claimed.
     let claimed_at_most = 2 * at_once;
@@ -191,7 +193,7 @@ fn inject(fault: Fault, field: &mut Field, extent: Extent) -> Vec<Met> {
 }
 
 /// Waits until the queue is empty. How many are left when nothing moves any more.
-fn settle(field: &mut Field) -> usize {
+fn settle(field: &mut Field, rest: Duration) -> usize {
     let (start, mut moved, mut before) = (Instant::now(), Instant::now(), i64::MAX);
     loop {
         let waiting: i64 = field.value("select count(*) from net.http_request_queue");
@@ -201,7 +203,7 @@ fn settle(field: &mut Field) -> usize {
         if waiting != before {
             (before, moved) = (waiting, Instant::now());
         }
-        if moved.elapsed() > REST || start.elapsed() > SETTLE {
+        if moved.elapsed() > rest || start.elapsed() > SETTLE {
             return waiting as usize;
         }
         thread::sleep(Duration::from_millis(20));

@@ -139,11 +139,8 @@ unsafe fn is_plain(table: pg_sys::Relation) -> bool {
 /// # Safety
 ///
 /// `table` must be open.
+#[cfg(not(feature = "pg18"))]
 unsafe fn has_columns(table: pg_sys::Relation, types: &[pg_sys::Oid], given: &[usize]) -> bool {
-    // Postgres 18 keeps what describes a column elsewhere: there it is always an INSERT.
-    if cfg!(feature = "pg18") {
-        return false;
-    }
     // SAFETY: by the caller's promise; there are as many columns as `natts` says.
     unsafe {
         let columns = (*table).rd_att;
@@ -153,4 +150,10 @@ unsafe fn has_columns(table: pg_sys::Relation, types: &[pg_sys::Oid], given: &[u
                 column.atttypid == wanted && !column.attisdropped && (!column.attnotnull || given.contains(&place))
             })
     }
+}
+
+/// Postgres 18 keeps what describes a column elsewhere: there it is always an INSERT.
+#[cfg(feature = "pg18")]
+unsafe fn has_columns(_table: pg_sys::Relation, _types: &[pg_sys::Oid], _given: &[usize]) -> bool {
+    false
 }
