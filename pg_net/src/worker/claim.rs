@@ -170,7 +170,7 @@ impl Claim {
         if self.has_work() {
             // At once, where it has come up since the last look: a row has fallen due.
             let at = if self.can_claim(false) { now } else { self.look_ahead_at };
-            return Some(self.backoff.deadline().unwrap_or(at));
+            return Some(self.backoff.deadline().map_or(at, |until| until.max(at)));
         }
         let due = self.schedule.wait().map(|wait| now + wait);
         due.into_iter().chain(self.take_out.deadline()).min().filter(|_| self.window.room() > 0)
