@@ -103,6 +103,16 @@ impl Cluster {
         wait_until(&format!("{text:?} in the server's log"), PATIENCE, || self.log().contains(text));
     }
 
+    /// The same for what the first worker says when it has been started again. Somebody connects meanwhile: up to Postgres
+    /// 15, a server to which nothing happens may oversleep that start by a minute.
+    #[track_caller]
+    pub fn wait_for_log_of_restart(&self, text: &str) {
+        wait_until(&format!("{text:?} in the server's log"), PATIENCE, || {
+            drop(self.connect());
+            self.log().contains(text)
+        });
+    }
+
     /// The process id of the one worker, once it runs.
     #[track_caller]
     pub fn worker_pid(&self, client: &mut Client) -> i32 {
