@@ -249,6 +249,12 @@ impl Shared {
         self.state_changed.broadcast();
     }
 
+    /// A worker has left that took requests for paused, which may have changed meanwhile.
+    pub(crate) fn left_paused(&self) {
+        self.first.note_pause();
+        self.call_first();
+    }
+
     /// Keeps workers out of a database, and asks the one that is there to leave. `None` if too many are closed already.
     pub(crate) fn close(&self, database: pg_sys::Oid) -> Option<Entry> {
         let entry = self.closed.close(database)?;

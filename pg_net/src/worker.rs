@@ -67,6 +67,8 @@ fn builder(name: &str) -> BackgroundWorkerBuilder {
 pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
     cancel::install();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    // What SIGHUP said before that was not heard: the settings are still those of the moment when the process was forked.
+    start::reload_configuration();
     // SAFETY: set by Postgres when the process started.
     let pid = unsafe { pg_sys::MyProcPid };
     let ticket = Ticket::from_argument(argument.value() as u32);
@@ -98,8 +100,13 @@ fn end(code: i32) -> ! {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
-    shared::get().origins.free_all(server::my_database());
-    shared::get().leave(pid.value() as i32);
+    let shared = shared::get();
+    shared.origins.free_all(server::my_database());
+    shared.leave(pid.value() as i32);
+    // After it has left: whoever looks for what it leaves behind must not take it for still there.
+    if settings::paused() {
+        shared.left_paused();
+    }
 }
 
 /// The policy that the settings describe. Says which of the files that they name cannot be used.

@@ -131,6 +131,11 @@ impl Cluster {
         })
     }
 
+    /// Whether the server has a process with a text in its title, connected or not.
+    pub fn has_process(&self, title: &str) -> bool {
+        process::has_child(self.postmaster_pid(), title)
+    }
+
     /// Stops the server.
     pub fn stop(&mut self, how: Shutdown) {
         self.server.take().expect("a running server").stop(how);

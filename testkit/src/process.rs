@@ -20,6 +20,15 @@ pub fn is_running(pid: i32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
+/// Whether a process has a child whose command line holds a text.
+pub(crate) fn has_child(pid: i32, text: &str) -> bool {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().any(|child| {
+        let command = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(text)
+    })
+}
+
 /// How many processes have a piece of System V shared memory.
 pub(crate) fn attached(memory: u64) -> u64 {
     let pieces = fs::read_to_string("/proc/sysvipc/shm").expect("read /proc/sysvipc/shm");

@@ -13,6 +13,8 @@ pub(crate) struct First {
     settings: AtomicBool,
     /// Whether it is to look who waits for a worker.
     launch: AtomicBool,
+    /// Whether workers may have left requests in their queues because of a pause.
+    paused: AtomicBool,
     /// All databases from this oid on are to be visited; 0 when all have been.
     visit_from: AtomicU32,
     /// The database that it is to serve next, out of turn: nobody else can. 0 for its own.
@@ -80,6 +82,16 @@ impl First {
     /// Whether [`set_launch`](Self::set_launch) was called since the last [`take_launch`](Self::take_launch).
     pub(crate) fn has_launch(&self) -> bool {
         self.launch.load(SeqCst)
+    }
+
+    /// Requests are paused: what waits is to be looked for when the pause has ended.
+    pub(crate) fn note_pause(&self) {
+        self.paused.store(true, SeqCst);
+    }
+
+    /// Whether [`note_pause`](Self::note_pause) was called since the last call.
+    pub(crate) fn take_pause(&self) -> bool {
+        self.paused.swap(false, SeqCst)
     }
 
     /// All databases are to be visited.

@@ -32,7 +32,6 @@ pub(super) struct Launcher {
     due: Option<Instant>,
     /// What kept workers from starting, and stands in the log.
     told: HashSet<String>,
-    paused: bool,
 }
 
 /// What became of a database that waits for a worker.
@@ -58,7 +57,6 @@ impl Launcher {
             retry: Backoff::default(),
             due: None,
             told: HashSet::new(),
-            paused: settings::paused(),
         }
     }
 
@@ -70,9 +68,6 @@ impl Launcher {
     /// The configuration was read anew.
     pub(super) fn reload(&mut self) {
         self.told.clear();
-        if std::mem::replace(&mut self.paused, settings::paused()) && !self.paused {
-            self.shared.first.visit_all();
-        }
         self.shared.first.set_launch();
     }
 
@@ -87,6 +82,7 @@ impl Launcher {
         if !asked && self.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
+        self.look_for_the_end_of_a_pause();
         for database in self.shared.agenda.due(clock::now()) {
             self.shared.ask(database, Reason::Visit);
         }
@@ -94,6 +90,16 @@ impl Launcher {
         let crowded = self.start_all(now);
         self.shared.set_crowded(crowded);
         self.due = self.shared.agenda.next().map(|at| now + clock::between(clock::now(), at));
+    }
+
+    /// Has databases visited in which requests may have waited for the end of a pause.
+    fn look_for_the_end_of_a_pause(&self) {
+        let first = &self.shared.first;
+        if settings::paused() {
+            first.note_pause();
+        } else if first.take_pause() {
+            first.visit_all();
+        }
     }
 
     /// Notices the processes that have come, and those that never will.

@@ -1,8 +1,8 @@
 //! `pg_net.paused`: requests wait.
 
-use testkit::{Cluster, Receiver, responses};
+use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
 
-use super::{assert_all_answered, create, queue};
+use super::{assert_all_answered, create, queue, served, wait_for_workers_in};
 use crate::support::{Bench, value};
 
 #[test]
@@ -52,4 +52,35 @@ fn what_is_under_way_ends_and_is_recorded() {
 
     bench.cluster.alter_system("pg_net.paused", "off");
     assert_all_answered(&mut bench.client, 10);
+}
+
+/// A process that starts has the settings of the moment when it was forked, and no ear for signals at first.
+#[test]
+fn a_worker_that_starts_while_the_pause_ends_sends() {
+    // What delays sessions delays workers too, before they do anything else.
+    let cluster = Cluster::builder().conf("pg_net.paused", "on").conf("post_auth_delay", "2").start_ready();
+    let receiver = Receiver::start();
+    let mut app = create(&cluster, "app");
+    queue(&mut app, &receiver.url("/app"), 5);
+    wait_until("the process of a worker", PATIENCE, || cluster.has_process("pg_net worker"));
+    cluster.set_in_file("pg_net.paused", "off");
+    cluster.wait_for_log("parameter \"pg_net.paused\" changed to \"off\"");
+    assert!(!served(&mut app).contains(&"app".into()), "the pause ends while it starts");
+    assert_all_answered(&mut app, 5);
+    assert_eq!(receiver.count(), 5);
+}
+
+#[test]
+fn a_worker_that_left_during_the_pause_comes_again() {
+    let settings = [("pg_net.paused", "on"), ("pg_net.worker_idle_timeout", "100ms")];
+    let builder = settings.iter().fold(Cluster::builder(), |builder, (name, value)| builder.conf(name, value));
+    let (cluster, receiver) = (builder.start_ready(), Receiver::start());
+    let mut app = create(&cluster, "app");
+    queue(&mut app, &receiver.url("/app"), 5);
+    app.batch_execute("select net.wait_until_running()").unwrap();
+    wait_for_workers_in(&mut app, &["postgres"]);
+    assert_eq!(receiver.count(), 0);
+    cluster.alter_system("pg_net.paused", "off");
+    assert_all_answered(&mut app, 5);
+    assert_eq!(receiver.count(), 5);
 }
