@@ -223,8 +223,9 @@ impl Shared {
         ENDING.set(ending);
     }
 
-    /// The calling process, a worker with this pid, is going.
-    pub(crate) fn leave(&self, pid: i32) {
+    /// The calling process, a worker with this pid, is going. `paused` says that it takes requests for paused, which may have
+    /// changed meanwhile.
+    pub(crate) fn leave(&self, pid: i32, paused: bool) {
         let slot = self.my_slot();
         let unknown = slot.is_connecting();
         let Some(database) = slot.leave(pid) else { return };
@@ -245,14 +246,12 @@ impl Shared {
                 self.ask(database, Reason::Work);
             }
         }
+        // After it has left its slot: whoever looks for what it leaves behind must not take it for still there.
+        if paused {
+            self.first.note_pause();
+        }
         self.call_first();
         self.state_changed.broadcast();
-    }
-
-    /// A worker has left that took requests for paused, which may have changed meanwhile.
-    pub(crate) fn left_paused(&self) {
-        self.first.note_pause();
-        self.call_first();
     }
 
     /// Keeps workers out of a database, and asks the one that is there to leave. `None` if too many are closed already.

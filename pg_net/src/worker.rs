@@ -100,13 +100,8 @@ fn end(code: i32) -> ! {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
-    let shared = shared::get();
-    shared.origins.free_all(server::my_database());
-    shared.leave(pid.value() as i32);
-    // After it has left: whoever looks for what it leaves behind must not take it for still there.
-    if settings::paused() {
-        shared.left_paused();
-    }
+    shared::get().origins.free_all(server::my_database());
+    shared::get().leave(pid.value() as i32, settings::paused());
 }
 
 /// The policy that the settings describe. Says which of the files that they name cannot be used.
@@ -206,7 +201,6 @@ impl Worker {
         if !self.tenure.is_home() || !shared::get().first.take_settings() {
             return false;
         }
-        start::reload_configuration();
         self.reload();
         self.served != start::Served::by_settings()
     }

@@ -100,15 +100,20 @@ impl Cluster {
     /// Waits until the server's log holds a text.
     #[track_caller]
     pub fn wait_for_log(&self, text: &str) {
-        wait_until(&format!("{text:?} in the server's log"), PATIENCE, || self.log().contains(text));
+        self.wait_for_log_beside(text, || {});
     }
 
     /// The same for what the first worker says when it has been started again. Somebody connects meanwhile: up to Postgres
     /// 15, a server to which nothing happens may oversleep that start by a minute.
     #[track_caller]
     pub fn wait_for_log_of_restart(&self, text: &str) {
+        self.wait_for_log_beside(text, || drop(self.connect()));
+    }
+
+    #[track_caller]
+    fn wait_for_log_beside(&self, text: &str, act: impl Fn()) {
         wait_until(&format!("{text:?} in the server's log"), PATIENCE, || {
-            drop(self.connect());
+            act();
             self.log().contains(text)
         });
     }

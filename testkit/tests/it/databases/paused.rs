@@ -72,9 +72,9 @@ fn a_worker_that_starts_while_the_pause_ends_sends() {
 
 #[test]
 fn a_worker_that_left_during_the_pause_comes_again() {
-    let settings = [("pg_net.paused", "on"), ("pg_net.worker_idle_timeout", "100ms")];
-    let builder = settings.iter().fold(Cluster::builder(), |builder, (name, value)| builder.conf(name, value));
-    let (cluster, receiver) = (builder.start_ready(), Receiver::start());
+    let cluster =
+        Cluster::builder().conf("pg_net.paused", "on").conf("pg_net.worker_idle_timeout", "100ms").start_ready();
+    let receiver = Receiver::start();
     let mut app = create(&cluster, "app");
     queue(&mut app, &receiver.url("/app"), 5);
     app.batch_execute("select net.wait_until_running()").unwrap();
