@@ -20,6 +20,18 @@ pub fn is_running(pid: i32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
+/// How often the threads of a process went to sleep of their own accord.
+pub fn voluntary_switches(pid: i32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads of a process");
+    let statuses =
+        tasks.map(|task| fs::read_to_string(task.expect("a thread").path().join("status")).expect("its status"));
+    let count = |status: String| {
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        count.and_then(|count| count.trim().parse::<u64>().ok()).expect("a count of switches")
+    };
+    statuses.map(count).sum()
+}
+
 /// Whether a process has a child whose command line holds a text.
 pub(crate) fn has_child(pid: i32, text: &str) -> bool {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

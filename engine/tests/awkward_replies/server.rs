@@ -44,6 +44,7 @@ fn converse(mut stream: TcpStream, replies: &[Vec<u8>], end: End, requests: &Ato
         let mut sent = stream.write_all(reply);
         match end {
             End::Close => return close(stream),
+            // The reset takes with it what the client has not read yet, and nothing tells this side when it has.
             End::Reset => return thread::sleep(Duration::from_millis(50)),
             End::KeepOpen => {}
             End::Repeat => {

@@ -116,6 +116,7 @@ async fn answer(
         "/never" => pending().await,
         "/authority" => parts.uri.authority().unwrap().as_str().to_owned().into(),
         _ => {
+            // A server that takes its time, so that streams overlap.
             tokio::time::sleep(Duration::from_millis(5)).await;
             body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes())
         }

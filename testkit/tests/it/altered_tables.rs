@@ -1,10 +1,9 @@
 //! The owner of the extension may do anything to its tables. What then does not work waits until it does again; the worker
 //! stays up throughout.
 
-use std::thread::sleep;
 use std::time::Duration;
 
-use testkit::{PATIENCE, Receiver, responses, wait_until};
+use testkit::{PATIENCE, Receiver, responses, voluntary_switches, wait_until, wait_until_steady};
 
 use crate::support::{Bench, value};
 
@@ -250,8 +249,9 @@ fn rows_that_cannot_be_deleted_or_are_deleted_by_others() {
         let arrived = altered.bench.receiver.count();
         altered.run(&format!("select net.http_get('{url}')"));
         altered.bench.receiver.wait_for(arrived + 1);
-        // A wait for what has no other sign: the outcome of a request that leaves none.
-        sleep(Duration::from_millis(200));
+        // That its outcome was dealt with has no other sign, as it leaves nothing.
+        let worker = altered.worker;
+        wait_until_steady("a worker at rest", PATIENCE, Duration::from_millis(200), || voluntary_switches(worker));
         altered.run(undo);
         altered.assert_recovered(alter);
     }

@@ -1,24 +1,11 @@
 //! A worker with nothing to do does nothing.
 
-use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use testkit::{Cluster, PATIENCE, wait_until};
+use testkit::{Cluster, PATIENCE, voluntary_switches, wait_until, wait_until_steady};
 
 use crate::support::Bench;
-
-/// How often the threads of a process went to sleep of their own accord.
-fn voluntary_switches(pid: i32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let statuses = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("status")).unwrap());
-    let count = |status: String| {
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap().trim().to_owned();
-        line.parse::<u64>().unwrap()
-    };
-    statuses.map(count).sum()
-}
 
 #[test]
 fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
@@ -37,7 +24,7 @@ fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
     wait_until("an idle worker", PATIENCE, || {
         bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type ilike '%pg_net%'")
     });
-    sleep(Duration::from_secs(2));
+    wait_until_steady("a worker at rest", PATIENCE, Duration::from_secs(1), || voluntary_switches(pid));
 
     bench.client.batch_execute("select pg_stat_statements_reset()").unwrap();
     let before = voluntary_switches(pid);

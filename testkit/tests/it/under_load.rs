@@ -1,6 +1,6 @@
 //! What an operator does to the tables while requests come and go.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,24 +18,25 @@ fn run_during_requests(bench: &mut Bench, command: &str) {
     let url = bench.receiver.url("/x");
     let mut operator = bench.cluster.connect();
     allow_at_most(&mut operator, PROMPTLY);
-    let (sent, client) = (AtomicBool::new(false), &mut bench.client);
+    let (sent, times, client) = (AtomicBool::new(false), AtomicUsize::new(0), &mut bench.client);
     thread::scope(|scope| {
         let operating = scope.spawn(|| {
-            let mut times = 0;
             while !sent.load(Relaxed) {
                 operator.batch_execute(command).unwrap_or_else(|error| panic!("{command}: {error:?}"));
-                times += 1;
+                times.fetch_add(1, Relaxed);
             }
-            times
         });
         for _ in 0..REQUESTS / 100 {
             let ask = format!("select net.http_get('{url}/' || n) from generate_series(1, 100) as n");
             client.batch_execute(&ask).unwrap();
-            thread::sleep(Duration::from_millis(10));
+            // The command runs between any two of them.
+            let before = times.load(Relaxed);
+            wait_until("another run of the command", PATIENCE, || times.load(Relaxed) > before);
         }
         wait_until("an empty queue", PATIENCE, || ask(client, "select count(*) from net.http_request_queue") == 0);
         sent.store(true, Relaxed);
-        let times = operating.join().unwrap();
+        operating.join().unwrap();
+        let times = times.load(Relaxed);
         assert!(times > 3, "{command} ran {times} times");
     });
     // At least once, and no more than that: no outcome was in doubt.

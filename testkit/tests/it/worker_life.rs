@@ -200,17 +200,16 @@ fn it_waits_for_a_lock_no_longer_than_a_second_at_a_time() {
     transaction.batch_execute("lock table net._http_response").unwrap();
     let url = bench.receiver.url("/locked");
     let id = bench.ask(&format!("select net.http_get('{url}')"));
-    wait_until("the worker at the lock", PATIENCE, || {
-        bench.value::<bool>(
-            "select bool_or(state = 'active' and wait_event_type = 'Lock') from pg_stat_activity
-              where backend_type ilike '%pg_net%'",
-        )
-    });
+    let at_the_lock = "select bool_or(state = 'active' and wait_event_type = 'Lock') from pg_stat_activity
+                        where backend_type ilike '%pg_net%'";
+    wait_until("the worker at the lock", PATIENCE, || bench.value::<bool>(at_the_lock));
     bench.cluster.wait_for_log("canceling statement due to lock timeout");
     // A cancel, while it waits for a lock and while it does not, is nothing to it.
-    for _ in 0..20 {
-        assert!(bench.value::<bool>(&format!("select pg_cancel_backend({before})")));
-        std::thread::sleep(Duration::from_millis(20));
+    for is_waiting in [false, true] {
+        wait_until("the worker at the lock, and not", PATIENCE, || bench.value::<bool>(at_the_lock) == is_waiting);
+        for _ in 0..10 {
+            assert!(bench.value::<bool>(&format!("select pg_cancel_backend({before})")));
+        }
     }
     assert_eq!(bench.cluster.worker_pid(&mut bench.client), before);
 
