@@ -1,9 +1,8 @@
-use std::net::TcpListener;
-
 use bytes::Bytes;
 use engine::{FailureKind, Policy, Request, Target};
 
 use crate::host::{Host, PATIENCE, carry_out, get, post};
+use crate::refused::Refused;
 use crate::server::{Server, ok};
 
 fn failure(reply: &'static str) -> String {
@@ -13,8 +12,8 @@ fn failure(reply: &'static str) -> String {
 
 #[test]
 fn refused() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let failure = carry_out(get(&format!("http://127.0.0.1:{port}/"))).unwrap_err();
+    let closed = Refused::take();
+    let failure = carry_out(get(&closed.url("/"))).unwrap_err();
     assert_eq!(failure.to_string(), "Couldn't connect to server");
     assert!(failure.detail().unwrap().contains("refused"), "{failure:?}");
 }

@@ -14,6 +14,7 @@ mod limits;
 mod proxies;
 mod proxy;
 mod redirects;
+mod refused;
 mod replies;
 mod requests;
 mod reuse;

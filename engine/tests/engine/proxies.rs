@@ -1,4 +1,4 @@
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::{fs, process};
 
@@ -7,6 +7,7 @@ use engine::{Failure, FailureKind, NoProxy, Policy, Proxy};
 use crate::certificates::Authority;
 use crate::host::{Host, get, post, request, text};
 use crate::proxy::{Manner, ProxyServer};
+use crate::refused::Refused;
 use crate::server::{Server, ok};
 use crate::tls::{serving, trusting, url};
 
@@ -151,8 +152,8 @@ fn socks_that_is_refused() {
 
 #[test]
 fn a_proxy_that_is_not_there() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let refused = failure(through("http", USER, closed), "http://server.example/");
+    let closed = Refused::take();
+    let refused = failure(through("http", USER, closed.address()), "http://server.example/");
     assert_eq!(refused.kind(), &FailureKind::Connect);
     assert!(refused.detail().unwrap().starts_with("the proxy: "), "{refused:?}");
     // Too long for the system to ask a name server about it.

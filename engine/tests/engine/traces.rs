@@ -1,10 +1,10 @@
-use std::net::TcpListener;
 use std::time::Duration;
 
 use engine::{Failure, Policy, Trace};
 
 use crate::certificates::Authority;
 use crate::host::{Host, get, with_timeout};
+use crate::refused::Refused;
 use crate::server::{Server, ok};
 
 fn trace(host: &Host, url: &str) -> Trace {
@@ -44,12 +44,12 @@ fn redirects_are_counted_and_the_last_hop_is_told_of() {
 
 #[test]
 fn a_failure_tells_how_far_it_came() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = Refused::take();
     let server =
-        Server::answering(format!("HTTP/1.1 302 Found\r\nLocation: http://{closed}/\r\nContent-Length: 0\r\n\r\n"));
+        Server::answering(format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", closed.url("/")));
     let host = Host::new(Policy::default());
     let refused = trace(&host, &server.url("/"));
-    assert_eq!((refused.url(), refused.redirects), (format!("http://{closed}/"), 1));
+    assert_eq!((refused.url(), refused.redirects), (closed.url("/"), 1));
     assert_eq!((refused.remote, refused.version), (None, None));
 
     let silent = Server::start(|connection| connection.wait_for_close());
