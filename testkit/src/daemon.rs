@@ -30,7 +30,7 @@ impl Daemon {
         configure: impl Fn(&Scratch, [u16; PORTS]) -> Command,
     ) -> (Self, [u16; PORTS]) {
         for _ in 0..ATTEMPTS {
-            let ports = [(); PORTS].map(|()| ports::free());
+            let ports = ports::free();
             let scratch = Scratch::new(name);
             let command = configure(&scratch, ports);
             if let Some(daemon) = Self::try_start(name, scratch, command, &ports) {

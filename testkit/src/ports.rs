@@ -2,10 +2,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
-/// A port that was free a moment ago. Whoever takes it must be ready to lose the race and ask again.
-pub(crate) fn free() -> u16 {
-    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a loopback port");
-    probe.local_addr().expect("the bound address").port()
+/// Ports that were free a moment ago, each another one. Whoever takes them must be ready to lose the race and ask again.
+pub(crate) fn free<const PORTS: usize>() -> [u16; PORTS] {
+    // Let go together: the system may give out again what is let go.
+    let probes = [(); PORTS].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a loopback port"));
+    probes.map(|probe| probe.local_addr().expect("the bound address").port())
 }
 
 /// A port that refuses connections for as long as this value lives: taken, but not listened on, unless a receiver is told

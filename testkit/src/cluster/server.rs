@@ -31,7 +31,8 @@ impl Server {
         // Another process can take the port between our look and the server's bind.
         const ATTEMPTS: u32 = 5;
         for _ in 0..ATTEMPTS {
-            if let Some(server) = Self::try_start(config, ports::free()) {
+            let [port] = ports::free();
+            if let Some(server) = Self::try_start(config, port) {
                 return server;
             }
         }
