@@ -54,7 +54,7 @@ fn three_thousand_failures_leave_the_worker_as_it_was() {
     let mut bench = Bench::with(Cluster::builder().conf("pg_net.breaker_failures", "0").start_ready());
     let pid = bench.cluster.worker_pid(&mut bench.client);
     let (refused, closing, hanging) = (Receiver::refused_port(), Receiver::start(), Receiver::start());
-    let asks = [(refused.url("/refused"), "2000"), (closing.url("/close"), "2000"), (hanging.url("/hang"), "300")];
+    let asks = [(refused.url("/refused"), "30000"), (closing.url("/close"), "30000"), (hanging.url("/hang"), "300")];
     let mut transaction = bench.client.transaction().unwrap();
     for (url, timeout) in &asks {
         transaction
