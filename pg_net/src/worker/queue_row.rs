@@ -48,6 +48,13 @@ pub(super) struct Asked {
     pub(super) attempts: i32,
 }
 
+impl Asked {
+    /// What is sent at most once cannot go back to a queue that it has left, whatever its row says of attempts.
+    pub(super) fn may_be_tried_again(&self) -> bool {
+        self.max_attempts > 1 && !self.at_most_once
+    }
+}
+
 /// A row as the statements of [`select`] give it.
 pub(super) struct QueueRow<'s>(Row<'s, 14>);
 

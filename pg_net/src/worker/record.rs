@@ -145,7 +145,9 @@ impl Record {
 
     /// What an outcome means for its request.
     fn fate(&mut self, outcome: &Outcome, claim: &Claim) -> Fate {
-        let Some(asked) = claim.asked(outcome.key).filter(|asked| asked.max_attempts > 1) else { return Fate::Done };
+        let Some(asked) = claim.asked(outcome.key).filter(|asked| asked.may_be_tried_again()) else {
+            return Fate::Done;
+        };
         if !RetryPolicy::may_pass(outcome) {
             return Fate::Done;
         }

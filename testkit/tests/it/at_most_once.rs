@@ -68,6 +68,21 @@ fn it_has_one_attempt() {
     assert!(message.contains("at most once"), "{message}");
 }
 
+/// The functions refuse that, but whoever may insert can ask for it.
+#[test]
+fn a_row_with_more_attempts_has_one_and_its_outcome() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/close");
+    let id = bench.ask(&format!(
+        "insert into net.http_request_queue (method, url, timeout_milliseconds, delivery, max_attempts)
+         values ('GET', '{url}', 5000, 'at_most_once', 5) returning id"
+    ));
+    bench.client.batch_execute("select net.wake()").unwrap();
+    bench.response(id).assert_failure("Server returned nothing (no headers, no data)");
+    assert_eq!((bench.receiver.count(), queued(&mut bench)), (1, 0));
+    assert_eq!(bench.value::<i64>("select count(*) from net.dead_letter"), 0);
+}
+
 #[test]
 fn a_row_that_somebody_holds_locked_waits_and_holds_up_no_other() {
     let mut bench = Bench::new();
