@@ -111,6 +111,49 @@ fn values_at_the_edge() {
 }
 
 #[test]
+fn attempts_and_roles_that_make_no_sense() {
+    let mut bench = Bench::new();
+    let receiver = Receiver::start();
+    let url = receiver.url("/x");
+    let fails = receiver.url("/close");
+    for (what, columns, values) in [
+        ("no attempts", "max_attempts", vec!["0", "-1", "-2147483648"]),
+        ("attempts beyond the most", "max_attempts, attempts", vec!["3, 3", "1, 2147483647", "2147483647, 2147483647"]),
+        ("attempts below none", "max_attempts, attempts", vec!["1, -1", "2, -2147483648"]),
+        ("at most once, more than once", "delivery, max_attempts", vec!["'at_most_once', 5", "'at_most_once', 0"]),
+        ("long ago", "due", vec!["'-infinity'", "'4714-11-24 00:00:00+00 BC'", "'epoch'"]),
+        ("keys", "idempotency_key", vec!["''", "repeat('x', 1000000)", r"E'a\r\nB: c'", "'é'", r"E'\x7f'", "' '"]),
+        ("roles", "requested_by", vec!["0", "1", "4294967295", "16000"]),
+    ] {
+        for url in [&url, &fails] {
+            let rows = values.iter().map(|values| format!("('POST', '{url}', 3000, {values})")).collect::<Vec<_>>();
+            let insert = format!(
+                "insert into net.http_request_queue (method, url, timeout_milliseconds, {columns}) values {}",
+                rows.join(", ")
+            );
+            assert_survives(&mut bench, what, rows.len(), &insert);
+        }
+    }
+}
+
+/// Their time never comes: they wait, and can be taken back.
+#[test]
+fn times_that_never_come() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/never");
+    let never = format!(
+        "insert into net.http_request_queue (method, url, timeout_milliseconds, due)
+         values ('GET', '{url}', 3000, 'infinity'), ('GET', '{url}', 3000, '294276-12-31 23:59:59.999999+00')"
+    );
+    assert_survives(&mut bench, "times that never come", 0, &never);
+    let left = bench.value::<i64>("select count(*) from net.http_request_queue");
+    assert_eq!(left, 2);
+    assert!(bench.value::<bool>("select bool_and(net.cancel(id)) from net.http_request_queue"));
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    assert!(bench.receiver.requests().iter().all(|request| request.path() != "/never"));
+}
+
+#[test]
 fn replies_of_all_kinds() {
     let mut bench = Bench::new();
     let receiver = Receiver::start();
