@@ -43,12 +43,12 @@ fn wait_until_worker_runs(_: &Call) -> Answer {
     }
     let (shared, database) = (shared::get(), server::my_database());
     shared.state_changed.wait_until(|| {
-        let is_served = shared.is_served(database);
-        // It may have come and gone between two looks.
-        if !is_served && shared.serving(database).is_none() {
-            shared.ask(database, Reason::Work);
+        match shared.serving(database) {
+            Some(slot) => slot.keep(),
+            // It may have come and gone between two looks.
+            None => shared.ask(database, Reason::Work),
         }
-        is_served
+        shared.is_served(database)
     });
     VOID
 }

@@ -8,6 +8,13 @@ use crate::pg::{latch, server};
 /// What the first worker's slot has for a database while it is connecting, by name.
 const CONNECTING: u32 = u32::MAX;
 
+/// The worker stays until there has been nothing to do for a while.
+const STAYS: u32 = 0;
+/// The worker came to see whether there is anything to do, and goes when there is not.
+const VISITS: u32 = 1;
+/// The worker came for a visit, and goes.
+const LEAVES: u32 = 2;
+
 /// A place for one worker: which process it is, which database it serves, and what commits there have brought.
 #[repr(C)]
 pub(crate) struct Slot {
@@ -27,8 +34,8 @@ pub(crate) struct Slot {
     wanted: AtomicU64,
     /// Whether the worker runs, which is to say: is connected.
     running: AtomicBool,
-    /// Whether the worker came for a visit only.
-    visit: AtomicBool,
+    /// One of [`STAYS`], [`VISITS`] and [`LEAVES`].
+    visit: AtomicU32,
     /// Whether a commit asked for the queue to be read.
     work: AtomicBool,
     /// Row keys that commits have brought.
@@ -90,9 +97,9 @@ impl Slot {
         self.running.load(SeqCst)
     }
 
-    /// Whether a worker is connected that nobody has asked to leave.
+    /// Whether a worker is connected that nobody has asked to leave, and that is not leaving a visit.
     pub(crate) fn is_running_as_wanted(&self) -> bool {
-        self.is_running() && !self.is_to_leave()
+        self.is_running() && !self.is_to_leave() && self.visit.load(SeqCst) != LEAVES
     }
 
     /// Asks the worker that runs now to leave, so that a new one can come.
@@ -106,9 +113,16 @@ impl Slot {
         self.incarnation.load(SeqCst) < self.wanted.load(SeqCst)
     }
 
-    /// Whether the worker came for a visit only.
-    pub(crate) fn is_visit(&self) -> bool {
-        self.visit.load(SeqCst)
+    /// Has the worker stay for as long as any other, though it came for a visit; not one that has made up its mind.
+    pub(crate) fn keep(&self) {
+        if self.visit.load(SeqCst) == VISITS {
+            let _ = self.visit.compare_exchange(VISITS, STAYS, SeqCst, SeqCst);
+        }
+    }
+
+    /// Whether the worker came for a visit that is over now: there is nothing to do, and nobody has it stay.
+    pub(crate) fn end_visit(&self) -> bool {
+        self.visit.compare_exchange(VISITS, LEAVES, SeqCst, SeqCst).is_ok()
     }
 
     /// The database that the slot was given, and the role.
@@ -119,7 +133,7 @@ impl Slot {
     /// Gives a free slot to a process that is about to be started. Only the first worker does that.
     pub(super) fn assign(&self, database: pg_sys::Oid, role: pg_sys::Oid, visit: bool, ticket: u32) {
         self.role.store(role.to_u32(), SeqCst);
-        self.visit.store(visit, SeqCst);
+        self.visit.store(if visit { VISITS } else { STAYS }, SeqCst);
         self.wanted.store(0, SeqCst);
         self.work.store(false, SeqCst);
         self.notes.take();

@@ -13,8 +13,6 @@ const SLICE: Duration = Duration::from_secs(2);
 /// nothing to do for a while, and make room where others wait.
 pub(super) struct Tenure {
     is_home: bool,
-    /// Whether it came to see whether there is anything to do.
-    is_visit: bool,
     since: Instant,
     /// Since when there has been nothing to do.
     idle_since: Option<Instant>,
@@ -35,13 +33,12 @@ pub(super) struct Outlook {
 impl Tenure {
     /// That of the first worker in its own database.
     pub(super) fn home(now: Instant) -> Self {
-        Self { is_home: true, is_visit: false, since: now, idle_since: None, look_again: None }
+        Self { is_home: true, since: now, idle_since: None, look_again: None }
     }
 
     /// That of another one, or in another one.
     pub(super) fn guest(now: Instant) -> Self {
-        let is_visit = shared::get().my_slot().is_visit();
-        Self { is_home: false, is_visit, since: now, idle_since: None, look_again: None }
+        Self { is_home: false, since: now, idle_since: None, look_again: None }
     }
 
     pub(super) fn is_home(&self) -> bool {
@@ -62,7 +59,7 @@ impl Tenure {
     pub(super) fn busy(&mut self) {
         self.idle_since = None;
         self.look_again = None;
-        self.is_visit = false;
+        shared::get().my_slot().keep();
     }
 
     /// There is nothing to do at the moment. Whether the worker is to go, and with which ending.
@@ -80,7 +77,7 @@ impl Tenure {
         // What is due soon, or tried again, brings the next look by itself.
         self.look_again = Some(may_stay_until).filter(|&end| end > now);
         let is_over = may_stay_until <= now && !is_due_soon && !outlook.is_troubled;
-        (self.is_visit || is_over || self.is_room_wanted()).then(|| {
+        (is_over || shared::get().my_slot().end_visit() || self.is_room_wanted()).then(|| {
             if outlook.is_troubled {
                 Ending::Broken
             } else {

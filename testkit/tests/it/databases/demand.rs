@@ -1,5 +1,8 @@
 //! Workers that start on demand, and leave when there is nothing to do.
 
+use std::thread;
+use std::time::Duration;
+
 use testkit::{Cluster, PATIENCE, Receiver, kill, wait_until};
 
 use super::{create, served, wait_for_workers_in};
@@ -41,6 +44,24 @@ fn waiting_until_it_runs_brings_it() {
     app.batch_execute("select net.wait_until_running()").unwrap();
     assert_eq!(served(&mut app), ["app", "postgres"]);
     app.batch_execute("select net.check_worker_is_up()").unwrap();
+}
+
+/// A worker that comes to see whether there is anything to do leaves when there is not, but not if somebody waits for it.
+#[test]
+fn a_worker_that_somebody_waited_for_stays_though_it_came_for_a_visit() {
+    let cluster = Cluster::builder().conf("pg_net.worker_idle_timeout", "2s").start_ready();
+    let mut app = create(&cluster, "app");
+    let mut admin = cluster.connect();
+    // Somewhere on the visitor's way.
+    for statements in [0, 4, 8, 16] {
+        wait_for_workers_in(&mut app, &["postgres"]);
+        admin.batch_execute("alter database app allow_connections true").unwrap();
+        (0..statements).for_each(|_| app.batch_execute("select 1").unwrap());
+        app.batch_execute("select net.wait_until_running()").unwrap();
+        // Time itself is what this is about: far more than a visit takes, far less than a worker with nothing to do stays.
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(served(&mut app), ["app", "postgres"], "after {statements}");
+    }
 }
 
 #[test]
