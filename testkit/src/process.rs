@@ -22,11 +22,20 @@ pub fn is_running(pid: i32) -> bool {
 
 /// How often the threads of a process went to sleep of their own accord.
 pub fn voluntary_switches(pid: i32) -> u64 {
+    switches(pid, "voluntary_ctxt_switches:")
+}
+
+/// How often the threads of a process had to give their processor to others.
+pub fn involuntary_switches(pid: i32) -> u64 {
+    switches(pid, "nonvoluntary_ctxt_switches:")
+}
+
+fn switches(pid: i32, name: &str) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads of a process");
     let statuses =
         tasks.map(|task| fs::read_to_string(task.expect("a thread").path().join("status")).expect("its status"));
     let count = |status: String| {
-        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        let count = status.lines().find_map(|line| line.strip_prefix(name));
         count.and_then(|count| count.trim().parse::<u64>().ok()).expect("a count of switches")
     };
     statuses.map(count).sum()

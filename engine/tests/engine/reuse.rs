@@ -175,7 +175,7 @@ fn an_idle_connection_is_closed_in_time() {
     let host = Host::new(Policy { idle_timeout, ..Policy::default() });
     host.get(&server.url("/"));
     let waited = was_closed.recv_timeout(PATIENCE).unwrap();
-    assert!(waited >= idle_timeout, "{waited:?}");
+    assert!(waited >= idle_timeout && waited < Duration::from_secs(2), "{waited:?}");
 }
 
 #[test]

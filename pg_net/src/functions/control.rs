@@ -43,12 +43,13 @@ fn wait_until_worker_runs(_: &Call) -> Answer {
     }
     let (shared, database) = (shared::get(), server::my_database());
     shared.state_changed.wait_until(|| {
-        match shared.serving(database) {
-            Some(slot) => slot.keep(),
+        let Some(slot) = shared.serving(database) else {
             // It may have come and gone between two looks.
-            None => shared.ask(database, Reason::Work),
-        }
-        shared.is_served(database)
+            shared.ask(database, Reason::Work);
+            return false;
+        };
+        slot.keep();
+        slot.is_running_as_wanted()
     });
     VOID
 }

@@ -115,6 +115,7 @@ impl Slot {
 
     /// Has the worker stay for as long as any other, though it came for a visit; not one that has made up its mind.
     pub(crate) fn keep(&self) {
+        // Looked at first: a busy worker comes by here all the time, and hardly ever finds a visit.
         if self.visit.load(SeqCst) == VISITS {
             let _ = self.visit.compare_exchange(VISITS, STAYS, SeqCst, SeqCst);
         }

@@ -77,7 +77,8 @@ impl Tenure {
         // What is due soon, or tried again, brings the next look by itself.
         self.look_again = Some(may_stay_until).filter(|&end| end > now);
         let is_over = may_stay_until <= now && !is_due_soon && !outlook.is_troubled;
-        (is_over || shared::get().my_slot().end_visit() || self.is_room_wanted()).then(|| {
+        let is_visit_over = shared::get().my_slot().end_visit();
+        (is_visit_over || is_over || self.is_room_wanted()).then(|| {
             if outlook.is_troubled {
                 Ending::Broken
             } else {

@@ -200,8 +200,8 @@ fn it_waits_for_a_lock_no_longer_than_a_second_at_a_time() {
     transaction.batch_execute("lock table net._http_response").unwrap();
     let url = bench.receiver.url("/locked");
     let id = bench.ask(&format!("select net.http_get('{url}')"));
-    let at_the_lock = "select bool_or(wait_event_type is not distinct from 'Lock') from pg_stat_activity
-                        where backend_type ilike '%pg_net%'";
+    let at_the_lock = "select exists (select from pg_stat_activity where backend_type ilike '%pg_net%'
+                                         and state = 'active' and wait_event_type = 'Lock')";
     wait_until("the worker at the lock", PATIENCE, || bench.value::<bool>(at_the_lock));
     bench.cluster.wait_for_log("canceling statement due to lock timeout");
     // A cancel, while it waits for a lock and while it does not, is nothing to it.
@@ -234,8 +234,8 @@ fn it_hears_of_a_request_that_comes_while_it_waits_for_a_lock() {
     transaction.batch_execute("lock table net._http_response").unwrap();
     wait_until("the worker at the lock, to remove the response", PATIENCE, || {
         bench.value::<bool>(
-            "select bool_or(wait_event_type is not distinct from 'Lock' and query ~ 'expired') from pg_stat_activity
-              where backend_type ilike '%pg_net%'",
+            "select exists (select from pg_stat_activity where backend_type ilike '%pg_net%'
+                               and wait_event_type = 'Lock' and query ~ 'expired')",
         )
     });
     let url = bench.receiver.url("/meanwhile");

@@ -6,7 +6,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use testkit::{Cluster, PATIENCE, Receiver, wait_until_steady};
+use testkit::{Cluster, PATIENCE, Receiver, involuntary_switches, voluntary_switches, wait_until_steady};
 
 use super::{ask_held, wait_for_sleepers};
 use crate::support::{Bench, assert_works, value};
@@ -58,12 +58,7 @@ const SESSIONS: usize = 200;
 
 /// How often a process was scheduled: of its own will, and against it.
 fn switches(pid: i32) -> (u64, u64) {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let number = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim().parse::<u64>().unwrap()
-    };
-    (number("voluntary_ctxt_switches:"), number("nonvoluntary_ctxt_switches:"))
+    (voluntary_switches(pid), involuntary_switches(pid))
 }
 
 /// Waits until all of these processes are asleep, and gives how often each was scheduled until then.
