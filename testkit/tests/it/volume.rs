@@ -72,7 +72,9 @@ fn three_thousand_failures_leave_the_worker_as_it_was() {
         .iter()
         .for_each(|answer| answer.assert_failure("Server returned nothing (no headers, no data)"));
     answers[2000..].iter().for_each(|answer| answer.assert_timeout(300));
-    assert_eq!((closing.count(), hanging.count()), (1000, 1000));
+    // One whose time was up before it had a connection was not sent, and none was sent twice.
+    assert_eq!(closing.count(), 1000);
+    assert!((1..=1000).contains(&hanging.count()), "{}", hanging.count());
     assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
     bench.assert_works();
 }
