@@ -253,7 +253,7 @@ fn a_connection_that_may_be_dead_carries_no_more_requests() {
     let server = Server::start(100);
     let host = server.host();
     host.get(&server.url("/"));
-    host.carry_out(never(&server, Duration::from_millis(50))).result.unwrap_err();
+    host.carry_out(never(&server, Duration::from_millis(500))).result.unwrap_err();
     host.get(&server.url("/"));
     assert_eq!(server.connections(), 2);
 }

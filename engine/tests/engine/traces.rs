@@ -53,7 +53,7 @@ fn a_failure_tells_how_far_it_came() {
     assert_eq!((refused.remote, refused.version), (None, None));
 
     let silent = Server::start(|connection| connection.wait_for_close());
-    let outcome = host.carry_out(with_timeout(&silent.url("/"), Duration::from_millis(50)));
+    let outcome = host.carry_out(with_timeout(&silent.url("/"), Duration::from_millis(500)));
     let trace = outcome.trace().unwrap();
     assert_eq!((trace.remote, trace.version), (Some(silent.address()), Some("HTTP/1.1")));
     assert!(trace.phases.exchange > Duration::ZERO);

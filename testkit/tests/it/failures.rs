@@ -8,9 +8,9 @@ use crate::support::Bench;
 fn a_timeout_tells_where_the_time_went() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/hang");
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 300)"));
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 1000)"));
     let answer = bench.response(id);
-    answer.assert_timeout(300);
+    answer.assert_timeout(1000);
     bench.received("/hang");
     bench.assert_works();
 }
@@ -20,17 +20,17 @@ fn a_timeout_tells_where_the_time_went() {
 fn each_phase_of_a_timeout_that_happened_is_above_zero() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/hang").replace("127.0.0.1", "localhost");
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 300)"));
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 1000)"));
     let answer = bench.response(id);
-    answer.assert_timeout(300);
+    answer.assert_timeout(1000);
     let times: Vec<f64> = answer.error().split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(times.iter().all(|&time| time > 0.0), "{answer:?}");
     bench.received("/hang");
     bench.get("/status/200");
     let url = bench.receiver.url("/hang");
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 300)"));
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 1000)"));
     let answer = bench.response(id);
-    answer.assert_timeout(300);
+    answer.assert_timeout(1000);
     assert!(answer.error().contains("DNS time: 0.000000 ms, TCP/SSL handshake time: 0.000000 ms"), "{answer:?}");
     assert_eq!((bench.receiver.count(), bench.receiver.connections()), (3, 2));
 }
@@ -47,8 +47,8 @@ fn the_timeout_covers_the_body() {
     let mut bench = Bench::new();
     for path in ["/hang-body", "/drip?bytes=100&every_ms=50"] {
         let url = bench.receiver.url(path);
-        let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 400)"));
-        bench.response(id).assert_timeout(400);
+        let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 1000)"));
+        bench.response(id).assert_timeout(1000);
     }
     assert_eq!(bench.receiver.count(), 2);
 }
@@ -57,16 +57,16 @@ fn the_timeout_covers_the_body() {
 fn the_timeout_starts_when_the_request_does() {
     // One at a time, so that the later ones wait longer than their timeout.
     let mut bench = Bench::with(testkit::Cluster::builder().conf("pg_net.max_in_flight", "1").start_ready());
-    let url = bench.receiver.url("/delay/300");
+    let url = bench.receiver.url("/delay/500");
     bench
         .client
         .batch_execute(&format!(
-            "select net.http_get('{url}', timeout_milliseconds := 1000) from generate_series(1, 5)"
+            "select net.http_get('{url}', timeout_milliseconds := 2000) from generate_series(1, 6)"
         ))
         .unwrap();
-    let answers = testkit::responses(&mut bench.client, 5);
+    let answers = testkit::responses(&mut bench.client, 6);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
-    assert_eq!(bench.receiver.count(), 5);
+    assert_eq!(bench.receiver.count(), 6);
 }
 
 #[test]

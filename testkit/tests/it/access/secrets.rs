@@ -30,7 +30,7 @@ fn post(client: &mut Client, url: &str) -> i64 {
     });
     let body = json!({ "password": SECRET });
     let params = json!({ "token": SECRET });
-    let call = "select net.http_post($1::text, $2::jsonb, $3::jsonb, $4::jsonb, 500)";
+    let call = "select net.http_post($1::text, $2::jsonb, $3::jsonb, $4::jsonb, 2000)";
     client.query_one(call, &[&url, &body, &params, &headers]).expect("a request").get(0)
 }
 
@@ -118,10 +118,10 @@ fn are_not_logged_when_a_row_cannot_be_stored() {
 
     bench
         .client
-        .batch_execute("alter table net.http_request_queue add check (timeout_milliseconds <> 500) not valid")
+        .batch_execute("alter table net.http_request_queue add check (timeout_milliseconds <> 2000) not valid")
         .unwrap();
     let call = format!(
-        "select net.http_get('{url}?{SECRET}', headers := '{{\"Cookie\": \"{SECRET}\"}}', timeout_milliseconds := 500)"
+        "select net.http_get('{url}?{SECRET}', headers := '{{\"Cookie\": \"{SECRET}\"}}', timeout_milliseconds := 2000)"
     );
     let error = bench.client.batch_execute(&call).unwrap_err();
     let error = error.as_db_error().unwrap();
