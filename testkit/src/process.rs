@@ -1,6 +1,10 @@
 use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait::{PATIENCE, wait_until};
 
 /// Kills a process that the test started, without giving it a chance.
 pub fn kill(pid: i32) {
@@ -16,8 +20,42 @@ pub(crate) fn signal(pid: i32, signal: Signal) {
 /// Whether a process still runs; one that ended but was not waited for does not.
 pub fn is_running(pid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    state(&stat).is_some_and(|state| state != 'Z')
+}
+
+/// The state of a process or a thread, by its line in /proc.
+fn state(stat: &str) -> Option<char> {
     // The name before may hold anything, a closing parenthesis included.
-    stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
+    stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next())
+}
+
+/// Waits until processes have slept for some time: none of their threads ran, or stood in line for a processor.
+///
+/// # Panics
+///
+/// With `what` when they have not within [`PATIENCE`].
+#[track_caller]
+pub fn wait_until_at_rest(what: &str, pids: &[i32], time: Duration) {
+    let mut last = (Vec::new(), Instant::now());
+    wait_until(what, PATIENCE, || {
+        let current: Vec<_> = pids.iter().map(|&pid| (voluntary_switches(pid), involuntary_switches(pid))).collect();
+        if current != last.0 || !pids.iter().all(|&pid| is_asleep(pid)) {
+            last = (current, Instant::now());
+        }
+        last.1.elapsed() >= time
+    });
+}
+
+fn is_asleep(pid: i32) -> bool {
+    threads(pid).all(|thread| {
+        let stat = fs::read_to_string(thread.join("stat")).expect("its state");
+        state(&stat) == Some('S')
+    })
+}
+
+fn threads(pid: i32) -> impl Iterator<Item = PathBuf> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads of a process");
+    threads.map(|thread| thread.expect("a thread").path())
 }
 
 /// How often the threads of a process went to sleep of their own accord.
@@ -31,9 +69,7 @@ pub fn involuntary_switches(pid: i32) -> u64 {
 }
 
 fn switches(pid: i32, name: &str) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads of a process");
-    let statuses =
-        tasks.map(|task| fs::read_to_string(task.expect("a thread").path().join("status")).expect("its status"));
+    let statuses = threads(pid).map(|thread| fs::read_to_string(thread.join("status")).expect("its status"));
     let count = |status: String| {
         let count = status.lines().find_map(|line| line.strip_prefix(name));
         count.and_then(|count| count.trim().parse::<u64>().ok()).expect("a count of switches")

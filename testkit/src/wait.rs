@@ -47,25 +47,3 @@ pub fn wait_until<M: Met>(what: &str, timeout: Duration, mut condition: impl FnM
         sleep(INTERVAL);
     }
 }
-
-/// Waits until a value has stayed the same for some time, and gives it.
-///
-/// # Panics
-///
-/// With `what` when it has not within `timeout`.
-#[track_caller]
-pub fn wait_until_steady<T: Clone + PartialEq>(
-    what: &str,
-    timeout: Duration,
-    time: Duration,
-    mut value: impl FnMut() -> T,
-) -> T {
-    let mut last = (value(), Instant::now());
-    wait_until(what, timeout, || {
-        let current = value();
-        if current != last.0 {
-            last = (current, Instant::now());
-        }
-        (last.1.elapsed() >= time).then(|| last.0.clone())
-    })
-}

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use testkit::{PATIENCE, Receiver, responses, voluntary_switches, wait_until, wait_until_steady};
+use testkit::{PATIENCE, Receiver, responses, wait_until, wait_until_at_rest};
 
 use crate::support::{Bench, value};
 
@@ -251,7 +251,7 @@ fn rows_that_cannot_be_deleted_or_are_deleted_by_others() {
         altered.bench.receiver.wait_for(arrived + 1);
         // That its outcome was dealt with has no other sign, as it leaves nothing.
         let worker = altered.worker;
-        wait_until_steady("a worker at rest", PATIENCE, Duration::from_millis(200), || voluntary_switches(worker));
+        wait_until_at_rest("a worker at rest", &[worker], Duration::from_millis(200));
         altered.run(undo);
         altered.assert_recovered(alter);
     }

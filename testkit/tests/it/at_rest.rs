@@ -3,7 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use testkit::{Cluster, PATIENCE, voluntary_switches, wait_until, wait_until_steady};
+use testkit::{Cluster, PATIENCE, voluntary_switches, wait_until, wait_until_at_rest};
 
 use crate::support::Bench;
 
@@ -24,7 +24,7 @@ fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
     wait_until("an idle worker", PATIENCE, || {
         bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type ilike '%pg_net%'")
     });
-    wait_until_steady("a worker at rest", PATIENCE, Duration::from_secs(1), || voluntary_switches(pid));
+    wait_until_at_rest("a worker at rest", &[pid], Duration::from_secs(1));
 
     bench.client.batch_execute("select pg_stat_statements_reset()").unwrap();
     let before = voluntary_switches(pid);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use testkit::{Cluster, Nginx, PATIENCE, Receiver, voluntary_switches, wait_until, wait_until_steady};
+use testkit::{Cluster, Nginx, PATIENCE, Receiver, wait_until, wait_until_at_rest};
 
 use crate::support::{Bench, assert_works};
 
@@ -97,7 +97,7 @@ fn no_more_files_are_open_than_the_server_allows() {
     let open = sockets(pid);
     // The statistics collector's and the postmaster's sockets are not the engine's.
     assert!(open <= 64 + 4, "{open} sockets");
-    wait_until_steady("a worker at rest", PATIENCE, Duration::from_millis(200), || voluntary_switches(pid));
+    wait_until_at_rest("a worker at rest", &[pid], Duration::from_millis(200));
     assert_eq!(bench.receiver.count(), 64);
     gate.release();
     wait_until("the end of all", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);

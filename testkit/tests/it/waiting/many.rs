@@ -6,7 +6,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use testkit::{Cluster, PATIENCE, Receiver, involuntary_switches, voluntary_switches, wait_until_steady};
+use testkit::{Cluster, Receiver, involuntary_switches, voluntary_switches, wait_until_at_rest};
 
 use super::{ask_held, wait_for_sleepers};
 use crate::support::{Bench, assert_works, value};
@@ -61,13 +61,6 @@ fn switches(pid: i32) -> (u64, u64) {
     (voluntary_switches(pid), involuntary_switches(pid))
 }
 
-/// Waits until all of these processes are asleep, and gives how often each was scheduled until then.
-fn wait_for_quiet(pids: &[i32]) -> Vec<(u64, u64)> {
-    wait_until_steady("sessions that have gone to sleep", PATIENCE, Duration::from_millis(50), || {
-        pids.iter().map(|&pid| switches(pid)).collect::<Vec<_>>()
-    })
-}
-
 /// Each is woken by its own response and by nothing else: not by a clock, and not by the responses of others.
 #[test]
 fn sessions_that_wait_sleep_until_their_own_response_is_there() {
@@ -102,8 +95,9 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
             .map(|(client, &id)| scope.spawn(move || (id, await_and_tell_the_time(client, id))))
             .collect();
         wait_for_sleepers(&mut bench.client, SESSIONS as i64, "await_response");
-        let before = wait_for_quiet(&pids);
+        wait_until_at_rest("sessions that have gone to sleep", &pids, Duration::from_millis(50));
         let quiet = Instant::now();
+        let before: Vec<_> = pids.iter().map(|&pid| switches(pid)).collect();
         // To another origin: this one has as many in flight as it may.
         for _ in 0..20 {
             assert_works(&mut bench.client, &others);
