@@ -76,6 +76,9 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
     let ids: Vec<i64> = bench.value(&queue);
     bench.receiver.wait_for(1 + SESSIONS);
     let mut sessions: Vec<Client> = ids.iter().map(|_| bench.cluster.connect()).collect();
+    // Outside of a transaction Postgres sets a timer, for the statistics of a session at rest, that goes off even when the
+    // session is no longer at rest.
+    sessions.iter_mut().for_each(|client| client.batch_execute("begin").unwrap());
     let pids: Vec<i32> = sessions.iter_mut().map(|client| value(client, "select pg_backend_pid()")).collect();
 
     // What it takes to be told of a response that is there, by sessions that have been told of one before.
