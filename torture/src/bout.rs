@@ -175,18 +175,23 @@ pub(crate) type Met = (Injection, usize);
 fn inject(fault: Fault, field: &mut Field, extent: Extent) -> Vec<Met> {
     let start = Instant::now();
     let mut injections: Vec<Met> = Vec::new();
-    let mut counted = 0;
+    let (mut counted, mut in_vain) = (0, 0_u32);
     while counted < extent.injections {
         let patience = if counted == 0 { PATIENCE } else { Duration::ZERO };
         if start.elapsed() > extent.time + patience {
             break;
         }
-        // At times with hardly any pause, so that one injection meets what the one before has left.
-        let longest = field.dice.pick(&[5, 500]);
+        // At times with hardly any pause, so that one injection meets what the one before has left. But the worker's pauses
+        // grow with each failure: so do these, until something is in flight again.
+        let longest = field.dice.pick(&[5, 500]) << in_vain.min(4);
         field.pause(0, longest);
         let Some(injection) = fault.inject(field) else { continue };
         let met = field.receiver.open_at(injection.begin);
-        counted += usize::from(met > 0);
+        if met > 0 {
+            (counted, in_vain) = (counted + 1, 0);
+        } else {
+            in_vain += 1;
+        }
         injections.push((injection, met));
     }
     injections
