@@ -38,8 +38,8 @@ fn terminated_it_is_back_within_about_a_second_and_goes_on() {
 #[test]
 fn terminated_amid_requests_it_loses_none() {
     let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let (held, short) = (bench.receiver.url("/held"), bench.receiver.url("/delay/300"));
+    let [gate, soon] = ["/held", "/soon"].map(|path| bench.receiver.hold(path));
+    let [held, short] = ["/held", "/soon"].map(|path| bench.receiver.url(path));
     bench
         .client
         .batch_execute(&format!(
@@ -50,6 +50,7 @@ fn terminated_amid_requests_it_loses_none() {
     bench.receiver.wait_for(25);
     let pid = bench.cluster.worker_pid(&mut bench.client);
     bench.value::<bool>(&format!("select pg_terminate_backend({pid})"));
+    soon.release();
     wait_until("the worker's end", PATIENCE, || !testkit::is_running(pid));
     gate.release();
     let answers = responses(&mut bench.client, 25);
@@ -57,7 +58,7 @@ fn terminated_amid_requests_it_loses_none() {
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
     let times = |path: &str| bench.receiver.requests().iter().filter(|request| request.path() == path).count();
     assert_eq!(times("/held"), 40, "each of those still open is sent again");
-    assert_eq!(times("/delay/300"), 5, "those that ended in time are not");
+    assert_eq!(times("/soon"), 5, "those that ended in time are not");
     let log = bench.cluster.log();
     assert!(log.lines().any(|line| line.contains("pg_net") && line.contains("20")), "the log counts them:\n{log}");
 }
