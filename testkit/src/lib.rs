@@ -29,7 +29,7 @@ pub use haproxy::{HaProxy, HaProxyRequest};
 pub use network::{Hosts, Network};
 pub use nginx::{Nginx, NginxRequest};
 pub use ports::RefusedPort;
-pub use process::{involuntary_switches, is_running, kill, voluntary_switches, wait_until_at_rest};
+pub use process::{is_running, kill, switches, voluntary_switches, wait_until_at_rest};
 pub use receiver::{Gate, Observer, Receiver, Request};
 pub use response::{Response, response, responses};
 pub use socks::Socks;

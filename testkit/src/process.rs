@@ -1,5 +1,4 @@
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,61 +19,56 @@ pub(crate) fn signal(pid: i32, signal: Signal) {
 /// Whether a process still runs; one that ended but was not waited for does not.
 pub fn is_running(pid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    state(&stat).is_some_and(|state| state != 'Z')
-}
-
-/// The state of a process or a thread, by its line in /proc.
-fn state(stat: &str) -> Option<char> {
     // The name before may hold anything, a closing parenthesis included.
-    stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next())
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
-/// Waits until processes have slept for some time: none of their threads ran, or stood in line for a processor.
+/// Waits until processes have slept for some time: none of their threads ran, or stood in line for a processor. Gives the
+/// [`switches`] of each.
 ///
 /// # Panics
 ///
 /// With `what` when they have not within [`PATIENCE`].
 #[track_caller]
-pub fn wait_until_at_rest(what: &str, pids: &[i32], time: Duration) {
+pub fn wait_until_at_rest(what: &str, pids: &[i32], time: Duration) -> Vec<(u64, u64)> {
     let mut last = (Vec::new(), Instant::now());
     wait_until(what, PATIENCE, || {
-        let current: Vec<_> = pids.iter().map(|&pid| (voluntary_switches(pid), involuntary_switches(pid))).collect();
+        let current: Vec<_> = pids.iter().map(|&pid| switches(pid)).collect();
         if current != last.0 || !pids.iter().all(|&pid| is_asleep(pid)) {
             last = (current, Instant::now());
         }
-        last.1.elapsed() >= time
-    });
-}
-
-fn is_asleep(pid: i32) -> bool {
-    threads(pid).all(|thread| {
-        let stat = fs::read_to_string(thread.join("stat")).expect("its state");
-        state(&stat) == Some('S')
+        (last.1.elapsed() >= time).then(|| last.0.clone())
     })
-}
-
-fn threads(pid: i32) -> impl Iterator<Item = PathBuf> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads of a process");
-    threads.map(|thread| thread.expect("a thread").path())
 }
 
 /// How often the threads of a process went to sleep of their own accord.
 pub fn voluntary_switches(pid: i32) -> u64 {
-    switches(pid, "voluntary_ctxt_switches:")
+    switches(pid).0
 }
 
-/// How often the threads of a process had to give their processor to others.
-pub fn involuntary_switches(pid: i32) -> u64 {
-    switches(pid, "nonvoluntary_ctxt_switches:")
+/// How often the threads of a process went to sleep of their own accord, and had to give their processor to others.
+pub fn switches(pid: i32) -> (u64, u64) {
+    let count = |status: &str, name| field(status, name).parse::<u64>().expect("a count of switches");
+    statuses(pid).fold((0, 0), |(voluntary, involuntary), status| {
+        (
+            voluntary + count(&status, "voluntary_ctxt_switches:"),
+            involuntary + count(&status, "nonvoluntary_ctxt_switches:"),
+        )
+    })
 }
 
-fn switches(pid: i32, name: &str) -> u64 {
-    let statuses = threads(pid).map(|thread| fs::read_to_string(thread.join("status")).expect("its status"));
-    let count = |status: String| {
-        let count = status.lines().find_map(|line| line.strip_prefix(name));
-        count.and_then(|count| count.trim().parse::<u64>().ok()).expect("a count of switches")
-    };
-    statuses.map(count).sum()
+fn is_asleep(pid: i32) -> bool {
+    statuses(pid).all(|status| field(&status, "State:").starts_with('S'))
+}
+
+/// What /proc tells of each thread of a process.
+fn statuses(pid: i32) -> impl Iterator<Item = String> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the threads of a process");
+    threads.map(|thread| fs::read_to_string(thread.expect("a thread").path().join("status")).expect("its status"))
+}
+
+fn field<'s>(status: &'s str, name: &str) -> &'s str {
+    status.lines().find_map(|line| line.strip_prefix(name)).expect("a field of a status").trim()
 }
 
 /// Whether a process has a child whose command line holds a text.

@@ -54,7 +54,7 @@ fn three_thousand_failures_leave_the_worker_as_it_was() {
     let mut bench = Bench::with(Cluster::builder().conf("pg_net.breaker_failures", "0").start_ready());
     let pid = bench.cluster.worker_pid(&mut bench.client);
     let (refused, closing, hanging) = (Receiver::refused_port(), Receiver::start(), Receiver::start());
-    let asks = [(refused.url("/refused"), "30000"), (closing.url("/close"), "30000"), (hanging.url("/hang"), "300")];
+    let asks = [(refused.url("/refused"), "30000"), (closing.url("/close"), "30000"), (hanging.url("/hang"), "2000")];
     let mut transaction = bench.client.transaction().unwrap();
     for (url, timeout) in &asks {
         transaction
@@ -65,16 +65,15 @@ fn three_thousand_failures_leave_the_worker_as_it_was() {
     }
     transaction.commit().unwrap();
 
+    hanging.wait_for(1000);
     let answers = responses(&mut bench.client, 3000);
     assert_eq!(answers.len(), 3000);
     answers[..1000].iter().for_each(|answer| answer.assert_failure("Couldn't connect to server"));
     answers[1000..2000]
         .iter()
         .for_each(|answer| answer.assert_failure("Server returned nothing (no headers, no data)"));
-    answers[2000..].iter().for_each(|answer| answer.assert_timeout(300));
-    // One whose time was up before it had a connection was not sent, and none was sent twice.
-    assert_eq!(closing.count(), 1000);
-    assert!((1..=1000).contains(&hanging.count()), "{}", hanging.count());
+    answers[2000..].iter().for_each(|answer| answer.assert_timeout(2000));
+    assert_eq!((closing.count(), hanging.count()), (1000, 1000));
     assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
     bench.assert_works();
 }

@@ -6,7 +6,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use testkit::{Cluster, Receiver, involuntary_switches, voluntary_switches, wait_until_at_rest};
+use testkit::{Cluster, Receiver, switches, wait_until_at_rest};
 
 use super::{ask_held, wait_for_sleepers};
 use crate::support::{Bench, assert_works, value};
@@ -56,11 +56,6 @@ fn five_hundred_requests_are_awaited_by_one_session() {
 
 const SESSIONS: usize = 200;
 
-/// How often a process was scheduled: of its own will, and against it.
-fn switches(pid: i32) -> (u64, u64) {
-    (voluntary_switches(pid), involuntary_switches(pid))
-}
-
 /// Each is woken by its own response and by nothing else: not by a clock, and not by the responses of others.
 #[test]
 fn sessions_that_wait_sleep_until_their_own_response_is_there() {
@@ -98,9 +93,8 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
             .map(|(client, &id)| scope.spawn(move || (id, await_and_tell_the_time(client, id))))
             .collect();
         wait_for_sleepers(&mut bench.client, SESSIONS as i64, "await_response");
-        wait_until_at_rest("sessions that have gone to sleep", &pids, Duration::from_millis(50));
+        let before = wait_until_at_rest("sessions that have gone to sleep", &pids, Duration::from_millis(50));
         let quiet = Instant::now();
-        let before: Vec<_> = pids.iter().map(|&pid| switches(pid)).collect();
         // To another origin: this one has as many in flight as it may.
         for _ in 0..20 {
             assert_works(&mut bench.client, &others);
