@@ -11,6 +11,7 @@ mod encode;
 mod enqueue;
 mod forms;
 mod origin_state;
+mod queue;
 mod request;
 mod retry;
 mod whereabouts;

@@ -43,13 +43,6 @@ impl Queue {
         }
     }
 
-    /// Takes the lock that an insert takes. To be called before the sequences are asked: who takes the queue away, as
-    /// `TRUNCATE … RESTART IDENTITY` does, locks it before them, and in another order two sessions would wait for each other.
-    pub(crate) fn lock_for_insert(self) {
-        // SAFETY: within a transaction, which holds the lock to its end as an insert's would be.
-        unsafe { pg_sys::LockRelationOid(self.relation, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };
-    }
-
     /// Whether the queue has the columns that this library's SQL gives it. That of the C version, which this library took
     /// the place of, has not until it is updated.
     pub(crate) fn is_updated(self) -> bool {
@@ -106,6 +99,23 @@ pub(crate) fn type_in_net(name: &CStr) -> Option<pg_sys::Oid> {
             pg_sys::Datum::from(name.as_ptr()),
             schema.into(),
             pg_sys::Datum::null(),
+            pg_sys::Datum::null(),
+        )
+    })
+}
+
+/// The oid of a function without arguments in the schema `net`.
+pub(crate) fn function_in_net(name: &CStr) -> Option<pg_sys::Oid> {
+    let schema = schema()?;
+    // SAFETY: a catalog look-up within a transaction; a missing function gives an invalid oid.
+    valid(unsafe {
+        let no_arguments = pg_sys::buildoidvector(std::ptr::null(), 0);
+        pg_sys::GetSysCacheOid(
+            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as i32,
+            pg_sys::Anum_pg_proc_oid as pg_sys::AttrNumber,
+            pg_sys::Datum::from(name.as_ptr()),
+            pg_sys::Datum::from(no_arguments),
+            schema.into(),
             pg_sys::Datum::null(),
         )
     })

@@ -1,0 +1,92 @@
+//! A table that rows are stored in below the executor, as COPY does it, where that comes to the same as an INSERT.
+
+use std::ffi::CStr;
+use std::slice;
+
+use pgrx::pg_sys;
+
+/// An open table, with the lock that an INSERT takes. The lock is kept when it is closed.
+pub(crate) struct Table(pg_sys::Relation);
+
+impl Table {
+    /// `None` if it is gone.
+    pub(crate) fn open(table: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: within a transaction; null for a relation that is gone.
+        let relation = unsafe { pg_sys::try_relation_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };
+        (!relation.is_null()).then_some(Self(relation))
+    }
+
+    pub(super) fn relation(&self) -> pg_sys::Relation {
+        self.0
+    }
+
+    pub(super) fn description(&self) -> pg_sys::TupleDesc {
+        // SAFETY: the relation is open.
+        unsafe { (*self.0).rd_att }
+    }
+
+    /// Whether an INSERT only stores the rows: there is no rule, constraint to check, column to compute, policy for the owner, or
+    /// trigger, but for one that calls the function `trigger`.
+    pub(crate) fn is_plain(&self, trigger: Option<pg_sys::Oid>) -> bool {
+        // SAFETY: the relation is open; what may be missing is looked at only where it is there.
+        unsafe {
+            let class = &*(*self.0).rd_rel;
+            let constraints = (*self.description()).constr;
+            let has_trigger = match (*self.0).trigdesc.as_ref() {
+                None => false,
+                Some(found) if found.numtriggers == 1 => Some((*found.triggers).tgfoid) != trigger,
+                Some(_) => true,
+            };
+            class.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
+                && class.relam == pg_sys::HEAP_TABLE_AM_OID
+                && !class.relispartition
+                && !class.relforcerowsecurity
+                && !has_trigger
+                && (*self.0).rd_rules.is_null()
+                && (constraints.is_null() || ((*constraints).num_check == 0 && !(*constraints).has_generated_stored))
+        }
+    }
+
+    /// Whether the table has exactly columns of these types, and each that must have a value is given one: `is_given` is asked
+    /// with its place.
+    #[cfg(not(feature = "pg18"))]
+    pub(crate) fn has_columns(&self, types: &[pg_sys::Oid], is_given: impl Fn(usize) -> bool) -> bool {
+        // SAFETY: the relation is open; there are as many columns as `natts` says.
+        let columns = unsafe {
+            let columns = self.description();
+            slice::from_raw_parts((*columns).attrs.as_ptr(), (*columns).natts as usize)
+        };
+        columns.len() == types.len()
+            && columns.iter().zip(types).enumerate().all(|(place, (column, &wanted))| {
+                column.atttypid == wanted && !column.attisdropped && (!column.attnotnull || is_given(place))
+            })
+    }
+
+    /// Postgres 18 keeps what describes a column elsewhere: there it is always an INSERT.
+    #[cfg(feature = "pg18")]
+    pub(crate) fn has_columns(&self, _types: &[pg_sys::Oid], _is_given: impl Fn(usize) -> bool) -> bool {
+        false
+    }
+
+    /// The default of a column, counted from 0, as the catalog has it.
+    pub(super) fn default_text(&self, column: usize) -> Option<&CStr> {
+        // SAFETY: the relation is open; there are as many defaults as the count says, each a C string.
+        unsafe {
+            let constraints = (*self.description()).constr.as_ref()?;
+            (0..usize::from(constraints.num_defval))
+                .map(|at| &*constraints.defval.add(at))
+                .find(|default| default.adnum as usize == column + 1)
+                .map(|default| CStr::from_ptr(default.adbin))
+        }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // After an error the abort closes it.
+        if !std::thread::panicking() {
+            // SAFETY: opened by `open`.
+            unsafe { pg_sys::relation_close(self.0, pg_sys::NoLock as pg_sys::LOCKMODE) };
+        }
+    }
+}
