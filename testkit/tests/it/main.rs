@@ -30,6 +30,7 @@ mod nasty_rows;
 mod nginx;
 mod odd_settings;
 mod pg_upgrade;
+mod queue_rules;
 mod readme;
 mod redirects;
 mod released;
