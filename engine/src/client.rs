@@ -2,7 +2,6 @@
 mod tests;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,21 +11,20 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep_until;
 
 use crate::budget::Budget;
+use crate::by_route::ByRoute;
 use crate::connection::{Connection, Open};
 use crate::connector::Connector;
 use crate::egress_rule::RuleSet;
 use crate::failure::Failure;
 use crate::gate::Gate;
 use crate::lease::Lease;
+use crate::opening::{Opening, Permit, Turn};
 use crate::policy::Policy;
 use crate::pool::{Bounds, Pool, Poolable};
 use crate::progress::{Phase, Progress};
 use crate::resolver::Resolver;
 use crate::route::Route;
 use crate::target::Target;
-
-/// Routes of which it is remembered whether their connections can be shared.
-const MAX_GATES: usize = 1000;
 
 /// What all requests have in common: connections, trust, the resolver, and the policy of the day.
 pub(crate) struct Client {
@@ -37,7 +35,8 @@ pub(crate) struct Client {
     /// How many connections are open or about to be.
     open: Rc<Cell<usize>>,
     /// Of the https routes that were taken.
-    gates: RefCell<HashMap<Route, Rc<Gate>>>,
+    gates: ByRoute<Gate>,
+    openings: ByRoute<Opening<Connection>>,
     /// Closes idle connections; there is none while there are none.
     reaper: RefCell<Option<AbortHandle>>,
 }
@@ -79,7 +78,8 @@ impl Client {
             resolver,
             budget,
             open: Rc::default(),
-            gates: RefCell::default(),
+            gates: ByRoute::default(),
+            openings: ByRoute::default(),
             reaper: RefCell::default(),
         })
     }
@@ -126,17 +126,45 @@ impl Client {
         Some(Lease::new(connection, self, route.clone(), settings))
     }
 
+    /// Where the pool has no connection: one that is given back, or leave to open one.
+    pub(crate) async fn turn<'a>(
+        self: &'a Rc<Self>,
+        route: &Route,
+        settings: &'a Settings,
+        progress: &Progress,
+    ) -> Turn<Connection, Lease<'a>> {
+        let opening = self.openings.get(route);
+        let turn = match opening.ask(Instant::now()) {
+            Ok(permit) => return Turn::Open(permit),
+            Err(turn) => turn,
+        };
+        progress.enter(Phase::Handshake);
+        opening.look_after();
+        match turn.await {
+            Ok(Turn::Use(connection)) => Turn::Use(Lease::new(connection, self, route.clone(), settings)),
+            Ok(Turn::Open(permit)) => Turn::Open(permit),
+            // Nobody forgets those who wait.
+            Err(_) => Turn::Open(opening.permit()),
+        }
+    }
+
+    /// Leave to open a connection, where one that was open turned out to be of no use.
+    pub(crate) fn permit(&self, route: &Route) -> Permit<Connection> {
+        self.openings.get(route).permit()
+    }
+
     /// A new connection; or a share in one that another request has just opened.
     pub(crate) async fn open<'a>(
         self: &'a Rc<Self>,
         target: &Target,
         rules: Option<&RuleSet>,
+        permit: Permit<Connection>,
         settings: &'a Settings,
         progress: &Progress,
     ) -> Result<Lease<'a>, Failure> {
         let route = Route::new(target.origin(), rules);
-        let open_new = async || {
-            let open = self.begin_connection();
+        let open_new = async |permit| {
+            let open = self.begin_connection(permit);
             let connection = settings.connector.connect(target, rules, &self.resolver, progress).await?.counted(open);
             if let Some(share) = connection.share() {
                 self.keep(&route, share, settings);
@@ -144,11 +172,11 @@ impl Client {
             Ok(Lease::new(connection, self, route.clone(), settings))
         };
         if target.url().scheme() == "http" {
-            return open_new().await;
+            return open_new(permit).await;
         }
         // Of many requests to an origin that speaks HTTP/2, one opens the connection and the others share it. That it
         // does is known only when the first is open.
-        let gate = self.gate(&route);
+        let gate = self.gates.get(&route);
         progress.enter(Phase::Handshake);
         let turn = gate.turn().await;
         if gate.is_exclusive() {
@@ -156,36 +184,33 @@ impl Client {
         } else if let Some(lease) = self.pooled(&route, settings) {
             return Ok(lease);
         }
-        let lease = open_new().await?;
+        let lease = open_new(permit).await?;
         gate.learn(lease.is_shared());
         Ok(lease)
     }
 
     /// Counts one more connection, and closes idle ones if there are too many: as no more requests are under way than
     /// connections may be open, the others must be idle.
-    fn begin_connection(&self) -> Open {
+    fn begin_connection(&self, permit: Permit<Connection>) -> Open {
         let most = self.settings.borrow().policy.max_connections;
         while self.open.get() >= most && self.pool.borrow_mut().drop_oldest() {}
-        Open::count(&self.open)
+        Open::count(&self.open, permit)
     }
 
-    /// Puts a connection into the pool.
+    /// Gives a connection to those who wait for one, or puts it into the pool.
     pub(crate) fn keep(self: &Rc<Self>, route: &Route, connection: Connection, settings: &Settings) {
         let current = self.settings.borrow();
         if Rc::ptr_eq(&current.connector, &settings.connector) {
+            let left = match connection.opening().cloned() {
+                Some(opening) => opening.offer(connection),
+                None => Some(connection),
+            };
+            let Some(connection) = left else { return };
             self.pool.borrow_mut().put(route, connection, Instant::now(), current.bounds());
             if self.reaper.borrow().is_none() {
                 self.start_reaper();
             }
         }
-    }
-
-    fn gate(&self, route: &Route) -> Rc<Gate> {
-        let mut gates = self.gates.borrow_mut();
-        if gates.len() >= MAX_GATES {
-            gates.retain(|_, gate| Rc::strong_count(gate) > 1);
-        }
-        gates.entry(route.clone()).or_default().clone()
     }
 
     fn start_reaper(self: &Rc<Self>) {

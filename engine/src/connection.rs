@@ -12,6 +12,7 @@ use crate::classify;
 use crate::failure::{Failure, FailureKind};
 use crate::http1::Http1;
 use crate::http2::Http2;
+use crate::opening::{Opening, Permit};
 use crate::outcome::Headers;
 use crate::pool::Poolable;
 
@@ -28,19 +29,22 @@ pub(crate) struct Connection {
     open: Option<Rc<Open>>,
 }
 
-/// Counts a connection for as long as it is open, from the moment that it is begun.
-pub(crate) struct Open(Rc<Cell<usize>>);
+/// Counts a connection for as long as it is open, from the moment that it is begun: among all, and among those on its route.
+pub(crate) struct Open {
+    count: Rc<Cell<usize>>,
+    permit: Permit<Connection>,
+}
 
 impl Open {
-    pub(crate) fn count(count: &Rc<Cell<usize>>) -> Self {
+    pub(crate) fn count(count: &Rc<Cell<usize>>, permit: Permit<Connection>) -> Self {
         count.set(count.get() + 1);
-        Self(count.clone())
+        Self { count: count.clone(), permit }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.count.set(self.count.get() - 1);
     }
 }
 
@@ -106,6 +110,11 @@ impl Connection {
     /// Keeps the count of it.
     pub(crate) fn counted(self, open: Open) -> Self {
         Self { open: Some(Rc::new(open)), ..self }
+    }
+
+    /// Who waits for it, when it is not in use.
+    pub(crate) fn opening(&self) -> Option<&Rc<Opening<Self>>> {
+        self.open.as_ref().map(|open| open.permit.opening())
     }
 
     pub(crate) fn forwards(&self) -> Option<&Forwarding> {

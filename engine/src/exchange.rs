@@ -16,6 +16,7 @@ use crate::egress_rule::RuleSet;
 use crate::failure::{Failure, FailureKind};
 use crate::hop::Hop;
 use crate::lease::Lease;
+use crate::opening::Turn;
 use crate::outcome::{Content, Headers, Outcome, Response};
 use crate::progress::{Phase, Progress};
 use crate::redirect;
@@ -94,18 +95,27 @@ async fn send<'a>(
     rules: Option<&RuleSet>,
     progress: &Progress,
 ) -> Result<Reply<'a>, Failure> {
-    if let Some(lease) = client.pooled(&Route::new(hop.target.origin(), rules), settings) {
-        progress.enter(Phase::Exchange);
-        match send_on(lease, hop, settings, progress).await {
-            Ok(reply) => return Ok(reply),
-            Err(SendError { resend: Resend::Always, .. }) => {}
-            Err(SendError { resend: Resend::IfIdempotent, .. }) if hop.method.is_idempotent() => {}
-            Err(SendError { failure, .. }) => return Err(failure),
+    let route = Route::new(hop.target.origin(), rules);
+    let turn = match client.pooled(&route, settings) {
+        Some(lease) => Turn::Use(lease),
+        None => Box::pin(client.turn(&route, settings, progress)).await,
+    };
+    let permit = match turn {
+        Turn::Use(lease) => {
+            progress.enter(Phase::Exchange);
+            match send_on(lease, hop, settings, progress).await {
+                Ok(reply) => return Ok(reply),
+                Err(SendError { resend: Resend::Always, .. }) => {}
+                Err(SendError { resend: Resend::IfIdempotent, .. }) if hop.method.is_idempotent() => {}
+                Err(SendError { failure, .. }) => return Err(failure),
+            }
+            progress.disconnect();
+            client.permit(&route)
         }
-        progress.disconnect();
-    }
+        Turn::Open(permit) => permit,
+    };
     // Opening is rare and its future large: kept out of every request's task.
-    let lease = Box::pin(client.open(&hop.target, rules, settings, progress)).await?;
+    let lease = Box::pin(client.open(&hop.target, rules, permit, settings, progress)).await?;
     progress.enter(Phase::Exchange);
     send_on(lease, hop, settings, progress).await.map_err(|error| error.failure)
 }

@@ -1,7 +1,6 @@
 //! A table that rows are stored in below the executor, as COPY does it, where that comes to the same as an INSERT.
 
 use std::ffi::CStr;
-use std::slice;
 
 use pgrx::pg_sys;
 
@@ -54,7 +53,7 @@ impl Table {
         // SAFETY: the relation is open; there are as many columns as `natts` says.
         let columns = unsafe {
             let columns = self.description();
-            slice::from_raw_parts((*columns).attrs.as_ptr(), (*columns).natts as usize)
+            std::slice::from_raw_parts((*columns).attrs.as_ptr(), (*columns).natts as usize)
         };
         columns.len() == types.len()
             && columns.iter().zip(types).enumerate().all(|(place, (column, &wanted))| {

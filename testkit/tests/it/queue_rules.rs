@@ -172,7 +172,8 @@ fn a_copy_of_the_row_of_a_call_has_a_key_of_its_own() {
             transaction
                 .batch_execute("insert into net.http_request_queue select * from net.http_request_queue")
                 .unwrap();
-            let keys = transaction.query_one("select count(distinct row_key) from net.http_request_queue", &[]).unwrap();
+            let keys =
+                transaction.query_one("select count(distinct row_key) from net.http_request_queue", &[]).unwrap();
             assert_eq!(keys.get::<_, i64>(0), 2, "{call}");
         });
     }

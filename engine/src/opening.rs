@@ -1,0 +1,188 @@
+//! Who waits for a connection on a route, and when another one is opened for it.
+//!
+//! To open a connection costs both ends as much as a dozen requests on one that is open. So of many requests that start at
+//! once not all have one opened: the others wait a moment for one that is given back. Only a request that has waited in vain
+//! has another opened, and these one after the other, so that an origin which does not answer takes no time from those that do.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
+use tokio::time::sleep_until;
+
+use crate::pool::Poolable;
+
+/// Connections on a route that are opened as soon as they are wanted.
+const AT_ONCE: usize = 32;
+/// How long a request waits for one that is given back, where so many are open.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// The time from one that is opened then to the next.
+const PACE: Duration = Duration::from_millis(1);
+
+/// What a request that wants a connection gets.
+pub(crate) enum Turn<C, U = C> {
+    /// One that is open.
+    Use(U),
+    /// Leave to open one.
+    Open(Permit<C>),
+}
+
+/// The connections on a route, counted, and the requests that wait for one.
+pub(crate) struct Opening<C>(RefCell<State<C>>);
+
+struct State<C> {
+    /// How many are open or being opened.
+    open: usize,
+    /// How many may be.
+    room: usize,
+    /// When there was last made room for one more.
+    grown_at: Option<Instant>,
+    waiting: VecDeque<Waiting<C>>,
+    /// Whether a task looks after them.
+    looked_after: bool,
+}
+
+struct Waiting<C> {
+    since: Instant,
+    turn: oneshot::Sender<Turn<C>>,
+}
+
+/// Stands for a connection from before it is opened until it is closed.
+pub(crate) struct Permit<C>(Rc<Opening<C>>);
+
+impl<C> Default for Opening<C> {
+    fn default() -> Self {
+        Self(RefCell::new(State {
+            open: 0,
+            room: AT_ONCE,
+            grown_at: None,
+            waiting: VecDeque::new(),
+            looked_after: false,
+        }))
+    }
+}
+
+impl<C> State<C> {
+    /// The first of those that still wait.
+    fn first(&mut self) -> Option<&Waiting<C>> {
+        while self.waiting.front()?.turn.is_closed() {
+            self.waiting.pop_front();
+        }
+        self.waiting.front()
+    }
+}
+
+impl<C> Opening<C> {
+    /// Leave to open a connection, or a place among those who wait. They have to be [looked after](Self::look_after).
+    pub(crate) fn ask(self: &Rc<Self>, now: Instant) -> Result<Permit<C>, oneshot::Receiver<Turn<C>>> {
+        let mut state = self.0.borrow_mut();
+        if state.open < state.room && state.first().is_none() {
+            drop(state);
+            return Ok(self.permit());
+        }
+        let (turn, receiver) = oneshot::channel();
+        state.waiting.push_back(Waiting { since: now, turn });
+        Err(receiver)
+    }
+
+    /// Leave to open a connection, whoever waits.
+    pub(crate) fn permit(self: &Rc<Self>) -> Permit<C> {
+        self.0.borrow_mut().open += 1;
+        Permit(self.clone())
+    }
+
+    /// Makes room for those who have waited long enough. When to look again; `None` if nobody waits.
+    fn look(self: &Rc<Self>, now: Instant) -> Option<Instant> {
+        loop {
+            let mut state = self.0.borrow_mut();
+            let patience_ends = state.first()?.since + PATIENCE;
+            let at = state.grown_at.map_or(patience_ends, |grown_at| patience_ends.max(grown_at + PACE));
+            if at > now {
+                return Some(at);
+            }
+            state.grown_at = Some(at);
+            state.room = state.room.max(state.open) + 1;
+            drop(state);
+            self.admit();
+        }
+    }
+
+    /// Lets the first ones open connections, as far as there is room.
+    fn admit(self: &Rc<Self>) {
+        loop {
+            let mut state = self.0.borrow_mut();
+            if state.open >= state.room || state.first().is_none() {
+                return;
+            }
+            let first = state.waiting.pop_front();
+            drop(state);
+            let permit = self.permit();
+            if let Some(Waiting { turn, .. }) = first {
+                let _ = turn.send(Turn::Open(permit));
+            }
+        }
+    }
+}
+
+impl<C: 'static> Opening<C> {
+    /// Has a task look after those who wait, as long as there are any.
+    pub(crate) fn look_after(self: &Rc<Self>) {
+        if std::mem::replace(&mut self.0.borrow_mut().looked_after, true) {
+            return;
+        }
+        let opening = self.clone();
+        spawn_local(async move {
+            while let Some(at) = opening.look(Instant::now()) {
+                sleep_until(at.into()).await;
+            }
+            opening.0.borrow_mut().looked_after = false;
+        });
+    }
+}
+
+impl<C: Poolable> Opening<C> {
+    /// Gives an open connection to the first who waits, or a share in it to all. What is left of it comes back.
+    pub(crate) fn offer(&self, connection: C) -> Option<C> {
+        loop {
+            let mut state = self.0.borrow_mut();
+            if state.first().is_none() {
+                return Some(connection);
+            }
+            let first = state.waiting.pop_front()?;
+            drop(state);
+            match connection.share() {
+                Some(share) => {
+                    let _ = first.turn.send(Turn::Use(share));
+                }
+                None => {
+                    let _ = first.turn.send(Turn::Use(connection));
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+impl<C> Permit<C> {
+    pub(crate) fn opening(&self) -> &Rc<Opening<C>> {
+        &self.0
+    }
+}
+
+impl<C> Drop for Permit<C> {
+    fn drop(&mut self) {
+        let mut state = self.0.0.borrow_mut();
+        state.open -= 1;
+        if state.open == 0 {
+            state.room = AT_ONCE;
+        }
+        drop(state);
+        self.0.admit();
+    }
+}

@@ -1,0 +1,124 @@
+use super::*;
+
+/// A connection with a number, which may be shared.
+#[derive(Debug, PartialEq)]
+struct Fake(u32, bool);
+
+impl Poolable for Fake {
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    fn share(&self) -> Option<Self> {
+        self.1.then_some(Self(self.0, true))
+    }
+}
+
+type Route = Rc<Opening<Fake>>;
+type Waits = oneshot::Receiver<Turn<Fake>>;
+
+fn permits(route: &Route, count: usize) -> Vec<Permit<Fake>> {
+    (0..count).map(|_| route.ask(Instant::now()).ok().expect("leave at once")).collect()
+}
+
+fn waits(route: &Route, now: Instant) -> Waits {
+    route.ask(now).err().expect("a place among those who wait")
+}
+
+fn used(waits: &mut Waits) -> Option<Fake> {
+    match waits.try_recv() {
+        Ok(Turn::Use(connection)) => Some(connection),
+        _ => None,
+    }
+}
+
+fn permitted(waits: &mut Waits) -> Option<Permit<Fake>> {
+    match waits.try_recv() {
+        Ok(Turn::Open(permit)) => Some(permit),
+        _ => None,
+    }
+}
+
+#[test]
+fn those_beyond_the_first_take_what_is_given_back_in_their_order() {
+    let route = Route::default();
+    let _open = permits(&route, AT_ONCE);
+    let now = Instant::now();
+    let (mut first, gone, mut third) = (waits(&route, now), waits(&route, now), waits(&route, now));
+    drop(gone);
+    assert_eq!(route.offer(Fake(1, false)), None);
+    assert_eq!(route.offer(Fake(2, false)), None);
+    assert_eq!(route.offer(Fake(3, false)), Some(Fake(3, false)));
+    assert_eq!((used(&mut first), used(&mut third)), (Some(Fake(1, false)), Some(Fake(2, false))));
+}
+
+#[test]
+fn one_that_many_can_use_goes_to_all_who_wait() {
+    let route = Route::default();
+    let _open = permits(&route, AT_ONCE);
+    let mut all: Vec<_> = (0..3).map(|_| waits(&route, Instant::now())).collect();
+    assert_eq!(route.offer(Fake(1, true)), Some(Fake(1, true)));
+    assert!(all.iter_mut().all(|waits| used(waits) == Some(Fake(1, true))));
+}
+
+#[test]
+fn who_waits_in_vain_opens_one_and_the_next_a_moment_later() {
+    let route = Route::default();
+    let _open = permits(&route, AT_ONCE);
+    let start = Instant::now();
+    let mut all: Vec<_> = (0..4).map(|_| waits(&route, start)).collect();
+    let patience_ends = start + PATIENCE;
+    assert_eq!(route.look(start), Some(patience_ends));
+    assert!(permitted(&mut all[0]).is_none());
+    assert_eq!(route.look(patience_ends), Some(patience_ends + PACE));
+    let _first = permitted(&mut all[0]).expect("leave for the first");
+    assert!(permitted(&mut all[1]).is_none());
+    // One look that comes late makes up for those that did not.
+    assert_eq!(route.look(patience_ends + 2 * PACE), Some(patience_ends + 3 * PACE));
+    let _others: Vec<_> = all[1..3].iter_mut().map(|waits| permitted(waits).expect("leave for the next two")).collect();
+    assert!(permitted(&mut all[3]).is_none());
+    drop(all);
+    assert_eq!(route.look(patience_ends + 3 * PACE), None);
+}
+
+#[test]
+fn one_that_is_closed_makes_room_for_the_next_at_once() {
+    let route = Route::default();
+    let mut open = permits(&route, AT_ONCE);
+    let mut next = waits(&route, Instant::now());
+    open.pop();
+    assert!(permitted(&mut next).is_some());
+}
+
+#[test]
+fn who_gave_up_takes_no_room() {
+    let route = Route::default();
+    let mut open = permits(&route, AT_ONCE);
+    let start = Instant::now();
+    drop(waits(&route, start));
+    let mut next = waits(&route, start + PACE);
+    assert_eq!(route.look(start + PATIENCE), Some(start + PACE + PATIENCE));
+    open.pop();
+    open.extend(permitted(&mut next));
+    assert_eq!(open.len(), AT_ONCE);
+    // Not even one who gives up with the leave in hand.
+    let unheard = waits(&route, start);
+    open.pop();
+    drop(unheard);
+    assert_eq!(permits(&route, 1).len(), 1);
+}
+
+#[test]
+fn what_was_needed_is_remembered_while_any_is_open() {
+    let route = Route::default();
+    let mut open = permits(&route, AT_ONCE);
+    let start = Instant::now();
+    let mut next = waits(&route, start);
+    route.look(start + PATIENCE);
+    open.push(permitted(&mut next).expect("leave to open one more"));
+    open.truncate(1);
+    open.extend(permits(&route, AT_ONCE));
+    drop(open);
+    let _open = permits(&route, AT_ONCE);
+    assert!(route.ask(start).is_err());
+}
