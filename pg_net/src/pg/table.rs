@@ -12,7 +12,7 @@ impl Table {
     pub(crate) fn open(table: pg_sys::Oid) -> Option<Self> {
         // SAFETY: within a transaction; null for a relation that is gone.
         let relation = unsafe { pg_sys::try_relation_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };
-        (!relation.is_null()).then_some(Self(relation))
+        (!relation.is_null()).then(|| Self(relation))
     }
 
     pub(super) fn relation(&self) -> pg_sys::Relation {

@@ -1,9 +1,12 @@
 //! A call stores its request without the executor where that comes to the same. Whatever the owner has added to the queue
 //! applies to it as to a row that is inserted.
 
-use postgres::Transaction;
+use std::thread;
 
-use crate::support::{Bench, error_of};
+use postgres::Transaction;
+use testkit::{PATIENCE, wait_until};
+
+use crate::support::{Bench, error_of, value};
 
 const URL: &str = "http://127.0.0.1:9/hook";
 const QUEUE: &str = "alter table net.http_request_queue";
@@ -209,4 +212,27 @@ fn a_queue_that_is_gone_is_said_to_be_missing() {
     assert_eq!((code.as_str(), message.as_str()), ("42P01", "pg_net's queue is missing from this database"));
     bench.client.batch_execute("alter table net.other rename to http_request_queue").unwrap();
     bench.assert_works();
+}
+
+/// The call has found the queue, and waits for the lock that it is dropped under.
+#[test]
+fn a_call_that_waits_while_the_queue_is_dropped_is_told_so() {
+    let mut bench = Bench::new();
+    for call in CALLS {
+        let mut caller = bench.cluster.connect();
+        caller.batch_execute(call).unwrap();
+        let pid: i32 = value(&mut caller, "select pg_backend_pid()");
+        bench.client.batch_execute("begin; drop extension pg_net").unwrap();
+        let refused = thread::spawn(move || error_of(&mut caller, call));
+        let waits =
+            format!("select wait_event_type is not distinct from 'Lock' from pg_stat_activity where pid = {pid}");
+        // The session's own transaction would see the same for all of it.
+        let mut other = bench.cluster.connect();
+        wait_until("the call to wait", PATIENCE, || value::<bool>(&mut other, &waits));
+        bench.client.batch_execute("commit").unwrap();
+        let (code, message) = refused.join().unwrap();
+        assert_eq!((code.as_str(), message.as_str()), ("42P01", "pg_net's queue is missing from this database"));
+        bench.client.batch_execute("create extension pg_net").unwrap();
+        bench.assert_works();
+    }
 }
