@@ -14,16 +14,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use crate::pool::Poolable;
 
 /// Connections on a route that are opened as soon as they are wanted.
 const AT_ONCE: usize = 32;
 /// How long a request waits for one that is given back, where so many are open.
-const PATIENCE: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_millis(20);
 /// The time from one that is opened then to the next.
 const PACE: Duration = Duration::from_millis(1);
+
+/// By how much a look is late that says nothing about how long one had to wait.
+const LATE: Duration = Duration::from_millis(5);
 
 /// What a request that wants a connection gets.
 pub(crate) enum Turn<C, U = C> {
@@ -41,8 +44,6 @@ struct State<C> {
     open: usize,
     /// How many may be.
     room: usize,
-    /// When there was last made room for one more.
-    grown_at: Option<Instant>,
     waiting: VecDeque<Waiting<C>>,
     /// Whether a task looks after them.
     looked_after: bool,
@@ -58,13 +59,7 @@ pub(crate) struct Permit<C>(Rc<Opening<C>>);
 
 impl<C> Default for Opening<C> {
     fn default() -> Self {
-        Self(RefCell::new(State {
-            open: 0,
-            room: AT_ONCE,
-            grown_at: None,
-            waiting: VecDeque::new(),
-            looked_after: false,
-        }))
+        Self(RefCell::new(State { open: 0, room: AT_ONCE, waiting: VecDeque::new(), looked_after: false }))
     }
 }
 
@@ -97,20 +92,18 @@ impl<C> Opening<C> {
         Permit(self.clone())
     }
 
-    /// Makes room for those who have waited long enough. When to look again; `None` if nobody waits.
+    /// Makes room for the first, if it has waited long enough. When to look again; `None` if nobody waits.
     fn look(self: &Rc<Self>, now: Instant) -> Option<Instant> {
-        loop {
-            let mut state = self.0.borrow_mut();
-            let patience_ends = state.first()?.since + PATIENCE;
-            let at = state.grown_at.map_or(patience_ends, |grown_at| patience_ends.max(grown_at + PACE));
-            if at > now {
-                return Some(at);
-            }
-            state.grown_at = Some(at);
-            state.room = state.room.max(state.open) + 1;
-            drop(state);
-            self.admit();
+        let mut state = self.0.borrow_mut();
+        let patience_ends = state.first()?.since + PATIENCE;
+        if patience_ends > now {
+            return Some(patience_ends);
         }
+        state.room = state.room.max(state.open) + 1;
+        drop(state);
+        self.admit();
+        let next = self.0.borrow_mut().first()?.since + PATIENCE;
+        Some(next.max(now + PACE))
     }
 
     /// Lets the first ones open connections, as far as there is room.
@@ -140,6 +133,10 @@ impl<C: 'static> Opening<C> {
         spawn_local(async move {
             while let Some(at) = opening.look(Instant::now()) {
                 sleep_until(at.into()).await;
+                // They may have waited only for this process to run: then what is open serves them soon.
+                if at.elapsed() > LATE {
+                    sleep(PATIENCE).await;
+                }
             }
             opening.0.borrow_mut().looked_after = false;
         });

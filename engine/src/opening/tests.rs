@@ -73,12 +73,15 @@ fn who_waits_in_vain_opens_one_and_the_next_a_moment_later() {
     assert_eq!(route.look(patience_ends), Some(patience_ends + PACE));
     let _first = permitted(&mut all[0]).expect("leave for the first");
     assert!(permitted(&mut all[1]).is_none());
-    // One look that comes late makes up for those that did not.
-    assert_eq!(route.look(patience_ends + 2 * PACE), Some(patience_ends + 3 * PACE));
-    let _others: Vec<_> = all[1..3].iter_mut().map(|waits| permitted(waits).expect("leave for the next two")).collect();
+    assert_eq!(route.look(patience_ends + PACE), Some(patience_ends + 2 * PACE));
+    let _second = permitted(&mut all[1]).expect("leave for the second");
+    // One look that comes late makes up for none that did not come.
+    let late = patience_ends + 10 * PACE;
+    assert_eq!(route.look(late), Some(late + PACE));
+    let _third = permitted(&mut all[2]).expect("leave for the third");
     assert!(permitted(&mut all[3]).is_none());
     drop(all);
-    assert_eq!(route.look(patience_ends + 3 * PACE), None);
+    assert_eq!(route.look(late + PACE), None);
 }
 
 #[test]
