@@ -9,6 +9,7 @@ mod machine;
 mod measures;
 mod pace;
 mod paired;
+mod plain_table;
 mod plot;
 mod receiver;
 mod report;

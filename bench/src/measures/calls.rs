@@ -6,6 +6,7 @@ use std::time::Instant;
 use postgres::Client;
 
 use crate::lab::Lab;
+use crate::plain_table;
 use crate::report::{Report, Row};
 use crate::stats::{Spread, median};
 
@@ -17,7 +18,7 @@ const URL: &str = "http://127.0.0.1:9/hook";
 pub(crate) fn run(report: &mut Report, _: &Path) {
     report.part("calls: 100,000 calls of net.http_get");
     let mut lab = Lab::new();
-    make_plain_table(&mut lab.client);
+    plain_table::make(&mut lab.client);
     let call = format!("select net.http_get('{URL}') from generate_series(1, {ROWS})");
     let insert = insert_of_the_same(&mut lab.client);
     let (mut calls, mut inserts) = (Vec::new(), Vec::new());
@@ -42,20 +43,6 @@ pub(crate) fn run(report: &mut Report, _: &Path) {
         Spread(&ratios)
     ));
     report.note(format!("statements, each rolled back so that nothing is sent: `{call}`; `{insert}`"));
-}
-
-/// A table with the queue's columns, types, indexes and defaults, with sequences of its own.
-fn make_plain_table(client: &mut Client) {
-    client
-        .batch_execute(
-            "create table public.plain (like net.http_request_queue including defaults including indexes);
-             create sequence public.plain_id_seq;
-             create sequence public.plain_row_key_seq;
-             alter table public.plain
-                 alter column id set default nextval('public.plain_id_seq'),
-                 alter column row_key set default nextval('public.plain_row_key_seq')",
-        )
-        .expect("make a plain table");
 }
 
 /// The statement that inserts what the calls insert.
