@@ -201,12 +201,13 @@ impl Client {
     pub(crate) fn keep(self: &Rc<Self>, route: &Route, connection: Connection, settings: &Settings) {
         let current = self.settings.borrow();
         if Rc::ptr_eq(&current.connector, &settings.connector) {
+            let now = Instant::now();
             let left = match connection.opening().cloned() {
-                Some(opening) => opening.offer(connection),
+                Some(opening) => opening.offer(connection, now),
                 None => Some(connection),
             };
             let Some(connection) = left else { return };
-            self.pool.borrow_mut().put(route, connection, Instant::now(), current.bounds());
+            self.pool.borrow_mut().put(route, connection, now, current.bounds());
             if self.reaper.borrow().is_none() {
                 self.start_reaper();
             }

@@ -2,7 +2,8 @@
 //!
 //! To open a connection costs both ends as much as a dozen requests on one that is open. So of many requests that start at
 //! once not all have one opened: the others wait a moment for one that is given back. Only a request that has waited in vain
-//! has another opened, and these one after the other, so that an origin which does not answer takes no time from those that do.
+//! has another opened, and these one after the other, so that an origin which does not answer takes little time from those that
+//! do.
 
 #[cfg(test)]
 mod tests;
@@ -22,11 +23,13 @@ use crate::pool::Poolable;
 const AT_ONCE: usize = 32;
 /// How long a request waits for one that is given back, where so many are open.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// Where some were given back before: how long none is until it waits no more, since all are with slow replies.
+const LULL: Duration = Duration::from_millis(5);
 /// The time from one that is opened then to the next.
 const PACE: Duration = Duration::from_millis(1);
 
 /// By how much a look is late that says nothing about how long one had to wait.
-const LATE: Duration = Duration::from_millis(5);
+const LATE: Duration = Duration::from_millis(2);
 
 /// What a request that wants a connection gets.
 pub(crate) enum Turn<C, U = C> {
@@ -44,6 +47,8 @@ struct State<C> {
     open: usize,
     /// How many may be.
     room: usize,
+    /// When one was last given back.
+    given_back: Option<Instant>,
     waiting: VecDeque<Waiting<C>>,
     /// Whether a task looks after them.
     looked_after: bool,
@@ -59,7 +64,13 @@ pub(crate) struct Permit<C>(Rc<Opening<C>>);
 
 impl<C> Default for Opening<C> {
     fn default() -> Self {
-        Self(RefCell::new(State { open: 0, room: AT_ONCE, waiting: VecDeque::new(), looked_after: false }))
+        Self(RefCell::new(State {
+            open: 0,
+            room: AT_ONCE,
+            given_back: None,
+            waiting: VecDeque::new(),
+            looked_after: false,
+        }))
     }
 }
 
@@ -70,6 +81,15 @@ impl<C> State<C> {
             self.waiting.pop_front();
         }
         self.waiting.front()
+    }
+
+    /// When the first of those that wait has waited long enough.
+    fn patience_ends(&mut self) -> Option<Instant> {
+        let since = self.first()?.since;
+        // Where more wait than are open, they are a crowd that came at once: one more does little for it.
+        let given_back = self.given_back.filter(|_| self.waiting.len() < self.open);
+        let lull_ends = given_back.map(|last| last.max(since) + LULL);
+        Some(lull_ends.into_iter().fold(since + PATIENCE, Instant::min))
     }
 }
 
@@ -95,14 +115,14 @@ impl<C> Opening<C> {
     /// Makes room for the first, if it has waited long enough. When to look again; `None` if nobody waits.
     fn look(self: &Rc<Self>, now: Instant) -> Option<Instant> {
         let mut state = self.0.borrow_mut();
-        let patience_ends = state.first()?.since + PATIENCE;
+        let patience_ends = state.patience_ends()?;
         if patience_ends > now {
             return Some(patience_ends);
         }
         state.room = state.room.max(state.open) + 1;
         drop(state);
         self.admit();
-        let next = self.0.borrow_mut().first()?.since + PATIENCE;
+        let next = self.0.borrow_mut().patience_ends()?;
         Some(next.max(now + PACE))
     }
 
@@ -145,7 +165,8 @@ impl<C: 'static> Opening<C> {
 
 impl<C: Poolable> Opening<C> {
     /// Gives an open connection to the first who waits, or a share in it to all. What is left of it comes back.
-    pub(crate) fn offer(&self, connection: C) -> Option<C> {
+    pub(crate) fn offer(&self, connection: C, now: Instant) -> Option<C> {
+        self.0.borrow_mut().given_back = Some(now);
         loop {
             let mut state = self.0.borrow_mut();
             if state.first().is_none() {
@@ -178,6 +199,7 @@ impl<C> Drop for Permit<C> {
         state.open -= 1;
         if state.open == 0 {
             state.room = AT_ONCE;
+            state.given_back = None;
         }
         drop(state);
         self.0.admit();

@@ -46,9 +46,9 @@ fn those_beyond_the_first_take_what_is_given_back_in_their_order() {
     let now = Instant::now();
     let (mut first, gone, mut third) = (waits(&route, now), waits(&route, now), waits(&route, now));
     drop(gone);
-    assert_eq!(route.offer(Fake(1, false)), None);
-    assert_eq!(route.offer(Fake(2, false)), None);
-    assert_eq!(route.offer(Fake(3, false)), Some(Fake(3, false)));
+    assert_eq!(route.offer(Fake(1, false), Instant::now()), None);
+    assert_eq!(route.offer(Fake(2, false), Instant::now()), None);
+    assert_eq!(route.offer(Fake(3, false), Instant::now()), Some(Fake(3, false)));
     assert_eq!((used(&mut first), used(&mut third)), (Some(Fake(1, false)), Some(Fake(2, false))));
 }
 
@@ -57,7 +57,7 @@ fn one_that_many_can_use_goes_to_all_who_wait() {
     let route = Route::default();
     let _open = permits(&route, AT_ONCE);
     let mut all: Vec<_> = (0..3).map(|_| waits(&route, Instant::now())).collect();
-    assert_eq!(route.offer(Fake(1, true)), Some(Fake(1, true)));
+    assert_eq!(route.offer(Fake(1, true), Instant::now()), Some(Fake(1, true)));
     assert!(all.iter_mut().all(|waits| used(waits) == Some(Fake(1, true))));
 }
 
@@ -124,4 +124,35 @@ fn what_was_needed_is_remembered_while_any_is_open() {
     drop(open);
     let _open = permits(&route, AT_ONCE);
     assert!(route.ask(start).is_err());
+}
+
+#[test]
+fn where_replies_come_who_waits_opens_one_as_soon_as_none_comes_for_a_while() {
+    let route = Route::default();
+    let _open = permits(&route, AT_ONCE);
+    let start = Instant::now();
+    let at = |lulls: u32| start + lulls * LULL;
+    assert!(route.offer(Fake(1, false), start).is_some());
+    let mut all: Vec<_> = (0..3).map(|_| waits(&route, start)).collect();
+    assert_eq!(route.look(start), Some(at(1)));
+    // One that is given back has the others wait again, but not forever.
+    assert_eq!(route.offer(Fake(1, false), at(1)), None);
+    assert_eq!(route.look(at(1)), Some(at(2)));
+    assert!(permitted(&mut all[1]).is_none());
+    assert_eq!(route.look(at(2)), Some(at(2) + PACE));
+    let _second = permitted(&mut all[1]).expect("leave for the second");
+    assert!(route.offer(Fake(2, false), start + PATIENCE).is_none());
+    let mut last = waits(&route, start);
+    assert_eq!(route.look(start + PATIENCE), None);
+    assert!(permitted(&mut last).is_some());
+}
+
+#[test]
+fn a_crowd_waits_its_time_also_where_replies_come() {
+    let route = Route::default();
+    let _open = permits(&route, AT_ONCE);
+    let start = Instant::now();
+    assert!(route.offer(Fake(1, false), start).is_some());
+    let _crowd: Vec<_> = (0..AT_ONCE).map(|_| waits(&route, start)).collect();
+    assert_eq!(route.look(start + LULL), Some(start + PATIENCE));
 }

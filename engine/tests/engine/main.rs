@@ -4,6 +4,7 @@ mod addresses;
 mod bodies;
 mod certificates;
 mod codings;
+mod crowds;
 mod egress;
 mod failures;
 mod host;
