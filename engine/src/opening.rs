@@ -28,6 +28,9 @@ const LULL: Duration = Duration::from_millis(5);
 /// The time from one that is opened then to the next.
 const PACE: Duration = Duration::from_millis(1);
 
+/// How long a request waits at most: then it has one opened, however many others have.
+const AT_MOST: Duration = Duration::from_millis(100);
+
 /// By how much a look is late that says nothing about how long one had to wait.
 const LATE: Duration = Duration::from_millis(2);
 
@@ -112,14 +115,16 @@ impl<C> Opening<C> {
         Permit(self.clone())
     }
 
-    /// Makes room for the first, if it has waited long enough. When to look again; `None` if nobody waits.
+    /// Makes room for the first, if it has waited long enough, and for all that have waited too long. When to look again; `None` if
+    /// nobody waits.
     fn look(self: &Rc<Self>, now: Instant) -> Option<Instant> {
         let mut state = self.0.borrow_mut();
         let patience_ends = state.patience_ends()?;
         if patience_ends > now {
             return Some(patience_ends);
         }
-        state.room = state.room.max(state.open) + 1;
+        let overdue = state.waiting.iter().take_while(|waiting| now >= waiting.since + AT_MOST).count();
+        state.room = state.room.max(state.open) + overdue.max(1);
         drop(state);
         self.admit();
         let next = self.0.borrow_mut().patience_ends()?;

@@ -156,3 +156,15 @@ fn a_crowd_waits_its_time_also_where_replies_come() {
     let _crowd: Vec<_> = (0..AT_ONCE).map(|_| waits(&route, start)).collect();
     assert_eq!(route.look(start + LULL), Some(start + PATIENCE));
 }
+
+#[test]
+fn nobody_waits_for_longer_however_seldom_somebody_looks() {
+    let route = Route::default();
+    let _open = permits(&route, AT_ONCE);
+    let start = Instant::now();
+    let mut all: Vec<_> = (0..100).map(|_| waits(&route, start)).collect();
+    let mut late = waits(&route, start + PACE);
+    assert!(route.look(start + AT_MOST).is_some());
+    let _opened: Vec<_> = all.iter_mut().map(|waits| permitted(waits).expect("leave for each")).collect();
+    assert!(permitted(&mut late).is_none());
+}
