@@ -36,6 +36,7 @@ pub(crate) struct Client {
     open: Rc<Cell<usize>>,
     /// Of the https routes that were taken.
     gates: ByRoute<Gate>,
+    /// Of all that were taken.
     openings: ByRoute<Opening<Connection>>,
     /// Closes idle connections; there is none while there are none.
     reaper: RefCell<Option<AbortHandle>>,
@@ -156,18 +157,18 @@ impl Client {
     /// A new connection; or a share in one that another request has just opened.
     pub(crate) async fn open<'a>(
         self: &'a Rc<Self>,
+        route: &Route,
         target: &Target,
         rules: Option<&RuleSet>,
         permit: Permit<Connection>,
         settings: &'a Settings,
         progress: &Progress,
     ) -> Result<Lease<'a>, Failure> {
-        let route = Route::new(target.origin(), rules);
         let open_new = async |permit| {
             let open = self.begin_connection(permit);
             let connection = settings.connector.connect(target, rules, &self.resolver, progress).await?.counted(open);
             if let Some(share) = connection.share() {
-                self.keep(&route, share, settings);
+                self.keep(route, share, settings);
             }
             Ok(Lease::new(connection, self, route.clone(), settings))
         };
@@ -176,12 +177,12 @@ impl Client {
         }
         // Of many requests to an origin that speaks HTTP/2, one opens the connection and the others share it. That it
         // does is known only when the first is open.
-        let gate = self.gates.get(&route);
+        let gate = self.gates.get(route);
         progress.enter(Phase::Handshake);
         let turn = gate.turn().await;
         if gate.is_exclusive() {
             drop(turn);
-        } else if let Some(lease) = self.pooled(&route, settings) {
+        } else if let Some(lease) = self.pooled(route, settings) {
             return Ok(lease);
         }
         let lease = open_new(permit).await?;

@@ -115,7 +115,7 @@ async fn send<'a>(
         Turn::Open(permit) => permit,
     };
     // Opening is rare and its future large: kept out of every request's task.
-    let lease = Box::pin(client.open(&hop.target, rules, permit, settings, progress)).await?;
+    let lease = Box::pin(client.open(&route, &hop.target, rules, permit, settings, progress)).await?;
     progress.enter(Phase::Exchange);
     send_on(lease, hop, settings, progress).await.map_err(|error| error.failure)
 }

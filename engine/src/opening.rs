@@ -27,10 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const LULL: Duration = Duration::from_millis(5);
 /// The time from one that is opened then to the next.
 const PACE: Duration = Duration::from_millis(1);
-
 /// How long a request waits at most: then it has one opened, however many others have.
 const AT_MOST: Duration = Duration::from_millis(100);
-
 /// By how much a look is late that says nothing about how long one had to wait.
 const LATE: Duration = Duration::from_millis(2);
 
