@@ -51,7 +51,7 @@ pub(crate) fn braked() -> (Server, Arc<Brake>) {
     (server, brake)
 }
 
-fn requests(server: &Server, keys: impl IntoIterator<Item = i64>) -> Vec<engine::Request> {
+pub(crate) fn requests(server: &Server, keys: impl IntoIterator<Item = i64>) -> Vec<engine::Request> {
     keys.into_iter().map(|key| request(key, "GET", &server.url("/"), &[], "")).collect()
 }
 

@@ -37,15 +37,6 @@ fn with_altered<R>(bench: &mut Bench, alter: &str, run: impl FnOnce(&mut Transac
     result
 }
 
-/// The message of a call that must fail.
-fn refusal(bench: &mut Bench, alter: &str, call: &str) -> (String, String) {
-    with_altered(bench, alter, |transaction| {
-        let error = transaction.batch_execute(call).expect_err(alter);
-        let error = error.as_db_error().unwrap_or_else(|| panic!("{alter}: no error of the server's: {error}"));
-        (error.code().code().to_owned(), error.message().to_owned())
-    })
-}
-
 /// The two ways into the queue must not differ in what they make of a request.
 #[test]
 fn a_call_leaves_the_row_that_an_insert_leaves() {
@@ -125,7 +116,7 @@ fn what_the_queue_must_not_hold_is_refused() {
                 "not mine",
             ),
         ] {
-            let (found, said) = refusal(&mut bench, &alter, call);
+            let (found, said) = with_altered(&mut bench, &alter, |transaction| error_of(transaction, call));
             assert!(found == code && said.contains(message), "{alter}: {found} {said}");
         }
     }
@@ -139,8 +130,7 @@ fn a_deferred_constraint_is_checked_at_the_end() {
     let alter = format!("{QUEUE} add constraint mine unique (url) deferrable initially deferred");
     with_altered(&mut bench, &alter, |transaction| {
         transaction.batch_execute(&format!("{}; {}", CALLS[0], CALLS[0])).unwrap();
-        let error = transaction.batch_execute("set constraints all immediate").unwrap_err();
-        assert_eq!(error.as_db_error().unwrap().code().code(), "23505");
+        assert_eq!(error_of(transaction, "set constraints all immediate").0, "23505");
     });
 }
 
@@ -159,8 +149,8 @@ fn what_is_to_happen_with_each_row_happens() {
             for call in CALLS {
                 transaction.batch_execute(call).unwrap_or_else(|error| panic!("{each}: {error:?}"));
             }
-            let logged = transaction.query_one("select count(*) from public.log where url = $1", &[&URL]).unwrap();
-            assert_eq!(logged.get::<_, i64>(0), 2, "{each}");
+            let logged: i64 = value(transaction, &format!("select count(*) from public.log where url = '{URL}'"));
+            assert_eq!(logged, 2, "{each}");
         });
     }
 }
@@ -175,9 +165,8 @@ fn a_copy_of_the_row_of_a_call_has_a_key_of_its_own() {
             transaction
                 .batch_execute("insert into net.http_request_queue select * from net.http_request_queue")
                 .unwrap();
-            let keys =
-                transaction.query_one("select count(distinct row_key) from net.http_request_queue", &[]).unwrap();
-            assert_eq!(keys.get::<_, i64>(0), 2, "{call}");
+            let keys: i64 = value(transaction, "select count(distinct row_key) from net.http_request_queue");
+            assert_eq!(keys, 2, "{call}");
         });
     }
 }

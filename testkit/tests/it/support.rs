@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::Client;
+use postgres::{Client, GenericClient};
 use testkit::{Cluster, PATIENCE, Receiver, Request, Response, response, wait_until};
 
 /// A server with the extension, a connection to it, and somebody to send to.
@@ -77,7 +77,7 @@ pub(crate) fn ask(client: &mut Client, sql: &str) -> i64 {
 
 /// One value of one row.
 #[track_caller]
-pub(crate) fn value<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, sql: &str) -> T {
+pub(crate) fn value<T: for<'a> postgres::types::FromSql<'a>>(client: &mut impl GenericClient, sql: &str) -> T {
     client.query_one(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn assert_works(client: &mut Client, receiver: &Receiver) {
 
 /// The SQLSTATE and the message of a statement that must fail.
 #[track_caller]
-pub(crate) fn error_of(client: &mut Client, sql: &str) -> (String, String) {
+pub(crate) fn error_of(client: &mut impl GenericClient, sql: &str) -> (String, String) {
     let error = client.batch_execute(sql).expect_err(sql);
     let error = error.as_db_error().unwrap_or_else(|| panic!("{sql}: no error of the server's: {error}"));
     (error.code().code().to_owned(), error.message().to_owned())
