@@ -91,7 +91,7 @@ fn write(row: Row, places: &Places) -> Result<i64, SqlError> {
             terms.idempotency_key.as_deref().map(text::datum),
         ]
     });
-    queue::insert(places, table, usual, terms);
+    queue::insert(places, &table, usual, terms);
     Ok(id)
 }
 

@@ -8,7 +8,7 @@ use crate::pg::default::{ColumnDefault, Defaults};
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::relation::{self, Queue};
 use crate::pg::table::Table;
-use crate::pg::{SqlError, bulk, server};
+use crate::pg::{SqlError, array, bulk, server};
 use crate::wake;
 
 /// The columns that every row is given: id, method, url, headers, body, timeout_milliseconds, row_key, requested_by.
@@ -19,6 +19,7 @@ type Terms = [Option<pg_sys::Datum>; 4];
 type Whole = [Option<pg_sys::Datum>; COLUMNS];
 
 const COLUMNS: usize = 14;
+// Where those stand that not every row is given.
 const DELIVERY: usize = 8;
 const MAX_ATTEMPTS: usize = 9;
 const ATTEMPTS: usize = 10;
@@ -49,24 +50,19 @@ thread_local! {
 /// Inserts a row into the open queue.
 ///
 /// The executor takes longer to start and end than the row to be stored, so it is spared where it would only store the row.
-pub(super) fn insert(places: &Places, table: Table, usual: Usual, terms: Option<Terms>) {
-    let Some(row) = whole(places, &table, usual, terms) else {
-        drop(table);
-        return run_insert(places, usual, terms);
-    };
-    // SAFETY: the table has just these columns, of the types that the values have.
-    unsafe { bulk::insert_one(table, row) };
-    // The trigger would have.
-    wake::take_last_key();
+pub(super) fn insert(places: &Places, table: &Table, usual: Usual, terms: Option<Terms>) {
+    let is_stored = whole(places, table, usual, terms)
+        .is_some_and(|row| bulk::insert_one(table, places.column_types(), row, places.assign_row_key));
+    if is_stored {
+        // As the trigger would have.
+        wake::take_last_key();
+    } else {
+        run_insert(places, usual, terms);
+    }
 }
 
-/// The row with all its columns; `None` where an INSERT would do more than store it.
+/// The row with all its columns; `None` where that takes the executor.
 fn whole(places: &Places, table: &Table, usual: Usual, terms: Option<Terms>) -> Option<Whole> {
-    if !table.is_plain(places.assign_row_key) {
-        return None;
-    }
-    let mut row = [None; COLUMNS];
-    row[..usual.len()].copy_from_slice(&usual);
     DEFAULTS.with_borrow_mut(|defaults| {
         let mut default = |column| match defaults.of(table, column) {
             ColumnDefault::Value(value) => Some(value),
@@ -75,61 +71,29 @@ fn whole(places: &Places, table: &Table, usual: Usual, terms: Option<Terms>) -> 
             }
             ColumnDefault::Call(_) | ColumnDefault::Other => None,
         };
-        let given = [DELIVERY, MAX_ATTEMPTS, DUE, IDEMPOTENCY_KEY];
-        for (at, column) in given.into_iter().enumerate() {
-            row[column] = match terms {
-                Some(terms) => terms[at],
-                None => default(column)?,
-            };
-        }
-        row[ATTEMPTS] = default(ATTEMPTS)?;
-        row[MADE_IN] = default(MADE_IN)?;
-        Some(())
-    })?;
-    table.has_columns(&places.column_types(), |column| row[column].is_some()).then_some(row)
+        let terms = match terms {
+            Some(terms) => terms,
+            None => [default(DELIVERY)?, default(MAX_ATTEMPTS)?, default(DUE)?, default(IDEMPOTENCY_KEY)?],
+        };
+        let [id, method, url, headers, body, timeout, row_key, caller] = usual;
+        let [delivery, most, due, key] = terms;
+        let (attempts, made_in) = (default(ATTEMPTS)?, default(MADE_IN)?);
+        Some([id, method, url, headers, body, timeout, row_key, caller, delivery, most, attempts, due, key, made_in])
+    })
 }
 
 fn run_insert(places: &Places, usual: Usual, terms: Option<Terms>) {
-    let [t1, t2, t3, t4, t5, t6, t7, t8, ..] = places.column_types();
+    let [id, method, url, headers, body, timeout, row_key, caller, delivery, most, _, due, key, _] =
+        places.column_types();
+    let types = [id, method, url, headers, body, timeout, row_key, caller];
     let session = Session::connect();
     match terms {
         None => INSERT.with(|plan| {
-            session.run(plan, Access::Write, [t1, t2, t3, t4, t5, t6, t7, t8], usual);
+            session.run(plan, Access::Write, types, usual);
         }),
-        Some([delivery, max_attempts, due, idempotency_key]) => INSERT_ON_TERMS.with(|plan| {
-            let [id, method, url, headers, body, timeout, row_key, caller] = usual;
-            session.run(
-                plan,
-                Access::Write,
-                [
-                    t1,
-                    t2,
-                    t3,
-                    t4,
-                    t5,
-                    t6,
-                    t7,
-                    t8,
-                    places.delivery_type,
-                    pg_sys::INT4OID,
-                    pg_sys::TIMESTAMPTZOID,
-                    pg_sys::TEXTOID,
-                ],
-                [
-                    id,
-                    method,
-                    url,
-                    headers,
-                    body,
-                    timeout,
-                    row_key,
-                    caller,
-                    delivery,
-                    max_attempts,
-                    due,
-                    idempotency_key,
-                ],
-            );
+        Some(terms) => INSERT_ON_TERMS.with(|plan| {
+            let types: [_; 12] = array::joined(types, [delivery, most, due, key]);
+            session.run(plan, Access::Write, types, array::joined(usual, terms));
         }),
     }
 }

@@ -119,6 +119,12 @@ pub(crate) fn with<T: Copy, const N: usize, const M: usize>(elements: [T; N], at
     })
 }
 
+/// The elements of two Rust arrays, one behind the other.
+pub(crate) fn joined<T: Copy, const N: usize, const M: usize, const S: usize>(first: [T; N], second: [T; M]) -> [T; S] {
+    const { assert!(S == N + M) };
+    std::array::from_fn(|place| if place < N { first[place] } else { second[place - N] })
+}
+
 /// The elements of an `int8[]` that are not null; none for a null.
 ///
 /// # Safety

@@ -27,8 +27,8 @@ impl<'s, const N: usize> Bulk<'s, N> {
         rows: usize,
     ) -> Option<Self> {
         let table = Table::open(table)?;
-        let stores_only = table.is_plain(None) && table.has_columns(&types, |place| given.contains(&place));
-        stores_only.then(|| Self { table, rows: Vec::with_capacity(rows), session: PhantomData })
+        let only_stores = table.only_stores(&types, |place| given.contains(&place), None);
+        only_stores.then(|| Self { table, rows: Vec::with_capacity(rows), session: PhantomData })
     }
 
     /// Adds a row. Its values must be of the types that the table was opened with; they are copied.
@@ -84,21 +84,26 @@ unsafe fn stored_slot<const N: usize>(table: &Table, row: [Option<pg_sys::Datum>
     }
 }
 
-/// Stores one row, with its entries in the table's indexes.
-///
-/// # Safety
-///
-/// The table must have `N` columns, of the types that the values have.
-pub(crate) unsafe fn insert_one<const N: usize>(table: Table, row: [Option<pg_sys::Datum>; N]) {
-    // SAFETY: by the caller's promise. The order of COPY; all is let go of at the end.
+/// Stores one row, whose values must be of these types, with its entries in the table's indexes. False, and nothing is done, where
+/// an INSERT would do more than store it, or the columns are others; a trigger that calls the function `trigger` does nothing.
+pub(crate) fn insert_one<const N: usize>(
+    table: &Table,
+    types: [pg_sys::Oid; N],
+    row: [Option<pg_sys::Datum>; N],
+    trigger: Option<pg_sys::Oid>,
+) -> bool {
+    if !table.only_stores(&types, |place| row[place].is_some(), trigger) {
+        return false;
+    }
+    // SAFETY: the table has just these columns. The order of COPY; all is let go of at the end.
     unsafe {
-        let row = stored_slot(&table, row);
+        let row = stored_slot(table, row);
         pg_sys::simple_table_tuple_insert(table.relation(), row);
-        let mut indexes = IndexEntries::open(&table);
+        let mut indexes = IndexEntries::open(table);
         indexes.enter(row);
         indexes.close();
         pg_sys::ExecDropSingleTupleTableSlot(row);
-        drop(table);
         pg_sys::CommandCounterIncrement();
     }
+    true
 }

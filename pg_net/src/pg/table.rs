@@ -24,9 +24,20 @@ impl Table {
         unsafe { (*self.0).rd_att }
     }
 
+    /// Whether an INSERT of rows with values of these types, which they have at the places that `is_given` says, would only store
+    /// them. The table may have one trigger that calls the function `trigger`, which does nothing to such rows.
+    pub(super) fn only_stores(
+        &self,
+        types: &[pg_sys::Oid],
+        is_given: impl Fn(usize) -> bool,
+        trigger: Option<pg_sys::Oid>,
+    ) -> bool {
+        self.is_plain(trigger) && self.has_columns(types, is_given)
+    }
+
     /// Whether an INSERT only stores the rows: there is no rule, constraint to check, column to compute, policy for the owner, or
     /// trigger, but for one that calls the function `trigger`.
-    pub(crate) fn is_plain(&self, trigger: Option<pg_sys::Oid>) -> bool {
+    fn is_plain(&self, trigger: Option<pg_sys::Oid>) -> bool {
         // SAFETY: the relation is open; what may be missing is looked at only where it is there.
         unsafe {
             let class = &*(*self.0).rd_rel;
@@ -49,7 +60,7 @@ impl Table {
     /// Whether the table has exactly columns of these types, and each that must have a value is given one: `is_given` is asked
     /// with its place.
     #[cfg(not(feature = "pg18"))]
-    pub(crate) fn has_columns(&self, types: &[pg_sys::Oid], is_given: impl Fn(usize) -> bool) -> bool {
+    fn has_columns(&self, types: &[pg_sys::Oid], is_given: impl Fn(usize) -> bool) -> bool {
         // SAFETY: the relation is open; there are as many columns as `natts` says.
         let columns = unsafe {
             let columns = self.description();
@@ -63,7 +74,7 @@ impl Table {
 
     /// Postgres 18 keeps what describes a column elsewhere: there it is always an INSERT.
     #[cfg(feature = "pg18")]
-    pub(crate) fn has_columns(&self, _types: &[pg_sys::Oid], _is_given: impl Fn(usize) -> bool) -> bool {
+    fn has_columns(&self, _types: &[pg_sys::Oid], _is_given: impl Fn(usize) -> bool) -> bool {
         false
     }
 
