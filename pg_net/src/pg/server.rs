@@ -95,6 +95,19 @@ pub(crate) fn set_for_session(name: &std::ffi::CStr, value: &std::ffi::CStr) {
     }
 }
 
+/// Takes back what was set for this session.
+pub(crate) fn reset_for_session(name: &std::ffi::CStr) {
+    // SAFETY: a C string; without a value the setting goes back to what configuration, database and role have it at.
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            std::ptr::null(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+        );
+    }
+}
+
 /// Sets a setting for the subtransaction that runs; it goes when that is rolled back.
 pub(crate) fn set_for_subtransaction(name: &std::ffi::CStr, value: &std::ffi::CStr) {
     // SAFETY: both are C strings that Postgres copies.

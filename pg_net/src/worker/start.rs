@@ -97,6 +97,7 @@ pub(super) fn take_over(database: pg_sys::Oid) {
 pub(super) fn reload_configuration() {
     // SAFETY: outside of any transaction, as Postgres' own processes do on SIGHUP.
     unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+    wait_for_the_disk();
 }
 
 /// Sets what the worker's statements depend on, whatever the role or the database has been given.
@@ -128,7 +129,13 @@ fn prepare_session() {
     }
     #[cfg(any(feature = "pg17", feature = "pg18"))]
     server::set_for_session(c"transaction_timeout", c"0");
-    // A row that left the queue must not come back after a crash because its outcome had not reached the disk.
+    wait_for_the_disk();
+}
+
+/// Has this session's commits wait for the disk at least: a row that left the queue must not come back after a crash because
+/// that had not reached it. Where the configuration asks for more, more.
+fn wait_for_the_disk() {
+    server::reset_for_session(c"synchronous_commit");
     if server::setting(c"synchronous_commit") == "off" {
         server::set_for_session(c"synchronous_commit", c"local");
     }

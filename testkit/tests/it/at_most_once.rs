@@ -43,6 +43,28 @@ fn killed_with_the_worker_it_is_lost_and_not_sent_again() {
     assert_eq!(bench.receiver.requests().iter().filter(|request| request.path() == "/held").count(), 1);
 }
 
+/// Where commits wait for no flush, the worker's do: also where that was set while the worker ran.
+#[test]
+fn killed_with_the_server_it_is_lost_though_commits_wait_for_no_flush() {
+    // Nobody else flushes in the meantime.
+    let mut bench = Bench::with(Cluster::builder().durable().conf("wal_writer_delay", "10s").start_ready());
+    bench.assert_works();
+    bench.cluster.alter_system("synchronous_commit", "off");
+    // What the worker says of this shows that it has read the other one, too.
+    bench.cluster.alter_system("pg_net.tls_ca_file", "/nonexistent/authorities.pem");
+    bench.cluster.wait_for_log("pg_net: /nonexistent/authorities.pem: I/O error");
+    bench.client.batch_execute("set synchronous_commit = on").unwrap();
+    let gate = bench.receiver.hold("/held");
+    in_flight(&mut bench);
+    bench.cluster.kill_postmaster();
+    gate.release();
+    bench.cluster.start();
+    bench.client = bench.cluster.connect();
+    bench.assert_works();
+    assert_eq!(queued(&mut bench), 0);
+    assert_eq!(bench.receiver.requests().iter().filter(|request| request.path() == "/held").count(), 1);
+}
+
 #[test]
 fn cut_off_by_the_workers_end_it_fails_and_says_so() {
     let mut bench = Bench::new();
