@@ -22,7 +22,7 @@ use super::take_out::TakeOut;
 use super::withheld::{Withdrawals, Withheld};
 use crate::egress::Rules;
 use crate::pg::clock::{self, Timestamp};
-use crate::pg::plan::{Access, Plan, Session};
+use crate::pg::plan::{Access, Plan, Rows, Session};
 use crate::pg::transaction::{Aborted, transaction};
 use crate::pg::{array, server};
 use crate::shared::questions::{self, Question};
@@ -33,6 +33,9 @@ use crate::{mutants, settings, shared};
 const AHEAD: usize = 2;
 /// How long a busy worker goes on between two looks past the rows of a crowded flow.
 const LOOK_AHEAD: Duration = Duration::from_millis(10);
+/// Rows that are wanted by key are read as one range where that has no more than this many keys for each: to find one by
+/// itself costs as much as several that stand beside each other.
+const MOST_APART: u64 = 2;
 
 pub(super) struct Claim {
     window: Window<Asked>,
@@ -306,9 +309,9 @@ impl Claim {
         }
         let most = settings::batch_size();
         let parked = self.window.resume(most);
-        self.read_keys(session, &parked, true, batch);
+        self.read_keys(session, parked, true, batch);
         let released = self.withheld.take_released(most.min(self.window.room()));
-        self.read_keys(session, &released, false, batch);
+        self.read_keys(session, released, false, batch);
         if self.schedule.is_due() {
             self.read_due(session, most, batch);
         }
@@ -349,12 +352,7 @@ impl Claim {
     ) -> Option<Key> {
         let now = clock::now();
         let limit = most.min(self.window.room());
-        let rows = session.run(
-            &self.plans.range,
-            Access::Read,
-            [pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::INT8OID],
-            [Some(lowest.into()), Some(highest.into()), Some((limit as i64).into())],
-        );
+        let rows = self.run_range(session, lowest, highest, limit);
         let mut met = lowest.saturating_sub(1);
         for row in 0..rows.count() {
             let row = QueueRow::new(rows.row(row));
@@ -370,19 +368,33 @@ impl Claim {
     }
 
     /// Reads rows that were met before.
-    fn read_keys(&mut self, session: &Session, keys: &[Key], were_parked: bool, batch: &mut Batch) {
-        if keys.is_empty() {
-            return;
-        }
+    fn read_keys(&mut self, session: &Session, mut keys: Vec<Key>, were_parked: bool, batch: &mut Batch) {
+        keys.sort_unstable();
+        let (Some(&lowest), Some(&highest)) = (keys.first(), keys.last()) else { return };
         let now = clock::now();
-        let keys = array::int8s(keys.iter().copied());
-        let rows = session.run(&self.plans.keys, Access::Read, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+        let span = highest.abs_diff(lowest);
+        let rows = if span < MOST_APART * keys.len() as u64 {
+            self.run_range(session, lowest, highest, span as usize + 1)
+        } else {
+            let keys = array::int8s(keys.iter().copied());
+            session.run(&self.plans.keys, Access::Read, [pg_sys::INT8ARRAYOID], [Some(keys)])
+        };
         for row in 0..rows.count() {
             let row = QueueRow::new(rows.row(row));
-            if were_parked || row.due().is_none_or(|due| due <= now) {
+            let is_wanted = keys.binary_search(&row.key()).is_ok();
+            if is_wanted && (were_parked || row.due().is_none_or(|due| due <= now)) {
                 self.meet(&row, were_parked, batch);
             }
         }
+    }
+
+    fn run_range<'s>(&self, session: &'s Session, lowest: Key, highest: Key, limit: usize) -> Rows<'s> {
+        session.run(
+            &self.plans.range,
+            Access::Read,
+            [pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::INT8OID],
+            [Some(lowest.into()), Some(highest.into()), Some((limit as i64).into())],
+        )
     }
 
     /// Reads rows whose time has come.

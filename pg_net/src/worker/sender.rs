@@ -12,8 +12,8 @@ use super::record::Record;
 use crate::pg::wait::WaitSet;
 
 /// Outcomes are taken no more often than this while others are still to come: to record a few costs nearly as much as to
-/// record many.
-const GATHER: Duration = Duration::from_millis(1);
+/// record many, above all where the disk is waited for each time.
+const GATHER: Duration = Duration::from_millis(2);
 
 pub(super) struct Sender {
     engine: Engine,
