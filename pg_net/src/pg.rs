@@ -1,5 +1,6 @@
 //! Safe faces for the parts of Postgres' C interface that the extension uses.
 
+pub(crate) mod allocator;
 pub(crate) mod array;
 pub(crate) mod bulk;
 pub(crate) mod call;

@@ -9,7 +9,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags
 use pgrx::{pg_guard, pg_sys};
 
 use crate::pg::transaction::{report_idle, report_statistics, take_ran};
-use crate::pg::{cancel, latch, server};
+use crate::pg::{allocator, cancel, latch, server};
 use crate::settings;
 use crate::shared::{self, Ending, Shared, Ticket, waiters};
 
@@ -66,6 +66,7 @@ fn builder(name: &str) -> BackgroundWorkerBuilder {
 #[unsafe(no_mangle)]
 pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
     cancel::install();
+    allocator::bound();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // What SIGHUP said before that was not heard: the settings are still those of the moment when the process was forked.
     start::reload_configuration();
@@ -169,6 +170,9 @@ impl Worker {
                 Shared::set_ending(ending);
                 break;
             } else {
+                if self.claim.claimed() == 0 {
+                    self.record.rest();
+                }
                 report_idle();
                 self.sender.wait(self.next_deadline(now));
             }

@@ -5,6 +5,8 @@ use engine::{Key, Outcome, Request};
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) claimed: Vec<Key>,
+    /// Bytes of their bodies and headers.
+    pub(super) bytes: usize,
     /// Those of them that are sent at most once.
     pub(super) to_take_out: Vec<Key>,
     pub(super) requests: Vec<Request>,

@@ -248,6 +248,7 @@ impl Claim {
         mutants::record_before_send(&batch.requests, &mut batch.failures);
         let failed = !batch.failures.is_empty();
         record.inbox().append(&mut batch.failures);
+        record.pass(batch.bytes);
         // That the engine has ended is dealt with in the next round, as is the recording of what cannot be sent.
         let refused = !batch.requests.is_empty() && !sender.submit(batch.requests);
         refused || failed || self.can_claim(!busy)
@@ -436,6 +437,7 @@ impl Claim {
             return;
         }
         batch.claimed.push(key);
+        batch.bytes += row.size();
         if self.window.get(key).is_some_and(|asked| asked.at_most_once) {
             batch.to_take_out.push(key);
         }

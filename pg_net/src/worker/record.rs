@@ -15,7 +15,7 @@ use super::claim::Claim;
 use super::store::{Entry, Fate, Store, Stored};
 use super::tables::Tables;
 use crate::pg::transaction::{Aborted, transaction};
-use crate::pg::{clock, server};
+use crate::pg::{allocator, clock, server};
 use crate::settings;
 use crate::shared::waiters;
 
@@ -23,6 +23,10 @@ use crate::shared::waiters;
 const MOST: usize = 500;
 /// Bytes of bodies that one transaction records, unless a single one has more: they stand in memory several times.
 const MOST_BYTES: usize = 16 << 20;
+/// Bytes that came and went after which memory is given back to the system when there is nothing under way.
+const MUCH: usize = 16 << 20;
+/// Bytes that a request and its reply take beside their bodies, about.
+const BESIDE: usize = 1 << 10;
 
 pub(super) struct Record {
     /// What came and was not looked at yet.
@@ -38,6 +42,8 @@ pub(super) struct Record {
     stuck_pause: Backoff,
     /// Whether rows that somebody holds locked are looked for before they are waited for: there was one.
     careful: bool,
+    /// Bytes that came and went since memory was given back.
+    passed: usize,
     store: Store,
     retries: RetryPolicy,
     jitter: Jitter,
@@ -53,6 +59,7 @@ impl Record {
             pause: Backoff::default(),
             stuck_pause: Backoff::default(),
             careful: false,
+            passed: 0,
             store: Store::new(),
             retries: settings::policy().retry,
             jitter: Jitter::new(),
@@ -71,6 +78,19 @@ impl Record {
     /// How many outcomes are not recorded yet.
     pub(super) fn pending(&self) -> usize {
         self.inbox.len() + self.ready.len() + self.stuck.len()
+    }
+
+    /// Requests with so many bytes of bodies were claimed.
+    pub(super) fn pass(&mut self, bytes: usize) {
+        self.passed = self.passed.saturating_add(bytes);
+    }
+
+    /// There is nothing under way: what requests and replies took is of no use.
+    pub(super) fn rest(&mut self) {
+        if self.passed >= MUCH {
+            self.passed = 0;
+            allocator::give_back();
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -209,6 +229,7 @@ impl Record {
             bytes += super::outcomes::body_length(&outcome);
             batch.push(outcome);
         }
+        self.pass(bytes + batch.len() * BESIDE);
         batch
     }
 }
