@@ -25,7 +25,9 @@ fn create(cluster: &Cluster, name: &str) -> Client {
 
 /// The databases that have a worker, in order.
 fn served(client: &mut Client) -> Vec<String> {
-    let workers = "select coalesce(datname, '') from pg_stat_activity where backend_type ilike '%pg_net%' order by 1";
+    // A new process is of no type until the postmaster has noted its pid, which may be when it has run for a while.
+    let workers = "select coalesce(datname, '') from pg_stat_activity
+                    where backend_type ilike '%pg_net%' or application_name like 'pg\\_net %' order by 1";
     client.query(workers, &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 
