@@ -80,7 +80,7 @@ impl Record {
         self.inbox.len() + self.ready.len() + self.stuck.len()
     }
 
-    /// Requests with so many bytes of bodies were claimed.
+    /// So many bytes came in, to be freed when they are dealt with.
     pub(super) fn pass(&mut self, bytes: usize) {
         self.passed = self.passed.saturating_add(bytes);
     }

@@ -14,6 +14,11 @@ fn in_flight(bench: &mut Bench) -> i64 {
     id
 }
 
+/// How often the receiver has got the request of [`in_flight`].
+fn arrived(bench: &Bench) -> usize {
+    bench.receiver.requests().iter().filter(|request| request.path() == "/held").count()
+}
+
 fn queued(bench: &mut Bench) -> i64 {
     bench.value("select count(*) from net.http_request_queue")
 }
@@ -40,7 +45,7 @@ fn killed_with_the_worker_it_is_lost_and_not_sent_again() {
     gate.release();
     bench.assert_works();
     assert_eq!(queued(&mut bench), 0);
-    assert_eq!(bench.receiver.requests().iter().filter(|request| request.path() == "/held").count(), 1);
+    assert_eq!(arrived(&bench), 1);
 }
 
 /// Where commits wait for no flush, the worker's do: also where that was set while the worker ran.
@@ -62,7 +67,7 @@ fn killed_with_the_server_it_is_lost_though_commits_wait_for_no_flush() {
     bench.client = bench.cluster.connect();
     bench.assert_works();
     assert_eq!(queued(&mut bench), 0);
-    assert_eq!(bench.receiver.requests().iter().filter(|request| request.path() == "/held").count(), 1);
+    assert_eq!(arrived(&bench), 1);
 }
 
 #[test]
@@ -76,7 +81,7 @@ fn cut_off_by_the_workers_end_it_fails_and_says_so() {
     assert_eq!(bench.value::<String>("select error_kind from net._http_response"), "abandoned");
     gate.release();
     bench.assert_works();
-    assert_eq!(bench.receiver.requests().iter().filter(|request| request.path() == "/held").count(), 1);
+    assert_eq!(arrived(&bench), 1);
 }
 
 #[test]

@@ -14,6 +14,12 @@ fn own_memory(pid: i32) -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") / 1024
 }
 
+/// Waits until the worker has said that it has nothing to do; before that it reports its statistics, and gives memory back.
+fn wait_until_idle(bench: &mut Bench, pid: i32) {
+    let idle = format!("select count(*) from pg_stat_activity where pid = {pid} and state = 'idle'");
+    wait_until("an idle worker", PATIENCE, || bench.value::<i64>(&idle) == 1);
+}
+
 fn sockets(pid: i32) -> usize {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process").flatten();
     let targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
@@ -67,8 +73,7 @@ fn memory_that_large_replies_took_goes_back_to_the_system() {
     });
     let whole = "select count(*) from net._http_response where status_code = 200 and length(content) = 3000000";
     assert_eq!(bench.value::<i64>(whole), 150);
-    let idle = format!("select count(*) from pg_stat_activity where pid = {pid} and state = 'idle'");
-    wait_until("a worker at rest", PATIENCE, || bench.value::<i64>(&idle) == 1);
+    wait_until_idle(&mut bench, pid);
     let kept = own_memory(pid).saturating_sub(before);
     assert!(kept < 32, "{kept} MiB kept of {peak}");
 }
@@ -150,8 +155,7 @@ fn a_crowded_origin_has_the_worker_claim_no_more_often_than_it_can() {
         bench.value::<i64>("select count(*) from net.http_request_queue") == 0
     });
     let milliseconds = start.elapsed().as_millis() as i64;
-    let idle = format!("select count(*) from pg_stat_activity where pid = {pid} and state = 'idle'");
-    wait_until("its statistics", PATIENCE, || bench.value::<i64>(&idle) == 1);
+    wait_until_idle(&mut bench, pid);
     let fine = bench.value::<i64>("select count(*) from net._http_response where status_code = 200");
     assert_eq!(fine, 20000);
     // It records once in two milliseconds and claims what there is room for then, whatever the machine.
