@@ -13,8 +13,8 @@ struct State {
     outcomes: Vec<Outcome>,
     news: OriginNews,
     under_way: usize,
-    /// Whether the host was notified since it last drained.
-    notified: bool,
+    /// Whether the host will drain without being told: it was notified since it last did, or comes by itself.
+    is_coming: bool,
     closed: bool,
     alive: bool,
 }
@@ -25,7 +25,7 @@ impl Board {
             outcomes: Vec::new(),
             news: OriginNews::default(),
             under_way: 0,
-            notified: false,
+            is_coming: false,
             closed: false,
             alive: true,
         };
@@ -47,25 +47,23 @@ impl Board {
     }
 
     /// Hands over the outcomes of requests that were under way, and what there is to say about origins.
-    ///
-    /// A host that gathers what comes need not wait for more where these are the last.
     pub(crate) fn finish(&self, outcomes: &mut Vec<Outcome>, news: &mut OriginNews) {
         let mut state = self.state();
         state.under_way -= outcomes.len();
         state.outcomes.append(outcomes);
         state.news.states.append(&mut news.states);
         state.news.sent_back.append(&mut news.sent_back);
-        let first = !std::mem::replace(&mut state.notified, true);
-        let last = state.under_way == 0;
+        let is_coming = std::mem::replace(&mut state.is_coming, true);
         drop(state);
-        if first || last {
+        if !is_coming {
             (self.notify)();
         }
     }
 
-    pub(crate) fn drain(&self, into: &mut Vec<Outcome>) {
+    /// With `again`, a host that takes something comes again by itself.
+    pub(crate) fn drain(&self, into: &mut Vec<Outcome>, again: bool) {
         let mut state = self.state();
-        state.notified = false;
+        state.is_coming = again && !state.outcomes.is_empty();
         into.append(&mut state.outcomes);
     }
 

@@ -57,8 +57,7 @@ impl Engine {
     /// Starts the engine's thread, named `pg_net engine`.
     ///
     /// `notify` is called from that thread when outcomes have become available, once until the next
-    /// [`drain`](Self::drain); when the last request under way has ended, so that a host that gathers outcomes need not wait
-    /// for more; and when the thread ends. It should only wake the host.
+    /// [`drain`](Self::drain); and when the thread ends. It should only wake the host.
     ///
     /// The thread, and those of the resolver that it starts, inherit the caller's signal mask: a host whose signal
     /// handlers belong to its main thread masks all signals around this call.
@@ -107,7 +106,13 @@ impl Engine {
 
     /// Moves all finished outcomes into `into`, in the order in which they finished.
     pub fn drain(&self, into: &mut Vec<Outcome>) {
-        self.board.drain(into);
+        self.board.drain(into, false);
+    }
+
+    /// Like [`drain`](Self::drain), for a host that lets outcomes gather: if it gets some, it comes again by itself, and is not
+    /// notified until then.
+    pub fn drain_and_come_again(&self, into: &mut Vec<Outcome>) {
+        self.board.drain(into, true);
     }
 
     /// What has become of origins since the last call, and which requests come back because theirs is

@@ -19,6 +19,7 @@ mod claim;
 mod copies;
 mod descriptors;
 mod expire;
+mod gather;
 mod launcher;
 mod origins;
 mod outcomes;
@@ -36,6 +37,7 @@ mod withheld;
 
 use claim::Claim;
 use expire::Expire;
+use gather::Gather;
 use launcher::Launcher;
 use origins::Origins;
 use record::Record;
@@ -45,6 +47,8 @@ use tenure::{Outlook, Tenure};
 
 /// How long requests under way may go on when the worker is asked to stop.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long commits gather before the queue is read for them.
+const COMMITS_GATHER: Duration = Duration::from_millis(1);
 
 /// Has the postmaster start the first worker when the server takes writes, and again a second after it ended. Called once,
 /// while the library is preloaded.
@@ -118,6 +122,7 @@ fn checked_policy() -> engine::Policy {
 struct Worker {
     tables: Tables,
     sender: Sender,
+    commits: Gather,
     claim: Claim,
     record: Record,
     expire: Expire,
@@ -142,6 +147,7 @@ impl Worker {
             served: start::Served::by_settings(),
             tables: Tables::new(),
             sender: Sender::new(checked_policy()),
+            commits: Gather::new(COMMITS_GATHER),
             claim: Claim::new(),
             record: Record::new(),
             expire: Expire::new(),
@@ -226,7 +232,8 @@ impl Worker {
 
     /// Does what there is to do. Whether there is more that needs no waiting for.
     fn work(&mut self, now: Instant) -> bool {
-        if shared::get().my_slot().take_work() {
+        if self.commits.until(now).is_none() && shared::get().my_slot().take_work() {
+            self.commits.took(now);
             self.claim.look();
         }
         let gathers = self.sender.gathers(now).is_some();
@@ -262,10 +269,12 @@ impl Worker {
         }
     }
 
-    /// Whether a commit or another process wants something that was not looked at yet.
-    fn is_called(&self) -> bool {
+    /// When to look at what a commit or another process wants, if one wants something that was not looked at yet.
+    fn call(&self, now: Instant) -> Option<Instant> {
         let shared = shared::get();
-        shared.my_slot().has_work() || (self.launcher.is_some() && shared.first.has_launch())
+        let commit = shared.my_slot().has_work().then(|| self.commits.until(now).unwrap_or(now));
+        let launch = (self.launcher.is_some() && shared.first.has_launch()).then_some(now);
+        commit.into_iter().chain(launch).min()
     }
 
     fn may_claim(&self, now: Instant) -> bool {
@@ -281,14 +290,12 @@ impl Worker {
 
     fn next_deadline(&self, now: Instant) -> Option<Duration> {
         // A wait for a lock may have swallowed the latch.
-        if self.is_called() {
-            return Some(Duration::ZERO);
-        }
+        let call = self.call(now);
         // One that makes room claims nothing more, however long the rest takes.
         let task = if self.tenure.is_ending(now) { self.record.deadline() } else { self.next_task(now) };
         let gathered = self.sender.gathers(now);
         let launch = self.launcher.as_ref().and_then(Launcher::deadline);
-        [task, gathered, launch, self.tenure.deadline(now)]
+        [call, task, gathered, launch, self.tenure.deadline(now)]
             .into_iter()
             .flatten()
             .min()
@@ -297,18 +304,19 @@ impl Worker {
 
     /// Stops sending, records what still comes in within the grace, and leaves the rest in the queue.
     fn stop(self) {
-        let Self { mut tables, mut sender, mut claim, mut record, .. } = self;
+        let Self { mut tables, sender, mut claim, mut record, .. } = self;
         sender.close();
         // A command that needs the database to itself waits for us: what is under way is sent again if there is a queue left.
         let grace = if shared::get().closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
         let end = Instant::now() + grace;
         loop {
-            let now = Instant::now();
-            sender.drain(now, &mut record);
-            record.work(now, &mut tables, &mut claim);
+            // Before the outcomes are taken: one that came in between would be left behind.
+            let under_way = sender.under_way();
+            sender.drain_and_wait_for_more(&mut record);
+            record.work(Instant::now(), &mut tables, &mut claim);
             claim.answer();
             let left = end.saturating_duration_since(Instant::now());
-            if sender.under_way() == 0 || left.is_zero() {
+            if under_way == 0 || left.is_zero() {
                 break;
             }
             sender.wait(Some(left));

@@ -48,10 +48,13 @@ impl Slot {
         self.notes.initialize();
     }
 
-    /// A commit has something for the worker.
+    /// A commit has something for the worker. Where another one has asked and the worker did not look yet, that will do: it
+    /// looks at the notes after that.
     pub(crate) fn wake(&self) {
-        self.work.store(true, SeqCst);
-        self.poke();
+        let is_asked = self.work.swap(true, SeqCst);
+        if !is_asked || !self.has_process() {
+            self.poke();
+        }
     }
 
     /// Sets the worker's latch; where there is no worker, sees to it that one comes.

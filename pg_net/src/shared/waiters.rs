@@ -80,10 +80,15 @@ fn mine() -> &'static Waiter {
     &WAITERS.each()[latch::my_place() as usize]
 }
 
+/// Whether somebody waits, in whatever database.
+pub(crate) fn are_there() -> bool {
+    WAITERS.common().load(SeqCst) > 0
+}
+
 /// Something has happened to these requests of a database, and is committed: wakes those who wait for one of them. The
 /// requests are asked for only where somebody waits.
 pub(crate) fn tell(database: pg_sys::Oid, requests: impl FnOnce() -> Vec<i64>) {
-    if WAITERS.common().load(SeqCst) > 0 {
+    if are_there() {
         let mut requests = requests();
         tell_sorted(database, &mut requests);
     }
@@ -91,7 +96,7 @@ pub(crate) fn tell(database: pg_sys::Oid, requests: impl FnOnce() -> Vec<i64>) {
 
 /// [`tell`], for a commit callback: cannot raise and asks for no memory.
 pub(crate) fn tell_sorted(database: pg_sys::Oid, requests: &mut [i64]) {
-    if WAITERS.common().load(SeqCst) > 0 {
+    if are_there() {
         requests.sort_unstable();
         wake(database, |request| requests.binary_search(&request).is_ok());
     }
@@ -99,7 +104,7 @@ pub(crate) fn tell_sorted(database: pg_sys::Oid, requests: &mut [i64]) {
 
 /// Anything may have happened to any request of a database.
 pub(crate) fn tell_all(database: pg_sys::Oid) {
-    if WAITERS.common().load(SeqCst) > 0 {
+    if are_there() {
         wake(database, |_| true);
     }
 }

@@ -8,11 +8,12 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::descriptors;
+use super::gather::Gather;
 use super::record::Record;
 use crate::pg::wait::WaitSet;
+use crate::shared::waiters;
 
-/// Outcomes are taken no more often than this while others are still to come: to record a few costs nearly as much as to
-/// record many, above all where the disk is waited for each time.
+/// How long outcomes gather: each record waits for the disk.
 const GATHER: Duration = Duration::from_millis(2);
 
 pub(super) struct Sender {
@@ -20,8 +21,7 @@ pub(super) struct Sender {
     /// The engine writes to it when outcomes have come.
     event: Arc<EventFd>,
     wait_set: WaitSet,
-    /// Until when outcomes are left to gather.
-    gathers_until: Instant,
+    outcomes: Gather,
 }
 
 impl Sender {
@@ -31,7 +31,7 @@ impl Sender {
         let event = Arc::new(event);
         let wait_set = WaitSet::new(&event);
         descriptors::raise_limit();
-        Self { engine: start(policy, &event), event, wait_set, gathers_until: Instant::now() }
+        Self { engine: start(policy, &event), event, wait_set, outcomes: Gather::new(GATHER) }
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -54,18 +54,27 @@ impl Sender {
         self.engine.submit(requests).is_ok()
     }
 
-    /// Until when outcomes are left to gather, if they are.
+    /// Until when outcomes are left to gather, if they are. Where somebody waits for one, it is only while others are to come.
     pub(super) fn gathers(&self, now: Instant) -> Option<Instant> {
-        (now < self.gathers_until && self.engine.under_way() > 0).then_some(self.gathers_until)
+        self.outcomes.until(now).filter(|_| self.engine.under_way() > 0 || !waiters::are_there())
     }
 
-    /// Moves the outcomes that have come to where they are recorded.
+    /// Moves the outcomes that have come to where they are recorded, and leaves what comes from now on to gather.
     pub(super) fn drain(&mut self, now: Instant, record: &mut Record) {
         let before = record.inbox().len();
-        self.engine.drain(record.inbox());
-        if record.inbox().len() > before {
-            self.gathers_until = now + GATHER;
+        if waiters::are_there() {
+            self.engine.drain(record.inbox());
+        } else {
+            self.engine.drain_and_come_again(record.inbox());
         }
+        if record.inbox().len() > before {
+            self.outcomes.took(now);
+        }
+    }
+
+    /// Moves the outcomes that have come to where they are recorded; of what comes after that, [`wait`](Self::wait) tells at once.
+    pub(super) fn drain_and_wait_for_more(&self, record: &mut Record) {
+        self.engine.drain(record.inbox());
     }
 
     /// What has become of origins, asked for after [`drain`](Self::drain).

@@ -23,6 +23,7 @@ mod failures;
 mod fairness;
 mod foreign;
 mod forms;
+mod gathering;
 mod harness;
 mod http_request;
 mod locked_rows;

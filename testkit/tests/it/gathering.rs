@@ -1,0 +1,43 @@
+//! What comes close together is dealt with together.
+
+use std::time::Instant;
+
+use testkit::{Cluster, responses};
+
+use crate::support::Bench;
+
+/// Of commits, the queue is read once a millisecond at most; outcomes are recorded once in two.
+#[test]
+fn commits_close_together_are_read_together_and_their_outcomes_recorded_together() {
+    let cluster = Cluster::builder()
+        .preload("pg_stat_statements")
+        .conf("compute_query_id", "on")
+        .conf("pg_stat_statements.track", "all")
+        .start();
+    cluster.connect().batch_execute("create extension pg_stat_statements; create extension pg_net").unwrap();
+    let mut bench = Bench::with(cluster);
+    bench.assert_works();
+    let reads = "select coalesce(sum(calls), 0)::bigint from pg_stat_statements
+                 where query like '%from net.http_request_queue where row_key >=%' and query not like '%pg_stat_%'";
+    let reads_before = bench.value::<i64>(reads);
+    assert!(reads_before > 0, "the worker's reads are counted");
+
+    let url = bench.receiver.url("/x");
+    bench.client.batch_execute("set synchronous_commit = off").unwrap();
+    let start = Instant::now();
+    bench
+        .client
+        .batch_execute(&format!(
+            "do $$ begin for n in 1..500 loop perform net.http_get('{url}'); commit; end loop; end $$"
+        ))
+        .unwrap();
+    let answers = responses(&mut bench.client, 501);
+    let took = start.elapsed().as_millis() as i64;
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
+    assert_eq!(bench.receiver.count(), 501);
+    // One that was about to be done when the time began, and what is left over at its end.
+    let reads = bench.value::<i64>(reads) - reads_before;
+    assert!(reads <= took + 10, "{reads} reads for commits in {took} ms");
+    let records = bench.value::<i64>("select count(distinct created) from net._http_response");
+    assert!(records <= took / 2 + 10, "{records} records in {took} ms");
+}
