@@ -16,10 +16,10 @@ use crate::shared::{self, Ending, Shared, Ticket, waiters};
 mod backoff;
 mod batch;
 mod claim;
+mod commits;
 mod copies;
 mod descriptors;
 mod expire;
-mod gather;
 mod launcher;
 mod origins;
 mod outcomes;
@@ -36,8 +36,8 @@ mod tenure;
 mod withheld;
 
 use claim::Claim;
+use commits::Commits;
 use expire::Expire;
-use gather::Gather;
 use launcher::Launcher;
 use origins::Origins;
 use record::Record;
@@ -47,8 +47,6 @@ use tenure::{Outlook, Tenure};
 
 /// How long requests under way may go on when the worker is asked to stop.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long commits gather before the queue is read for them.
-const COMMITS_GATHER: Duration = Duration::from_millis(1);
 
 /// Has the postmaster start the first worker when the server takes writes, and again a second after it ended. Called once,
 /// while the library is preloaded.
@@ -122,7 +120,7 @@ fn checked_policy() -> engine::Policy {
 struct Worker {
     tables: Tables,
     sender: Sender,
-    commits: Gather,
+    commits: Commits,
     claim: Claim,
     record: Record,
     expire: Expire,
@@ -147,7 +145,7 @@ impl Worker {
             served: start::Served::by_settings(),
             tables: Tables::new(),
             sender: Sender::new(checked_policy()),
-            commits: Gather::new(COMMITS_GATHER),
+            commits: Commits::new(),
             claim: Claim::new(),
             record: Record::new(),
             expire: Expire::new(),
@@ -218,7 +216,7 @@ impl Worker {
     /// How the worker is to go, if it is: nothing is under way, and nothing to be done at the moment.
     fn ending(&mut self, now: Instant) -> Option<Ending> {
         let pending = self.record.pending();
-        if self.claim.claimed() > pending {
+        if self.claim.claimed() > pending || self.commits.until(now).is_some() {
             self.tenure.busy();
             return None;
         }
@@ -232,8 +230,7 @@ impl Worker {
 
     /// Does what there is to do. Whether there is more that needs no waiting for.
     fn work(&mut self, now: Instant) -> bool {
-        if self.commits.until(now).is_none() && shared::get().my_slot().take_work() {
-            self.commits.took(now);
+        if self.commits.have_come(now, shared::get().my_slot()) {
             self.claim.look();
         }
         let gathers = self.sender.gathers(now).is_some();

@@ -36,8 +36,8 @@ pub(crate) struct Slot {
     running: AtomicBool,
     /// One of [`STAYS`], [`VISITS`] and [`LEAVES`].
     visit: AtomicU32,
-    /// Whether a commit asked for the queue to be read.
-    work: AtomicBool,
+    /// How many asked for the queue to be read, since it was for others: commits, and the worker itself.
+    work: AtomicU32,
     /// Row keys that commits have brought.
     pub(crate) notes: Notes,
 }
@@ -48,11 +48,11 @@ impl Slot {
         self.notes.initialize();
     }
 
-    /// A commit has something for the worker. Where another one has asked and the worker did not look yet, that will do: it
-    /// looks at the notes after that.
+    /// A commit has something for the worker. Where one has asked before and the worker did not look yet, that will do: it looks at
+    /// the notes after that.
     pub(crate) fn wake(&self) {
-        let is_asked = self.work.swap(true, SeqCst);
-        if !is_asked || !self.has_process() {
+        let was_asked = self.work.fetch_add(1, SeqCst) > 0;
+        if !was_asked || !self.has_process() {
             self.poke();
         }
     }
@@ -65,14 +65,19 @@ impl Slot {
         }
     }
 
-    /// Whether a commit asked for the queue to be read since the last call.
-    pub(crate) fn take_work(&self) -> bool {
-        self.work.swap(false, SeqCst)
+    /// The worker asks itself, and will look without being woken.
+    pub(crate) fn come_again(&self) {
+        self.work.fetch_add(1, SeqCst);
     }
 
-    /// Whether a commit asked for the queue to be read since the last [`take_work`](Self::take_work).
+    /// How many asked for the queue to be read since the last call.
+    pub(crate) fn take_work(&self) -> u32 {
+        self.work.swap(0, SeqCst)
+    }
+
+    /// Whether anybody asked for the queue to be read since the last [`take_work`](Self::take_work).
     pub(crate) fn has_work(&self) -> bool {
-        self.work.load(SeqCst)
+        self.work.load(SeqCst) > 0
     }
 
     /// Whether this database is the one that the worker serves, or will when it has connected.
@@ -139,7 +144,7 @@ impl Slot {
         self.role.store(role.to_u32(), SeqCst);
         self.visit.store(if visit { VISITS } else { STAYS }, SeqCst);
         self.wanted.store(0, SeqCst);
-        self.work.store(false, SeqCst);
+        self.work.store(0, SeqCst);
         self.notes.take();
         self.ticket.store(ticket, SeqCst);
         self.database.store(database.to_u32(), SeqCst);

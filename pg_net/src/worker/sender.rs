@@ -8,12 +8,12 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::descriptors;
-use super::gather::Gather;
 use super::record::Record;
 use crate::pg::wait::WaitSet;
 use crate::shared::waiters;
 
-/// How long outcomes gather: each record waits for the disk.
+/// Outcomes are taken no more often than this: to record a few costs nearly as much as to record many, above all where the disk
+/// is waited for each time.
 const GATHER: Duration = Duration::from_millis(2);
 
 pub(super) struct Sender {
@@ -21,7 +21,8 @@ pub(super) struct Sender {
     /// The engine writes to it when outcomes have come.
     event: Arc<EventFd>,
     wait_set: WaitSet,
-    outcomes: Gather,
+    /// Until when outcomes are left to gather.
+    gathers_until: Instant,
 }
 
 impl Sender {
@@ -31,7 +32,7 @@ impl Sender {
         let event = Arc::new(event);
         let wait_set = WaitSet::new(&event);
         descriptors::raise_limit();
-        Self { engine: start(policy, &event), event, wait_set, outcomes: Gather::new(GATHER) }
+        Self { engine: start(policy, &event), event, wait_set, gathers_until: Instant::now() }
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -56,7 +57,8 @@ impl Sender {
 
     /// Until when outcomes are left to gather, if they are. Where somebody waits for one, it is only while others are to come.
     pub(super) fn gathers(&self, now: Instant) -> Option<Instant> {
-        self.outcomes.until(now).filter(|_| self.engine.under_way() > 0 || !waiters::are_there())
+        let may_gather = || self.engine.under_way() > 0 || !waiters::are_there();
+        (now < self.gathers_until && may_gather()).then_some(self.gathers_until)
     }
 
     /// Moves the outcomes that have come to where they are recorded, and leaves what comes from now on to gather.
@@ -68,7 +70,7 @@ impl Sender {
             self.engine.drain_and_come_again(record.inbox());
         }
         if record.inbox().len() > before {
-            self.outcomes.took(now);
+            self.gathers_until = now + GATHER;
         }
     }
 

@@ -6,7 +6,8 @@ use testkit::{Cluster, responses};
 
 use crate::support::Bench;
 
-/// Of commits, the queue is read once a millisecond at most; outcomes are recorded once in two.
+/// For commits in quick succession the queue is read once a millisecond, and outcomes are recorded once in two. Where they come just
+/// so that it is in doubt whether they are quick, it is read twice.
 #[test]
 fn commits_close_together_are_read_together_and_their_outcomes_recorded_together() {
     let cluster = Cluster::builder()
@@ -37,7 +38,7 @@ fn commits_close_together_are_read_together_and_their_outcomes_recorded_together
     assert_eq!(bench.receiver.count(), 501);
     // One that was about to be done when the time began, and what is left over at its end.
     let reads = bench.value::<i64>(reads) - reads_before;
-    assert!(reads <= took + 10, "{reads} reads for commits in {took} ms");
+    assert!(reads <= 2 * took + 10, "{reads} reads for commits in {took} ms");
     let records = bench.value::<i64>("select count(distinct created) from net._http_response");
     assert!(records <= took / 2 + 10, "{records} records in {took} ms");
 }
