@@ -233,7 +233,7 @@ impl Worker {
         if self.commits.have_come(now, shared::get().my_slot()) {
             self.claim.look();
         }
-        let gathers = self.sender.gathers(now).is_some();
+        let gathers = self.sender.gathers(now);
         if !gathers {
             self.sender.drain(now, &mut self.record);
             self.hear_of_origins();
@@ -290,7 +290,7 @@ impl Worker {
         let call = self.call(now);
         // One that makes room claims nothing more, however long the rest takes.
         let task = if self.tenure.is_ending(now) { self.record.deadline() } else { self.next_task(now) };
-        let gathered = self.sender.gathers(now);
+        let gathered = self.sender.deadline(now);
         let launch = self.launcher.as_ref().and_then(Launcher::deadline);
         [call, task, gathered, launch, self.tenure.deadline(now)]
             .into_iter()

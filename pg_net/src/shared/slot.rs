@@ -36,7 +36,7 @@ pub(crate) struct Slot {
     running: AtomicBool,
     /// One of [`STAYS`], [`VISITS`] and [`LEAVES`].
     visit: AtomicU32,
-    /// How many asked for the queue to be read, since it was for others: commits, and the worker itself.
+    /// How many have asked for the queue to be read since the worker took this: commits, and the worker itself.
     work: AtomicU32,
     /// Row keys that commits have brought.
     pub(crate) notes: Notes,

@@ -55,10 +55,15 @@ impl Sender {
         self.engine.submit(requests).is_ok()
     }
 
-    /// Until when outcomes are left to gather, if they are. Where somebody waits for one, it is only while others are to come.
-    pub(super) fn gathers(&self, now: Instant) -> Option<Instant> {
-        let may_gather = || self.engine.under_way() > 0 || !waiters::are_there();
-        (now < self.gathers_until && may_gather()).then_some(self.gathers_until)
+    /// Whether outcomes are left to gather. Where somebody waits for one, they are only while others are to come.
+    pub(super) fn gathers(&self, now: Instant) -> bool {
+        self.deadline(now).is_some() && (self.engine.under_way() > 0 || !waiters::are_there())
+    }
+
+    /// When to take the outcomes that were left to gather. Nobody tells of them, so it is no matter whether they still
+    /// [gather](Self::gathers): somebody may have begun to wait meanwhile.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        (now < self.gathers_until).then_some(self.gathers_until)
     }
 
     /// Moves the outcomes that have come to where they are recorded, and leaves what comes from now on to gather.
