@@ -3,19 +3,13 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use testkit::{Cluster, PATIENCE, voluntary_switches, wait_until, wait_until_at_rest};
+use testkit::{PATIENCE, voluntary_switches, wait_until, wait_until_at_rest};
 
 use crate::support::Bench;
 
 #[test]
 fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
-    let cluster = Cluster::builder()
-        .preload("pg_stat_statements")
-        .conf("compute_query_id", "on")
-        .conf("pg_stat_statements.track", "all")
-        .start();
-    cluster.connect().batch_execute("create extension pg_stat_statements; create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::counting_statements();
     bench.assert_works();
     let pid = bench.cluster.worker_pid(&mut bench.client);
     let statements = "select coalesce(sum(calls), 0)::bigint from pg_stat_statements where query not like '%pg_stat_%'";

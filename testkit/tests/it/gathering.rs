@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use testkit::{Cluster, responses};
+use testkit::responses;
 
 use crate::support::Bench;
 
@@ -10,13 +10,7 @@ use crate::support::Bench;
 /// so that it is in doubt whether they are quick, it is read twice.
 #[test]
 fn commits_close_together_are_read_together_and_their_outcomes_recorded_together() {
-    let cluster = Cluster::builder()
-        .preload("pg_stat_statements")
-        .conf("compute_query_id", "on")
-        .conf("pg_stat_statements.track", "all")
-        .start();
-    cluster.connect().batch_execute("create extension pg_stat_statements; create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::counting_statements();
     bench.assert_works();
     let reads = "select coalesce(sum(calls), 0)::bigint from pg_stat_statements
                  where query like '%from net.http_request_queue where row_key >=%' and query not like '%pg_stat_%'";

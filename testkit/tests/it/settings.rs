@@ -116,13 +116,7 @@ fn a_setting_of_a_role_or_database_and_the_restart_may_come_in_one_transaction()
 
 #[test]
 fn the_batch_size_bounds_a_read_of_the_queue_and_changes_on_reload() {
-    let cluster = Cluster::builder()
-        .preload("pg_stat_statements")
-        .conf("compute_query_id", "on")
-        .conf("pg_stat_statements.track", "all")
-        .start();
-    cluster.connect().batch_execute("create extension pg_stat_statements; create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut bench = Bench::counting_statements();
     let url = bench.receiver.url("/x");
     let reads = "select sum(rows)::float8 / sum(calls) from pg_stat_statements
                   where query ~ '^select.*from net.http_request_queue where row_key >='";

@@ -24,6 +24,17 @@ impl Bench {
         Self { client: cluster.connect(), receiver: Receiver::start(), cluster }
     }
 
+    /// With statements counted, the worker's as well, in `pg_stat_statements`.
+    pub(crate) fn counting_statements() -> Self {
+        let cluster = Cluster::builder()
+            .preload("pg_stat_statements")
+            .conf("compute_query_id", "on")
+            .conf("pg_stat_statements.track", "all")
+            .start();
+        cluster.connect().batch_execute("create extension pg_stat_statements; create extension pg_net").unwrap();
+        Self::with(cluster)
+    }
+
     /// Calls a request function: a select of one id.
     #[track_caller]
     pub(crate) fn ask(&mut self, sql: &str) -> i64 {
