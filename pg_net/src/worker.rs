@@ -316,7 +316,10 @@ impl Worker {
             if under_way == 0 || left.is_zero() {
                 break;
             }
-            sender.wait(Some(left));
+            // The last may have ended just now: then nobody would tell.
+            if sender.under_way() > 0 {
+                sender.wait(Some(left));
+            }
         }
         let open = sender.under_way() + record.pending();
         sender.stop();
