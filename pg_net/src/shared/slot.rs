@@ -49,7 +49,7 @@ impl Slot {
     }
 
     /// A commit has something for the worker. Where one has asked before and the worker did not look yet, that will do: it looks at
-    /// the notes after that.
+    /// the notes after that. As long as there is no worker each commit sees to it that one comes: the postmaster may oversleep.
     pub(crate) fn wake(&self) {
         let was_asked = self.work.fetch_add(1, SeqCst) > 0;
         if !was_asked || !self.has_process() {
