@@ -11,8 +11,9 @@ use super::table::Table;
 /// A table that is open for rows of `N` columns. What it holds is let go of by [`insert`](Self::insert), or by the abort of
 /// the transaction.
 pub(crate) struct Bulk<'s, const N: usize> {
+    indexes: IndexEntries,
     table: Table,
-    rows: Vec<*mut pg_sys::TupleTableSlot>,
+    rows: Vec<[Option<pg_sys::Datum>; N]>,
     session: PhantomData<&'s Session>,
 }
 
@@ -27,41 +28,37 @@ impl<'s, const N: usize> Bulk<'s, N> {
         rows: usize,
     ) -> Option<Self> {
         let table = Table::open(table)?;
-        let only_stores = table.only_stores(&types, |place| given.contains(&place), None);
-        only_stores.then(|| Self { table, rows: Vec::with_capacity(rows), session: PhantomData })
+        if !table.only_stores(&types, |place| given.contains(&place), None) {
+            return None;
+        }
+        let indexes = IndexEntries::open(&table, |_| true)?;
+        Some(Self { indexes, table, rows: Vec::with_capacity(rows), session: PhantomData })
     }
 
-    /// Adds a row. Its values must be of the types that the table was opened with; they are copied.
+    /// Adds a row. Its values must be of the types that the table was opened with, and live until it is stored.
     pub(crate) fn push(&mut self, row: [Option<pg_sys::Datum>; N]) {
-        // SAFETY: as many values as the table has columns, of their types, checked when it was opened. The slot lives in the
-        // session's memory.
-        self.rows.push(unsafe { stored_slot(&self.table, row) });
+        self.rows.push(row);
     }
 
     /// Stores the rows, with their entries in the table's indexes.
-    pub(crate) fn insert(mut self) {
-        // SAFETY: the order of COPY. Slots and relation are alive; all are let go of at the end.
+    pub(crate) fn insert(self) {
+        let Self { indexes, table, rows, .. } = self;
+        // SAFETY: the order of COPY. As many values as the table has columns, of their types, checked when it was opened. Slots
+        // and relation are alive; all are let go of at the end.
         unsafe {
-            let mut indexes = IndexEntries::open(&self.table);
+            let mut slots: Vec<_> = rows.iter().map(|row| slot(&table, row)).collect();
             let placement = pg_sys::GetBulkInsertState();
             let command = pg_sys::GetCurrentCommandId(true);
-            pg_sys::heap_multi_insert(
-                self.table.relation(),
-                self.rows.as_mut_ptr(),
-                self.rows.len() as i32,
-                command,
-                0,
-                placement,
-            );
+            pg_sys::heap_multi_insert(table.relation(), slots.as_mut_ptr(), slots.len() as i32, command, 0, placement);
             pg_sys::FreeBulkInsertState(placement);
-            for &row in &self.rows {
-                indexes.enter(row);
+            for (row, &slot) in rows.iter().zip(&slots) {
+                indexes.enter(&table, &raw mut (*slot).tts_tid, row);
             }
-            indexes.close();
-            for &row in &self.rows {
-                pg_sys::ExecDropSingleTupleTableSlot(row);
+            drop(indexes);
+            for slot in slots {
+                pg_sys::ExecDropSingleTupleTableSlot(slot);
             }
-            drop(self.table);
+            drop(table);
             pg_sys::CommandCounterIncrement();
         }
     }
@@ -72,16 +69,24 @@ impl<'s, const N: usize> Bulk<'s, N> {
 /// # Safety
 ///
 /// The table must have `N` columns, of the types that the values have.
-unsafe fn stored_slot<const N: usize>(table: &Table, row: [Option<pg_sys::Datum>; N]) -> *mut pg_sys::TupleTableSlot {
+unsafe fn slot<const N: usize>(table: &Table, row: &[Option<pg_sys::Datum>; N]) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: by the caller's promise; the slot is one for such tuples.
+    unsafe {
+        let slot = pg_sys::MakeSingleTupleTableSlot(table.description(), &raw const pg_sys::TTSOpsHeapTuple);
+        pg_sys::ExecStoreHeapTuple(tuple(table, row), slot, true)
+    }
+}
+
+/// A row as the table stores it, in the current memory context.
+///
+/// # Safety
+///
+/// The table must have `N` columns, of the types that the values have.
+unsafe fn tuple<const N: usize>(table: &Table, row: &[Option<pg_sys::Datum>; N]) -> pg_sys::HeapTuple {
     let mut values = row.map(|value| value.unwrap_or(pg_sys::Datum::null()));
     let mut nulls = row.map(|value| value.is_none());
-    let columns = table.description();
-    // SAFETY: by the caller's promise; the tuple is a copy of the values.
-    unsafe {
-        let tuple = pg_sys::heap_form_tuple(columns, values.as_mut_ptr(), nulls.as_mut_ptr());
-        let slot = pg_sys::MakeSingleTupleTableSlot(columns, &raw const pg_sys::TTSOpsHeapTuple);
-        pg_sys::ExecStoreHeapTuple(tuple, slot, true)
-    }
+    // SAFETY: by the caller's promise; the values are copied.
+    unsafe { pg_sys::heap_form_tuple(table.description(), values.as_mut_ptr(), nulls.as_mut_ptr()) }
 }
 
 /// Stores one row, whose values must be of these types, with its entries in the table's indexes. False, and nothing is done, where
@@ -95,14 +100,14 @@ pub(crate) fn insert_one<const N: usize>(
     if !table.only_stores(&types, |place| row[place].is_some(), trigger) {
         return false;
     }
-    // SAFETY: the table has just these columns. The order of COPY; all is let go of at the end.
+    let Some(indexes) = IndexEntries::open(table, |place| row[place].is_some()) else { return false };
+    // SAFETY: the table has just these columns, and is a heap. The order of COPY; all is let go of at the end.
     unsafe {
-        let row = stored_slot(table, row);
-        pg_sys::simple_table_tuple_insert(table.relation(), row);
-        let mut indexes = IndexEntries::open(table);
-        indexes.enter(row);
-        indexes.close();
-        pg_sys::ExecDropSingleTupleTableSlot(row);
+        let tuple = tuple(table, &row);
+        pg_sys::simple_heap_insert(table.relation(), tuple);
+        indexes.enter(table, &raw mut (*tuple).t_self, &row);
+        drop(indexes);
+        pg_sys::heap_freetuple(tuple);
         pg_sys::CommandCounterIncrement();
     }
     true

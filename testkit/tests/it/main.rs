@@ -26,6 +26,7 @@ mod forms;
 mod gathering;
 mod harness;
 mod http_request;
+mod index_entries;
 mod locked_rows;
 mod nasty_rows;
 mod nginx;

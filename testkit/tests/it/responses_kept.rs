@@ -55,7 +55,6 @@ fn a_young_response_outlives_an_old_one() {
 #[test]
 fn a_row_is_the_same_whichever_way_it_is_stored() {
     let mut bench = Bench::new();
-    bench.client.batch_execute("create index mine on net._http_response ((coalesce(error_kind, protocol)))").unwrap();
     let urls = ["/echo?a=é", "/repeat-headers", "/bytes", "/empty", "/close", "/hops/2", "/nul"];
     let mut ways = Vec::new();
     for change in [
@@ -69,7 +68,6 @@ fn a_row_is_the_same_whichever_way_it_is_stored() {
             bench.ask(&format!("select net.http_post('{url}', '{{\"a\": 1}}')"));
         }
         responses(&mut bench.client, urls.len());
-        bench.client.batch_execute("set enable_seqscan = off").unwrap();
         let rows: String = bench.value(
             "with taken as (delete from net._http_response returning *)
              select string_agg((to_jsonb(t) - '{id,created,elapsed_ms,dns_ms,handshake_ms,exchange_ms}'::text[])::text, chr(10)
@@ -83,7 +81,4 @@ fn a_row_is_the_same_whichever_way_it_is_stored() {
     assert_eq!(ways[0].lines().count(), urls.len(), "{}", ways[0]);
     assert_eq!(ways[1], ways[0]);
     assert_eq!(ways[2], ways[0]);
-    let indexed = "select count(*) from net._http_response where coalesce(error_kind, protocol) = 'HTTP/1.1'";
-    bench.get("/x");
-    assert_eq!(bench.value::<i64>(indexed), 1);
 }
