@@ -8,7 +8,7 @@ use crate::pg::default::{ColumnDefault, Defaults};
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::relation::{self, Queue};
 use crate::pg::table::Table;
-use crate::pg::{SqlError, array, bulk, server};
+use crate::pg::{SqlError, array, bulk, invalidation, server};
 use crate::wake;
 
 /// The columns that every row is given: id, method, url, headers, body, timeout_milliseconds, row_key, requested_by.
@@ -43,7 +43,8 @@ thread_local! {
               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
     };
-    static PLACES: Cell<Option<Places>> = const { Cell::new(None) };
+    /// With the count of changes before they were found.
+    static PLACES: Cell<Option<(u64, Places)>> = const { Cell::new(None) };
     static DEFAULTS: RefCell<Defaults<COLUMNS>> = const { RefCell::new(Defaults::new()) };
 }
 
@@ -117,10 +118,18 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn find() -> Result<Self, SqlError> {
+        let changes = invalidation::changed_places();
+        let known = PLACES.get();
+        if let Some((found_at, known)) = known
+            && found_at == changes
+        {
+            return Ok(known);
+        }
         let queue = Queue::find().ok_or_else(missing)?;
-        if let Some(known) = PLACES.get()
+        if let Some((_, known)) = known
             && known.queue == queue
         {
+            PLACES.set(Some((changes, known)));
             return Ok(known);
         }
         INSERT.with(Plan::forget);
@@ -135,7 +144,7 @@ impl Places {
             assign_row_key: relation::function_in_net(c"_assign_row_key"),
             this_database: relation::function_in_net(c"_this_database"),
         };
-        PLACES.set(Some(places));
+        PLACES.set(Some((changes, places)));
         Ok(places)
     }
 

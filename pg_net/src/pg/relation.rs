@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use pgrx::{direct_function_call_as_datum, pg_sys};
+use pgrx::pg_sys;
 
 /// The extension's queue in this database.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,9 +83,20 @@ fn valid(oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
 
 /// The next value of a sequence.
 pub(crate) fn next_value(sequence: pg_sys::Oid) -> i64 {
-    // SAFETY: nextval takes a sequence's oid, raises if it is none, and never gives a null.
-    let value = unsafe { direct_function_call_as_datum(pg_sys::nextval_oid, &[Some(sequence.into())]) };
-    value.map_or(0, |value| value.value() as i64)
+    /// A call with one argument, which stands behind the fixed part.
+    #[repr(C)]
+    struct Frame {
+        call: pg_sys::FunctionCallInfoBaseData,
+        argument: pg_sys::NullableDatum,
+    }
+    // SAFETY: zeros are a call of nothing. nextval takes a sequence's oid, raises if it is none, and never gives a null.
+    let value = unsafe {
+        let mut frame: Frame = std::mem::zeroed();
+        frame.call.nargs = 1;
+        frame.argument.value = sequence.into();
+        pg_sys::nextval_oid((&raw mut frame).cast())
+    };
+    value.value() as i64
 }
 
 /// The oid of a type in the schema `net`.
