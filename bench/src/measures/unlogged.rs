@@ -9,7 +9,7 @@ use crate::lab::Lab;
 use crate::report::{Report, Row};
 use crate::stats::{Spread, median, thousands};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 10;
 const REQUESTS: i64 = 100_000;
 
 /// The same drain with the queue logged and unlogged, in turns.
@@ -20,7 +20,7 @@ pub(crate) fn run(report: &mut Report, _: &Path) {
     let (mut logged, mut unlogged) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let mut turns = [("logged", &mut logged), ("unlogged", &mut unlogged)];
-        // Each goes first as often as the other, but for one.
+        // Each goes first as often as the other.
         if round % 2 == 1 {
             turns.reverse();
         }
