@@ -11,7 +11,7 @@ use crate::plain_table;
 use crate::report::{Report, Row};
 use crate::stats::{mean, median};
 
-const BLOCKS: usize = 50;
+const BLOCKS: usize = 200;
 const BLOCK: usize = 100;
 
 /// Inserts with and without, in turns; and with a trigger that does no more than insert the same row into a table.
