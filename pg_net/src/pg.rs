@@ -16,6 +16,7 @@ mod index_entries;
 pub(crate) mod invalidation;
 pub(crate) mod jsonb;
 pub(crate) mod latch;
+pub(crate) mod list;
 pub(crate) mod look;
 pub(crate) mod plan;
 pub(crate) mod random;

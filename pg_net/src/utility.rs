@@ -8,6 +8,7 @@ use std::time::Duration;
 use pgrx::pg_guard;
 use pgrx::pg_sys::{self, NodeTag};
 
+use crate::pg::list::cells;
 use crate::{shared, wake};
 
 /// How long a worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
@@ -191,9 +192,9 @@ impl Command {
 unsafe fn option(options: *const pg_sys::List, name: &CStr) -> Option<*mut pg_sys::DefElem> {
     // SAFETY: by the caller's promise; the names are C strings.
     unsafe {
-        let options = options.as_ref()?;
-        (0..options.length as usize)
-            .map(|place| (*options.elements.add(place)).ptr_value.cast::<pg_sys::DefElem>())
+        cells(options)
+            .iter()
+            .map(|option| option.ptr_value.cast::<pg_sys::DefElem>())
             .find(|&option| CStr::from_ptr((*option).defname) == name && !(*option).arg.is_null())
     }
 }

@@ -126,15 +126,18 @@ impl Places {
             return Ok(known);
         }
         let queue = Queue::find().ok_or_else(missing)?;
-        if let Some((_, known)) = known
-            && known.queue == queue
-        {
-            PLACES.set(Some((changes, known)));
-            return Ok(known);
-        }
+        let places = match known {
+            Some((_, known)) if known.queue == queue => known,
+            _ => Self::look_up(queue)?,
+        };
+        PLACES.set(Some((changes, places)));
+        Ok(places)
+    }
+
+    fn look_up(queue: Queue) -> Result<Self, SqlError> {
         INSERT.with(Plan::forget);
         INSERT_ON_TERMS.with(Plan::forget);
-        let places = Self {
+        Ok(Self {
             queue,
             ids: relation::relation_in_net(c"http_request_queue_id_seq").ok_or_else(missing)?,
             row_keys: relation::relation_in_net(c"http_request_queue_row_key_seq").ok_or_else(missing)?,
@@ -143,9 +146,7 @@ impl Places {
             delivery_type: relation::type_in_net(c"delivery").ok_or_else(missing)?,
             assign_row_key: relation::function_in_net(c"_assign_row_key"),
             this_database: relation::function_in_net(c"_this_database"),
-        };
-        PLACES.set(Some((changes, places)));
-        Ok(places)
+        })
     }
 
     /// Who owns the queue.

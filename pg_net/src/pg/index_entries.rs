@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use pgrx::pg_sys;
 
 use super::invalidation;
+use super::list::cells;
 use super::table::Table;
 
 thread_local! {
@@ -51,14 +52,13 @@ impl IndexEntries {
             unsafe {
                 let list = pg_sys::RelationGetIndexList(table.relation());
                 let mut opened = Vec::new();
-                for index in elements(list).iter().map(|index| index.oid_value) {
-                    if partial.column(index).is_some_and(|column| !may_have(column as usize - 1)) {
+                for index in cells(list).iter().map(|index| index.oid_value) {
+                    let known = partial.column(index);
+                    if known.is_some_and(|column| !may_have(column as usize - 1)) {
                         continue;
                     }
                     let open = Index::open(index)?;
-                    if let Has::With(column) = open.has
-                        && partial.column(index).is_none()
-                    {
+                    if let (Has::With(column), None) = (open.has, known) {
                         partial.indexes.push((index, column));
                     }
                     opened.push(open);
@@ -143,9 +143,9 @@ impl Index {
             let columns = &info.ii_IndexAttrNumbers[..info.ii_NumIndexAttrs as usize];
             let mut values = [pg_sys::Datum::null(); pg_sys::INDEX_MAX_KEYS as usize];
             let mut nulls = [true; pg_sys::INDEX_MAX_KEYS as usize];
-            for (place, &column) in columns.iter().enumerate() {
+            for (at, &column) in columns.iter().enumerate() {
                 if let Some(value) = value(row, column) {
-                    (values[place], nulls[place]) = (value, false);
+                    (values[at], nulls[at]) = (value, false);
                 }
             }
             let check = if info.ii_Unique {
@@ -178,14 +178,6 @@ impl Drop for Index {
 
 const LOCK: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
 
-/// # Safety
-///
-/// A list, or null for the empty one.
-unsafe fn elements<'a>(list: *mut pg_sys::List) -> &'a [pg_sys::ListCell] {
-    // SAFETY: by the caller's promise; as many elements as the length says.
-    unsafe { list.as_ref().map_or(&[], |list| std::slice::from_raw_parts(list.elements, list.length as usize)) }
-}
-
 /// The column of a predicate that is `column is not null`, and no other.
 ///
 /// # Safety
@@ -194,7 +186,7 @@ unsafe fn elements<'a>(list: *mut pg_sys::List) -> &'a [pg_sys::ListCell] {
 unsafe fn column_that_is_not_null(predicate: *mut pg_sys::List) -> Option<pg_sys::AttrNumber> {
     // SAFETY: by the caller's promise; the tag of a node tells its type.
     unsafe {
-        let [only] = elements(predicate) else { return None };
+        let [only] = cells(predicate) else { return None };
         let node = only.ptr_value.cast::<pg_sys::Node>();
         if (*node).type_ != pg_sys::NodeTag::T_NullTest {
             return None;

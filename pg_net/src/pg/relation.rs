@@ -83,7 +83,7 @@ fn valid(oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
 
 /// The next value of a sequence.
 pub(crate) fn next_value(sequence: pg_sys::Oid) -> i64 {
-    /// A call with one argument, which stands behind the fixed part.
+    /// A call with one argument, which stands behind the fixed part. On the stack, as every request takes two numbers.
     #[repr(C)]
     struct Frame {
         call: pg_sys::FunctionCallInfoBaseData,

@@ -81,4 +81,14 @@ fn a_row_is_the_same_whichever_way_it_is_stored() {
     assert_eq!(ways[0].lines().count(), urls.len(), "{}", ways[0]);
     assert_eq!(ways[1], ways[0]);
     assert_eq!(ways[2], ways[0]);
+    bench
+        .client
+        .batch_execute(
+            "create index mine on net._http_response ((coalesce(error_kind, protocol)));
+             set enable_seqscan = off",
+        )
+        .unwrap();
+    let indexed = "select count(*) from net._http_response where coalesce(error_kind, protocol) = 'HTTP/1.1'";
+    bench.get("/x");
+    assert_eq!(bench.value::<i64>(indexed), 1);
 }
