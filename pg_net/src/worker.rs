@@ -242,7 +242,7 @@ impl Worker {
         if !self.sender.is_alive() {
             pgrx::warning!("pg_net: the engine has stopped; what it had in flight is sent again by a new one");
             self.sender.revive(settings::policy());
-            self.record.inbox().extend(self.claim.abandon());
+            self.record.give_up(self.claim.abandon());
             self.origins.clear();
         }
         if recorded {
@@ -306,11 +306,13 @@ impl Worker {
         // A command that needs the database to itself waits for us: what is under way is sent again if there is a queue left.
         let grace = if shared::get().closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
         let end = Instant::now() + grace;
+        // What could not be stored has no later moment.
+        record.hurry();
         loop {
             // Before the outcomes are taken: one that came in between would be left behind.
             let under_way = sender.under_way();
             sender.drain_and_wait_for_more(&mut record);
-            record.work(Instant::now(), &mut tables, &mut claim);
+            while record.work(Instant::now(), &mut tables, &mut claim) {}
             claim.answer();
             let left = end.saturating_duration_since(Instant::now());
             if under_way == 0 || left.is_zero() {
@@ -324,10 +326,9 @@ impl Worker {
         let open = sender.under_way() + record.pending();
         sender.stop();
         // What is sent at most once has left the queue: it ends here.
-        let lost = claim.abandon();
-        let (ended, queued) = (lost.len(), open.saturating_sub(lost.len()));
-        record.inbox().extend(lost);
+        let ended = record.give_up(claim.abandon());
         while record.pending() > 0 && record.work(Instant::now(), &mut tables, &mut claim) {}
+        let queued = open.saturating_sub(ended);
         if queued > 0 {
             pgrx::log!(
                 "pg_net: the worker stops with {queued} requests under way; they stay queued and are sent again"

@@ -4,10 +4,10 @@
 //! hold up the others: a batch that fails is tried again in halves, down to the one, which is set aside and tried again with
 //! a growing pause.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Instant, SystemTime};
 
-use engine::{Jitter, Outcome, RetryPolicy};
+use engine::{Jitter, Key, Outcome, RetryPolicy};
 use pgrx::PgSqlErrorCode;
 
 use super::backoff::Backoff;
@@ -78,6 +78,21 @@ impl Record {
     /// How many outcomes are not recorded yet.
     pub(super) fn pending(&self) -> usize {
         self.inbox.len() + self.ready.len() + self.stuck.len()
+    }
+
+    /// Takes outcomes of requests that will have none, but for those whose own has come and is about to be recorded. How many
+    /// it took.
+    pub(super) fn give_up(&mut self, lost: Vec<Outcome>) -> usize {
+        let come: HashSet<Key> = self.ready.iter().chain(&self.inbox).map(|outcome| outcome.key).collect();
+        let before = self.inbox.len();
+        self.inbox.extend(lost.into_iter().filter(|outcome| !come.contains(&outcome.key)));
+        self.inbox.len() - before
+    }
+
+    /// Has what failed before tried again at once.
+    pub(super) fn hurry(&mut self) {
+        self.pause.succeed();
+        self.stuck_pause.succeed();
     }
 
     /// So many bytes came in, to be freed when they are dealt with.

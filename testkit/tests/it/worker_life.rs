@@ -63,6 +63,41 @@ fn terminated_amid_requests_it_loses_none() {
     assert!(log.lines().any(|line| line.contains("pg_net") && line.contains("20")), "the log counts them:\n{log}");
 }
 
+/// Outcomes that could not be stored yet, as somebody holds the responses locked: it does not wait for its next attempt.
+#[test]
+fn terminated_while_outcomes_pile_up_it_records_them_first() {
+    const EACH: usize = 600;
+    let cluster = Cluster::builder()
+        .conf("pg_net.max_in_flight", "2000")
+        .conf("pg_net.max_in_flight_per_origin", "2000")
+        .start_ready();
+    let mut bench = Bench::with(cluster);
+    bench.assert_works();
+    let mut locker = bench.cluster.connect();
+    locker.batch_execute("begin; lock table net._http_response in access exclusive mode").unwrap();
+    for delivery in ["at_least_once", "at_most_once"] {
+        let url = bench.receiver.url(&format!("/{delivery}"));
+        let queue = format!(
+            "select net.http_request('GET', '{url}', delivery => '{delivery}') from generate_series(1, {EACH})"
+        );
+        bench.client.batch_execute(&queue).unwrap();
+    }
+    bench.receiver.wait_for(1 + 2 * EACH);
+    bench.cluster.wait_for_log("could not store responses, and will try again");
+    let pid = bench.cluster.worker_pid(&mut bench.client);
+    bench.value::<bool>(&format!("select pg_terminate_backend({pid})"));
+    locker.batch_execute("rollback").unwrap();
+    wait_until("the worker's end", PATIENCE, || !testkit::is_running(pid));
+
+    let answers = responses(&mut bench.client, 1 + 2 * EACH);
+    assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "each has its own outcome");
+    bench.assert_works();
+    assert_eq!(bench.receiver.count(), 2 + 2 * EACH, "none is sent again");
+    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 2 + 2 * EACH as i64);
+    assert_eq!(bench.value::<i64>("select count(distinct id) from net._http_response"), 2 + 2 * EACH as i64);
+    assert!(!bench.cluster.log().contains("the worker stops with"), "nothing is left");
+}
+
 #[test]
 fn a_restart_that_was_asked_for_happens_at_commit() {
     let mut bench = Bench::new();
