@@ -23,10 +23,18 @@ pub(crate) fn describe() -> String {
         format!("- rustc: {}", first_line("rustc", &["--version"])),
         format!("- nginx: {}", first_line("/usr/sbin/nginx", &["-v"])),
         format!("- wrk: {}", first_line("wrk", &["-v"])),
-        format!("- commit: {}", first_line("git", &["describe", "--always", "--dirty"])),
+        format!("- commit: {}", commit()),
         format!("- load average of the last minute and five, before the run: {}", load.join(", ")),
     ]
     .join("\n")
+}
+
+/// The commit, and whether something was changed since, other than results of this benchmark.
+fn commit() -> String {
+    let commit = first_line("git", &["rev-parse", "--short", "HEAD"]);
+    let same =
+        Command::new("git").args(["diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)bench/results"]).status();
+    if same.is_ok_and(|same| same.success()) { commit } else { format!("{commit}, with changes") }
 }
 
 /// The first line that a program prints, on whichever stream.
