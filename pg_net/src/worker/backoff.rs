@@ -1,7 +1,11 @@
 use std::time::{Duration, Instant};
 
+use pgrx::PgSqlErrorCode;
+
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
+/// The same where somebody else is in the way: that may be over any moment, nobody tells, and meanwhile much may come to wait.
+const LONGEST_IN_THE_WAY: Duration = Duration::from_secs(5);
 
 /// When something that failed may be tried again: after a wait that doubles with each failure in a row.
 #[derive(Debug, Default)]
@@ -21,9 +25,24 @@ impl Backoff {
         self.until
     }
 
+    /// It failed again, for this reason.
+    pub(super) fn fail_of(&mut self, now: Instant, reason: PgSqlErrorCode) {
+        use PgSqlErrorCode::*;
+        match reason {
+            ERRCODE_LOCK_NOT_AVAILABLE | ERRCODE_T_R_DEADLOCK_DETECTED | ERRCODE_QUERY_CANCELED => {
+                self.wait(now, LONGEST_IN_THE_WAY);
+            }
+            _ => self.fail(now),
+        }
+    }
+
     /// It failed again.
     pub(super) fn fail(&mut self, now: Instant) {
-        self.until = Some(now + FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST));
+        self.wait(now, LONGEST);
+    }
+
+    fn wait(&mut self, now: Instant, longest: Duration) {
+        self.until = Some(now + FIRST.saturating_mul(1 << self.failures.min(16)).min(longest));
         self.failures += 1;
     }
 

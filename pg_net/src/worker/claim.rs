@@ -278,7 +278,7 @@ impl Claim {
             self.window.finish(key);
         }
         self.read_again();
-        self.backoff.fail(now);
+        self.backoff.fail_of(now, error.code);
     }
 
     fn read(

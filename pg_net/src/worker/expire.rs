@@ -70,7 +70,7 @@ impl Expire {
             }
             Err(error) => {
                 pgrx::warning!("pg_net: could not remove expired responses, and will try again: {error}");
-                self.backoff.fail(now);
+                self.backoff.fail_of(now, error.code);
                 false
             }
         }

@@ -151,7 +151,7 @@ impl Record {
                 });
                 for (outcome, fate) in batch.into_iter().zip(fates) {
                     if locked.contains(&outcome.key) {
-                        self.set_aside(now, outcome, retried);
+                        self.set_aside(now, outcome, retried, PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE);
                         continue;
                     }
                     match fate {
@@ -210,13 +210,13 @@ impl Record {
         if concerns_all(error.code) {
             pgrx::warning!("pg_net: could not store responses, and will try again: {error}");
             outcomes.rev().for_each(|outcome| self.ready.push_front(outcome));
-            self.pause.fail(now);
+            self.pause.fail_of(now, error.code);
             false
         } else if alone {
             if retried || self.stuck.is_empty() {
                 pgrx::warning!("pg_net: could not store a response, and will try again: {error}");
             }
-            outcomes.for_each(|outcome| self.set_aside(now, outcome, retried));
+            outcomes.for_each(|outcome| self.set_aside(now, outcome, retried, error.code));
             true
         } else {
             self.most = half;
@@ -226,9 +226,9 @@ impl Record {
     }
 
     /// Puts an outcome where it holds up no other, until the pause is over.
-    fn set_aside(&mut self, now: Instant, outcome: Outcome, retried: bool) {
+    fn set_aside(&mut self, now: Instant, outcome: Outcome, retried: bool, reason: PgSqlErrorCode) {
         if retried || self.stuck.is_empty() {
-            self.stuck_pause.fail(now);
+            self.stuck_pause.fail_of(now, reason);
         }
         self.stuck.push_back(outcome);
     }

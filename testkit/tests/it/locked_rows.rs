@@ -1,4 +1,7 @@
-//! Rows of the queue that another session holds locked: their outcomes wait, and nothing else does.
+//! What another session holds locked. Rows of the queue: their outcomes wait, and nothing else does. Tables: all waits, and goes
+//! on soon after.
+
+use std::time::{Duration, Instant};
 
 use testkit::{PATIENCE, wait_until};
 
@@ -54,4 +57,42 @@ fn a_cancel_does_not_end_the_worker() {
         bench.assert_works();
     }
     assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
+}
+
+/// A wait that doubled with each attempt would be nearly 13 s by then.
+const ATTEMPTS: usize = 8;
+const SOON: Duration = Duration::from_secs(9);
+
+/// Does something while a table is locked, until the worker has said so often that it failed at it. Fails the test unless the
+/// response comes soon after the table is unlocked.
+fn assert_soon_after(bench: &mut Bench, id: i64, table: &str, act: impl FnOnce(), failed: &str) {
+    let mut locker = bench.cluster.connect();
+    locker.batch_execute(&format!("begin; lock table {table} in access exclusive mode")).unwrap();
+    act();
+    let attempts = || bench.cluster.log().matches(failed).count();
+    wait_until("attempts while the table is locked", 2 * PATIENCE, || attempts() >= ATTEMPTS);
+    locker.batch_execute("rollback").unwrap();
+    let unlocked = Instant::now();
+    assert_eq!(bench.response(id).status_code, Some(200));
+    let took = unlocked.elapsed();
+    assert!(took < SOON, "{took:?}");
+    assert_eq!(bench.receiver.count(), 1);
+}
+
+#[test]
+fn responses_that_were_locked_for_long_are_written_soon_after() {
+    let mut bench = Bench::new();
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    bench.received("/held");
+    assert_soon_after(&mut bench, id, "net._http_response", || gate.release(), "could not store responses");
+}
+
+#[test]
+fn a_queue_that_was_locked_for_long_is_read_soon_after() {
+    let mut bench = Bench::new();
+    let url = bench.receiver.url("/later");
+    let id = bench.ask(&format!("select net.http_request('GET', '{url}', not_before => now() + '2 s')"));
+    assert_soon_after(&mut bench, id, "net.http_request_queue", || (), "could not read the queue");
 }
