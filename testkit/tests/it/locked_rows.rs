@@ -3,9 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{PATIENCE, wait_until};
+use testkit::{Gate, PATIENCE, wait_until};
 
 use crate::support::Bench;
+
+/// Puts a request in flight, whose answer the gate withholds.
+fn in_flight(bench: &mut Bench) -> (i64, Gate) {
+    let gate = bench.receiver.hold("/held");
+    let url = bench.receiver.url("/held");
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    bench.received("/held");
+    (id, gate)
+}
 
 fn queued(bench: &mut Bench) -> i64 {
     bench.value("select count(*) from net.http_request_queue")
@@ -14,10 +23,7 @@ fn queued(bench: &mut Bench) -> i64 {
 #[test]
 fn a_row_locked_in_flight_is_recorded_when_the_lock_is_gone_and_holds_up_no_other() {
     let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
-    bench.received("/held");
+    let (id, gate) = in_flight(&mut bench);
     let mut locker = bench.cluster.connect();
     locker.batch_execute("begin; select from net.http_request_queue for update").unwrap();
     gate.release();
@@ -33,10 +39,7 @@ fn a_row_locked_in_flight_is_recorded_when_the_lock_is_gone_and_holds_up_no_othe
 #[test]
 fn a_row_deleted_in_flight_by_an_open_transaction_holds_up_no_other() {
     let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
-    bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
-    bench.received("/held");
+    let (_, gate) = in_flight(&mut bench);
     let mut deleter = bench.cluster.connect();
     deleter.batch_execute("begin; delete from net.http_request_queue").unwrap();
     gate.release();
@@ -82,10 +85,7 @@ fn assert_soon_after(bench: &mut Bench, id: i64, table: &str, act: impl FnOnce()
 #[test]
 fn responses_that_were_locked_for_long_are_written_soon_after() {
     let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
-    bench.received("/held");
+    let (id, gate) = in_flight(&mut bench);
     assert_soon_after(&mut bench, id, "net._http_response", || gate.release(), "could not store responses");
 }
 
