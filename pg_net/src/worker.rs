@@ -327,7 +327,7 @@ impl Worker {
         sender.stop();
         // What is sent at most once has left the queue: it ends here.
         let ended = record.give_up(claim.abandon());
-        while record.pending() > 0 && record.work(Instant::now(), &mut tables, &mut claim) {}
+        while record.work(Instant::now(), &mut tables, &mut claim) {}
         let queued = open.saturating_sub(ended);
         if queued > 0 {
             pgrx::log!(

@@ -27,13 +27,7 @@ impl Backoff {
 
     /// It failed again, for this reason.
     pub(super) fn fail_of(&mut self, now: Instant, reason: PgSqlErrorCode) {
-        use PgSqlErrorCode::*;
-        match reason {
-            ERRCODE_LOCK_NOT_AVAILABLE | ERRCODE_T_R_DEADLOCK_DETECTED | ERRCODE_QUERY_CANCELED => {
-                self.wait(now, LONGEST_IN_THE_WAY);
-            }
-            _ => self.fail(now),
-        }
+        self.wait(now, if is_in_the_way(reason) { LONGEST_IN_THE_WAY } else { LONGEST });
     }
 
     /// It failed again.
@@ -50,4 +44,10 @@ impl Backoff {
     pub(super) fn succeed(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Whether an error says that somebody else was in the way, and nothing of what was to be done.
+pub(super) fn is_in_the_way(reason: PgSqlErrorCode) -> bool {
+    use PgSqlErrorCode::*;
+    matches!(reason, ERRCODE_LOCK_NOT_AVAILABLE | ERRCODE_T_R_DEADLOCK_DETECTED | ERRCODE_QUERY_CANCELED)
 }

@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 use engine::{Jitter, Key, Outcome, RetryPolicy};
 use pgrx::PgSqlErrorCode;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, is_in_the_way};
 use super::claim::Claim;
 use super::store::{Entry, Fate, Store, Stored};
 use super::tables::Tables;
@@ -252,15 +252,13 @@ impl Record {
 /// Whether an error says nothing about the rows that met it.
 fn concerns_all(code: PgSqlErrorCode) -> bool {
     use PgSqlErrorCode::*;
-    matches!(
-        code,
-        ERRCODE_LOCK_NOT_AVAILABLE
-            | ERRCODE_T_R_DEADLOCK_DETECTED
-            | ERRCODE_QUERY_CANCELED
-            | ERRCODE_DISK_FULL
-            | ERRCODE_OUT_OF_MEMORY
-            | ERRCODE_INSUFFICIENT_PRIVILEGE
-            | ERRCODE_READ_ONLY_SQL_TRANSACTION
-            | ERRCODE_IO_ERROR
-    )
+    is_in_the_way(code)
+        || matches!(
+            code,
+            ERRCODE_DISK_FULL
+                | ERRCODE_OUT_OF_MEMORY
+                | ERRCODE_INSUFFICIENT_PRIVILEGE
+                | ERRCODE_READ_ONLY_SQL_TRANSACTION
+                | ERRCODE_IO_ERROR
+        )
 }
