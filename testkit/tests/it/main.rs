@@ -21,6 +21,7 @@ mod egress;
 mod encodings;
 mod failures;
 mod fairness;
+mod field;
 mod foreign;
 mod forms;
 mod gathering;

@@ -1,0 +1,1 @@
+//! What platforms grant, revoke, own, reset and dump.

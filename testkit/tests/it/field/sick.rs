@@ -1,0 +1,1 @@
+//! Origins that are slow, and origins that are dead.

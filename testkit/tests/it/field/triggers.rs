@@ -1,0 +1,1 @@
+//! Code that users attach to the extension's tables.

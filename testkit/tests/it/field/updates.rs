@@ -1,0 +1,1 @@
+//! The update, from every version, with all that users have added or closed.
