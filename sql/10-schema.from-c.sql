@@ -4,6 +4,15 @@
 -- Takes the C version's place, from 0.8.0 to 0.20.5: one script, which looks for what a version has. Objects that stay keep
 -- their oids, so that triggers, views and grants of users go on working.
 
+-- What is there before the update, which keeps the privileges that it has.
+select pg_catalog.set_config('pg_net_update.had',
+    (select pg_catalog.array_agg(oid)::text from (
+        select oid from pg_catalog.pg_namespace where nspname = 'net'
+        union all select oid from pg_catalog.pg_class where relnamespace = 'net'::pg_catalog.regnamespace
+        union all select oid from pg_catalog.pg_proc where pronamespace = 'net'::pg_catalog.regnamespace
+        union all select oid from pg_catalog.pg_type where typnamespace = 'net'::pg_catalog.regnamespace) as there (oid)),
+    true);
+
 -- Under the C version everybody could attach code to the tables, for a superuser's worker to run.
 do $$
 declare

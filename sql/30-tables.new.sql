@@ -9,8 +9,8 @@ create table net.http_request_queue (
     timeout_milliseconds int not null,
     row_key bigint not null
         default net._note_row_key(pg_catalog.nextval('net.http_request_queue_row_key_seq')),
-    -- The role that asked: who may see the row.
-    requested_by oid not null default pg_catalog.quote_ident(current_user)::pg_catalog.regrole::oid,
+    -- The role that asked: who may see the row. Null, where that is not known: then everybody may.
+    requested_by oid default pg_catalog.quote_ident(current_user)::pg_catalog.regrole::oid,
     delivery net.delivery not null default 'at_least_once',
     -- How often it may be tried, and how many attempts have ended. One that is under way is not counted.
     max_attempts int not null default 1,
@@ -39,7 +39,7 @@ create unlogged table net._http_response (
     created timestamptz not null default now(),
     -- The body, where it is no text that `content` could hold.
     content_bytes bytea,
-    -- The role that asked: who may see the row.
+    -- The role that asked: who may see the row. Null, where that is not known: then everybody may.
     requested_by oid,
     -- The request, its URL without user name and password; and how often it was tried.
     method text,

@@ -8,7 +8,7 @@ create table net.dead_letter (
     body bytea,
     timeout_milliseconds int not null,
     -- The role that asked: who may see the row, and have it sent again.
-    requested_by oid not null,
+    requested_by oid,
     max_attempts int not null,
     attempts int not null,
     idempotency_key text,

@@ -26,7 +26,3 @@ $$;
 
 comment on function net.origin_state() is
     'The origins that failed lately, are only probed because they keep failing, or are held because they asked for it.';
-
--- Where others send to is not everybody's to see.
-revoke execute on function net._origin_states(), net.origin_state() from public;
-grant execute on function net._origin_states(), net.origin_state() to pg_monitor;

@@ -39,5 +39,3 @@ $$;
 
 comment on function net.set_responses_logged(boolean) is
     'Whether recorded responses survive a crash of the server. They do not unless this was called with true.';
-
-revoke execute on function net.set_queue_logged(boolean), net.set_responses_logged(boolean) from public;

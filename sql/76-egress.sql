@@ -20,17 +20,12 @@ create table net.egress_rule (
 comment on table net.egress_rule is
     'Where requests may go. A role that has rules, its own or through a membership, may call only what they allow.';
 
--- Tells the worker and the sessions, when the transaction commits, to read the rules anew.
-create or replace function net._egress_rules_changed() returns trigger
+-- Tells the worker and the sessions, when the transaction commits, to read the table again. Its rows are the user's, and belong
+-- in a dump: the table is a configuration table of the extension while it has any.
+create or replace function net._settings_changed() returns trigger
     language c volatile parallel unsafe
-    as 'MODULE_PATHNAME', 'egress_rules_changed';
-
-revoke execute on function net._egress_rules_changed() from public;
+    as 'MODULE_PATHNAME', 'settings_changed';
 
 create trigger announce after insert or update or delete or truncate on net.egress_rule
-    for each statement execute function net._egress_rules_changed();
+    for each statement execute function net._settings_changed();
 alter table net.egress_rule enable always trigger announce;
-
--- The rules are the user's, and belong into a dump.
-select pg_catalog.pg_extension_config_dump('net.egress_rule', '');
-select pg_catalog.pg_extension_config_dump('net.egress_rule_id_seq', '');

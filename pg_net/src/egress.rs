@@ -7,10 +7,11 @@ use std::sync::Arc;
 use engine::{Action, EgressRule, HostPattern, Network, RuleSet};
 use pgrx::pg_sys;
 
+use crate::pg::invalidation::{self, Watched};
 use crate::pg::plan::{Access, Plan, Row, Session};
 use crate::pg::role::{self, ActAs};
 use crate::pg::snapshot::Latest;
-use crate::pg::{invalidation, relation, text};
+use crate::pg::{relation, text};
 
 /// The table of rules, in the schema `net`.
 pub(crate) const TABLE: &CStr = c"egress_rule";
@@ -56,7 +57,7 @@ impl Rules {
         // What changes from here on is not in what is read.
         let count = invalidation::count();
         let table = relation::relation_in_net(TABLE);
-        invalidation::watch(table.unwrap_or(pg_sys::InvalidOid));
+        invalidation::watch(Watched::EgressRules, table.unwrap_or(pg_sys::InvalidOid));
         // Whoever the queue belongs to.
         let owner = table.and_then(relation::owner_of);
         let _owner = owner.map(|owner| ActAs::new(owner, pg_sys::SECURITY_RESTRICTED_OPERATION));

@@ -14,4 +14,5 @@ mod origin_state;
 mod queue;
 mod request;
 mod retry;
+mod settings_changed;
 mod whereabouts;

@@ -6,6 +6,7 @@
 
 use pgrx::pg_guard;
 
+mod access;
 mod egress;
 mod functions;
 mod interval;
@@ -13,6 +14,7 @@ mod mutants;
 mod pg;
 mod schema;
 mod settings;
+mod settings_tables;
 mod settle;
 mod shared;
 mod utility;
@@ -45,5 +47,6 @@ pub extern "C-unwind" fn _PG_init() {
     wake::install();
     settle::install();
     utility::install();
+    access::install();
     worker::register();
 }

@@ -20,7 +20,7 @@ extension_sql_file!("../../sql/72-waiting.sql", name = "waiting", requires = ["r
 extension_sql_file!("../../sql/73-cancel.sql", name = "cancel", requires = ["waiting"]);
 extension_sql_file!("../../sql/75-durability.sql", name = "durability", requires = ["cancel"]);
 extension_sql_file!("../../sql/76-egress.sql", name = "egress", requires = ["durability"]);
-extension_sql_file!("../../sql/79-callers.sql", name = "callers", requires = ["egress"]);
+extension_sql_file!("../../sql/78-open-access.sql", name = "open_access", requires = ["egress"]);
+extension_sql_file!("../../sql/79-callers.sql", name = "callers", requires = ["open_access"]);
 extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["callers"]);
-extension_sql_file!("../../sql/85-open-access.sql", name = "open_access", requires = ["access"]);
-extension_sql_file!("../../sql/90-begin.sql", name = "begin", requires = ["open_access"], finalize);
+extension_sql_file!("../../sql/90-begin.sql", name = "begin", requires = ["access"], finalize);

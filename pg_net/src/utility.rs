@@ -1,5 +1,5 @@
 //! Commands that concern the workers: those that need a database to themselves, those that let connections into one, and
-//! `COMMIT PREPARED`.
+//! `COMMIT PREPARED`; and those that would stop everybody's requests: LOCK and TRUNCATE of our tables.
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
@@ -9,7 +9,7 @@ use pgrx::pg_guard;
 use pgrx::pg_sys::{self, NodeTag};
 
 use crate::pg::list::cells;
-use crate::{shared, wake};
+use crate::{access, shared, wake};
 
 /// How long a worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
 /// Postgres' own wait for other sessions is what reports it.
@@ -67,7 +67,7 @@ unsafe extern "C-unwind" fn run(
 ) {
     // SAFETY: Postgres passes a planned utility statement; it is passed on as it came, to a hook that was set as ours is.
     unsafe {
-        if concerns_worker((*statement).utilityStmt) {
+        if concerns_us((*statement).utilityStmt) {
             prepare((*statement).utilityStmt);
         }
         forward!(statement, source, read_only, context, parameters, environment, destination, completion);
@@ -76,7 +76,7 @@ unsafe extern "C-unwind" fn run(
 
 #[pg_guard]
 unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
-    // SAFETY: the caller passes a utility statement that concerns the worker.
+    // SAFETY: the caller passes a utility statement that concerns us.
     match unsafe { Command::of(node) } {
         Command::NeedsDatabase(name) => close(&name),
         Command::LetsIn(name) => visit(&name),
@@ -84,6 +84,8 @@ unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
             wake::note_any_key();
             wake::wake_at_commit();
         }
+        Command::Locks(relations, mode) => access::check_lock(&relations, mode).unwrap_or_else(|error| error.raise()),
+        Command::Truncates(relations) => access::check_truncate(&relations).unwrap_or_else(|error| error.raise()),
         Command::Other => {}
     }
 }
@@ -93,11 +95,12 @@ unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
 /// # Safety
 ///
 /// `node` must be a utility statement.
-unsafe fn concerns_worker(node: *const pg_sys::Node) -> bool {
+unsafe fn concerns_us(node: *const pg_sys::Node) -> bool {
     // SAFETY: by the caller's promise; each arm reads the node as what its tag says it is.
     unsafe {
         match (*node).type_ {
             NodeTag::T_DropdbStmt | NodeTag::T_CreatedbStmt | NodeTag::T_AlterDatabaseStmt => true,
+            NodeTag::T_LockStmt | NodeTag::T_TruncateStmt => true,
             NodeTag::T_RenameStmt => {
                 (*node.cast::<pg_sys::RenameStmt>()).renameType == pg_sys::ObjectType::OBJECT_DATABASE
             }
@@ -110,7 +113,7 @@ unsafe fn concerns_worker(node: *const pg_sys::Node) -> bool {
     }
 }
 
-/// What a command means for the worker.
+/// What a command means for us.
 enum Command {
     /// It cannot run while somebody is connected to this database.
     NeedsDatabase(CString),
@@ -118,13 +121,17 @@ enum Command {
     LetsIn(CString),
     /// It commits what another session, or this one earlier, prepared.
     CommitPrepared,
+    /// It locks these relations in a mode.
+    Locks(Vec<pg_sys::Oid>, pg_sys::LOCKMODE),
+    /// It truncates these relations.
+    Truncates(Vec<pg_sys::Oid>),
     Other,
 }
 
 impl Command {
     /// # Safety
     ///
-    /// `node` must be a utility statement that concerns the worker.
+    /// `node` must be a utility statement that concerns us.
     unsafe fn of(node: *mut pg_sys::Node) -> Self {
         // SAFETY: each arm reads the node as what its tag says it is.
         unsafe {
@@ -134,6 +141,11 @@ impl Command {
                 NodeTag::T_CreatedbStmt => Self::of_create(&*node.cast::<pg_sys::CreatedbStmt>()),
                 NodeTag::T_AlterDatabaseStmt => Self::of_alter(&*node.cast::<pg_sys::AlterDatabaseStmt>()),
                 NodeTag::T_TransactionStmt => Self::CommitPrepared,
+                NodeTag::T_LockStmt => {
+                    let lock = &*node.cast::<pg_sys::LockStmt>();
+                    Self::Locks(relations(lock.relations), lock.mode)
+                }
+                NodeTag::T_TruncateStmt => Self::Truncates(relations((*node.cast::<pg_sys::TruncateStmt>()).relations)),
                 _ => Self::Other,
             }
         }
@@ -182,6 +194,22 @@ impl Command {
             }
         }
     }
+}
+
+/// The relations that a list in a statement names, but for those that are not there.
+///
+/// # Safety
+///
+/// `names` must be null or a list of RangeVars, as the parser makes it.
+unsafe fn relations(names: *const pg_sys::List) -> Vec<pg_sys::Oid> {
+    // Who has no right to a relation must not wait for it, so none is locked here.
+    let (no_lock, missing_ok) = (pg_sys::NoLock as pg_sys::LOCKMODE, pg_sys::RVROption::RVR_MISSING_OK);
+    // SAFETY: by the caller's promise.
+    let name_of = |cell: &pg_sys::ListCell| unsafe {
+        pg_sys::RangeVarGetRelidExtended(cell.ptr_value.cast(), no_lock, missing_ok, None, std::ptr::null_mut())
+    };
+    // SAFETY: by the caller's promise.
+    unsafe { cells(names) }.iter().map(name_of).filter(|&relation| relation != pg_sys::InvalidOid).collect()
 }
 
 /// An option of a statement, if it is there and has a value.

@@ -5,15 +5,14 @@ use std::cell::RefCell;
 use engine::{HostPattern, Target};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::egress::{Rules, TABLE};
+use crate::egress::Rules;
+use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
 use crate::pg::plan::Session;
-use crate::pg::relation::{self, Queue};
-use crate::pg::{SqlError, invalidation};
+use crate::pg::relation::Queue;
 use crate::settings;
 
 sql_function!(check_host_pattern, pg_finfo_check_host_pattern, check_pattern);
-sql_function!(egress_rules_changed, pg_finfo_egress_rules_changed, rules_changed);
 
 type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 
@@ -50,12 +49,4 @@ fn check_pattern(call: &Call) -> Answer {
         Ok(_) => Err(SqlError::invalid(format!("\"{}\" is an address", text.escape_debug())).hint(hint)),
         Err(error) => Err(SqlError::invalid(error.to_string()).hint(hint)),
     }
-}
-
-/// A trigger on the table of rules.
-fn rules_changed(_: &Call) -> Answer {
-    if let Some(table) = relation::relation_in_net(TABLE) {
-        invalidation::announce(table);
-    }
-    Ok(Some(pg_sys::Datum::null()))
 }

@@ -56,6 +56,16 @@ impl<'a> Call<'a> {
         unsafe { (*self.frame.flinfo).fn_oid }
     }
 
+    /// The table that a trigger is called for; `None` where it is called otherwise.
+    pub(crate) fn trigger_table(&self) -> Option<pg_sys::Oid> {
+        let context = self.frame.context;
+        // SAFETY: a node or null; its tag tells its type. The relation is open while the trigger runs.
+        unsafe {
+            let is_trigger = !context.is_null() && (*context).type_ == pg_sys::NodeTag::T_TriggerData;
+            is_trigger.then(|| (*(*context.cast::<pg_sys::TriggerData>()).tg_relation).rd_id)
+        }
+    }
+
     pub(crate) fn return_null(&mut self) -> pg_sys::Datum {
         self.frame.isnull = true;
         pg_sys::Datum::from(0)

@@ -84,31 +84,10 @@ unsafe fn greatest(
 /// `case when current_setting(…) is null then null end`, of a given type and collation.
 fn null_after_reading(setting: &CStr) -> impl FnOnce(pg_sys::Oid, pg_sys::Oid) -> *mut pg_sys::CaseExpr {
     move |of_type, collation| {
-        let one = |item: *mut std::ffi::c_void| {
-            // SAFETY: makes a list of a node.
-            unsafe { pg_sys::lappend(std::ptr::null_mut(), item) }
-        };
         // SAFETY: nodes made whole, of nodes made whole.
         unsafe {
-            let name = pg_sys::makeConst(
-                pg_sys::TEXTOID,
-                -1,
-                pg_sys::DEFAULT_COLLATION_OID,
-                -1,
-                text::varlena(setting.to_bytes()),
-                false,
-                false,
-            );
             let is_null = node::<pg_sys::NullTest>(pg_sys::NodeTag::T_NullTest);
-            (*is_null).arg = pg_sys::makeFuncExpr(
-                pg_sys::Oid::from(CURRENT_SETTING),
-                pg_sys::TEXTOID,
-                one(name.cast()),
-                pg_sys::DEFAULT_COLLATION_OID,
-                pg_sys::DEFAULT_COLLATION_OID,
-                pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
-            )
-            .cast();
+            (*is_null).arg = setting_read(setting).cast();
             (*is_null).nulltesttype = pg_sys::NullTestType::IS_NULL;
             (*is_null).location = -1;
             let when = node::<pg_sys::CaseWhen>(pg_sys::NodeTag::T_CaseWhen);
@@ -118,7 +97,7 @@ fn null_after_reading(setting: &CStr) -> impl FnOnce(pg_sys::Oid, pg_sys::Oid) -
             let case = node::<pg_sys::CaseExpr>(pg_sys::NodeTag::T_CaseExpr);
             (*case).casetype = of_type;
             (*case).casecollid = collation;
-            (*case).args = one(when.cast());
+            (*case).args = list_of([when.cast()]);
             (*case).defresult = pg_sys::makeNullConst(of_type, -1, collation).cast();
             (*case).location = -1;
             case
@@ -126,10 +105,42 @@ fn null_after_reading(setting: &CStr) -> impl FnOnce(pg_sys::Oid, pg_sys::Oid) -
     }
 }
 
+/// `current_setting(…)`.
+pub(super) fn setting_read(setting: &CStr) -> *mut pg_sys::FuncExpr {
+    // SAFETY: nodes made whole, of nodes made whole.
+    unsafe {
+        let name = pg_sys::makeConst(
+            pg_sys::TEXTOID,
+            -1,
+            pg_sys::DEFAULT_COLLATION_OID,
+            -1,
+            text::varlena(setting.to_bytes()),
+            false,
+            false,
+        );
+        pg_sys::makeFuncExpr(
+            pg_sys::Oid::from(CURRENT_SETTING),
+            pg_sys::TEXTOID,
+            list_of([name.cast()]),
+            pg_sys::DEFAULT_COLLATION_OID,
+            pg_sys::DEFAULT_COLLATION_OID,
+            pg_sys::CoercionForm::COERCE_EXPLICIT_CALL,
+        )
+    }
+}
+
+/// A list of nodes.
+pub(super) fn list_of<const N: usize>(nodes: [*mut pg_sys::Node; N]) -> *mut pg_sys::List {
+    nodes.into_iter().fold(std::ptr::null_mut(), |list, node| {
+        // SAFETY: appends to a list, or begins one.
+        unsafe { pg_sys::lappend(list, node.cast()) }
+    })
+}
+
 /// # Safety
 ///
 /// `N` must be the node type that the tag names.
-unsafe fn node<N>(tag: pg_sys::NodeTag) -> *mut N {
+pub(super) unsafe fn node<N>(tag: pg_sys::NodeTag) -> *mut N {
     // SAFETY: zeroed memory of the node's size; every node begins with its tag.
     unsafe {
         let node = pg_sys::palloc0(size_of::<N>());

@@ -11,11 +11,18 @@ use pgrx::{pg_guard, pg_sys};
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
     static PLACES: Cell<u64> = const { Cell::new(0) };
-    static WATCHED: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
+    static WATCHED: [Cell<pg_sys::Oid>; 2] = const { [const { Cell::new(pg_sys::InvalidOid) }; 2] };
     static LISTENING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// How often the watched table, or the roles and their memberships, may have changed up to now.
+/// The tables whose changes are counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Watched {
+    EgressRules,
+    OpenAccess,
+}
+
+/// How often a watched table, or the roles and their memberships, may have changed up to now.
 pub(crate) fn count() -> u64 {
     listen();
     // Postgres itself listens when a transaction begins or takes a lock on a table; a call within one may do neither.
@@ -45,9 +52,9 @@ fn listen() {
     }
 }
 
-/// Watches this table from now on, and no other.
-pub(crate) fn watch(relation: pg_sys::Oid) {
-    WATCHED.set(relation);
+/// Watches the table with this oid from now on, in the place of an earlier one.
+pub(crate) fn watch(table: Watched, relation: pg_sys::Oid) {
+    WATCHED.with(|watched| watched[table as usize].set(relation));
 }
 
 /// Tells every process of this database that a table has changed, when the transaction that runs commits.
@@ -60,7 +67,8 @@ pub(crate) fn announce(relation: pg_sys::Oid) {
 unsafe extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     PLACES.set(PLACES.get() + 1);
     // Invalid stands for all.
-    if relation == WATCHED.get() || relation == pg_sys::InvalidOid {
+    let is_watched = || WATCHED.with(|watched| watched.iter().any(|table| table.get() == relation));
+    if relation == pg_sys::InvalidOid || is_watched() {
         COUNT.set(COUNT.get() + 1);
     }
 }

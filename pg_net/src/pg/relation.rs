@@ -22,12 +22,7 @@ impl Queue {
 
     /// Whether the queue is the extension's, and not a table that somebody gave the same name.
     pub(crate) fn belongs_to_extension(self) -> bool {
-        // SAFETY: catalog look-ups within a transaction.
-        unsafe {
-            let extension = pg_sys::get_extension_oid(c"pg_net".as_ptr(), true);
-            extension != pg_sys::InvalidOid
-                && pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, self.relation) == extension
-        }
+        is_extensions(self.relation)
     }
 
     /// Waits until nobody has the queue to himself, and has the transaction see what is committed by then.
@@ -61,6 +56,54 @@ pub(crate) fn relation_in_net(name: &CStr) -> Option<pg_sys::Oid> {
     let schema = schema()?;
     // SAFETY: a catalog look-up within a transaction; a missing relation gives an invalid oid.
     valid(unsafe { pg_sys::get_relname_relid(name.as_ptr(), schema) })
+}
+
+/// The oid of the extension in this database.
+pub(crate) fn extension() -> Option<pg_sys::Oid> {
+    // SAFETY: a catalog look-up within a transaction; a missing extension gives an invalid oid.
+    valid(unsafe { pg_sys::get_extension_oid(c"pg_net".as_ptr(), true) })
+}
+
+/// What those take who change which tables the extension's dump has. One at a time; kept to the end of the transaction.
+const EXTENSION_LOCK: pg_sys::LOCKMODE = pg_sys::ShareUpdateExclusiveLock as pg_sys::LOCKMODE;
+
+/// Locks the extension against others that do the same, until the transaction ends.
+pub(crate) fn lock_extension() {
+    if let Some(extension) = extension() {
+        // SAFETY: within a transaction, which releases the lock.
+        unsafe { pg_sys::LockDatabaseObject(pg_sys::ExtensionRelationId, extension, 0, EXTENSION_LOCK) };
+    }
+}
+
+/// The same where that needs no waiting. Whether it did.
+pub(crate) fn try_lock_extension() -> bool {
+    extension().is_some_and(|extension| {
+        // SAFETY: within a transaction, which releases the lock.
+        unsafe { pg_sys::ConditionalLockDatabaseObject(pg_sys::ExtensionRelationId, extension, 0, EXTENSION_LOCK) }
+    })
+}
+
+/// Whether a relation is the extension's.
+pub(crate) fn is_extensions(relation: pg_sys::Oid) -> bool {
+    extension().is_some_and(|extension| {
+        // SAFETY: a catalog look-up within a transaction.
+        unsafe { pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, relation) == extension }
+    })
+}
+
+/// Whether a relation is a view.
+pub(crate) fn is_view(relation: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up within a transaction; a relation that is gone has no kind.
+    unsafe { pg_sys::get_rel_relkind(relation) == pg_sys::RELKIND_VIEW as std::ffi::c_char }
+}
+
+/// A relation's name; empty where it is gone.
+pub(crate) fn name(relation: pg_sys::Oid) -> String {
+    // SAFETY: a catalog look-up within a transaction; the name is a copy in the current memory context, or null.
+    unsafe {
+        let name = pg_sys::get_rel_name(relation);
+        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+    }
 }
 
 /// Who owns a relation.

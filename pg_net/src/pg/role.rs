@@ -21,6 +21,17 @@ pub(crate) fn reads_all_data() -> bool {
     reader != pg_sys::InvalidOid && is_member(reader)
 }
 
+/// Whether the current role owns a relation, or has its owner's rights, as superusers have.
+pub(crate) fn owns(relation: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups within a transaction.
+    unsafe {
+        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+        return pg_sys::pg_class_ownercheck(relation, pg_sys::GetUserId());
+        #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+        return pg_sys::object_ownercheck(pg_sys::RelationRelationId, relation, pg_sys::GetUserId());
+    }
+}
+
 /// Whether a function runs as its owner, whoever calls it.
 pub(crate) fn is_definers(function: pg_sys::Oid) -> bool {
     // SAFETY: the row of pg_proc stays valid until it is released, and is read only before.

@@ -91,6 +91,12 @@ pub(crate) fn report_statistics() {
     unsafe { pg_sys::pgstat_report_stat(false) };
 }
 
+/// Has what the transaction did up to now be seen by what comes next, as the end of a statement does.
+pub(crate) fn see_own_changes() {
+    // SAFETY: within a transaction.
+    unsafe { pg_sys::CommandCounterIncrement() };
+}
+
 fn report(state: pg_sys::BackendState::Type, activity: Option<&CStr>) {
     let text = activity.map_or(std::ptr::null(), CStr::as_ptr);
     // SAFETY: a C string that is copied, or null.

@@ -26,7 +26,7 @@ use crate::pg::plan::{Access, Plan, Rows, Session};
 use crate::pg::transaction::{Aborted, transaction};
 use crate::pg::{array, server};
 use crate::shared::questions::{self, Question};
-use crate::{mutants, settings, shared};
+use crate::{mutants, settings, settings_tables, shared};
 
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
 /// a request can start the moment another one ends.
@@ -164,7 +164,8 @@ impl Claim {
         questions::answer(server::my_database(), |question| match question {
             Question::MayTakeBack(key) => self.window.get(key).is_none().then_some(pg_sys::InvalidOid),
             Question::IsUnderWay(id) => {
-                self.window.find(|asked| asked.id == id && asked.at_most_once).map(|asked| asked.by)
+                let found = self.window.find(|asked| asked.id == id && asked.at_most_once);
+                found.map(|asked| asked.by.unwrap_or_default())
             }
         });
     }
@@ -307,6 +308,7 @@ impl Claim {
         // Not before: what commits while the queue is waited for counts for the requests behind it.
         if self.rules.are_stale() {
             self.rules.read(session);
+            settings_tables::mend(session);
         }
         let most = settings::batch_size();
         let parked = self.window.resume(most);
@@ -443,7 +445,7 @@ impl Claim {
         }
         match target.and_then(|target| row.request(target)) {
             Ok(mut request) => {
-                if let Some(rules) = self.rules.of(row.asked_by()) {
+                if let Some(rules) = self.rules.of(row.asked_by().unwrap_or_default()) {
                     request.set_rules(rules.clone());
                 }
                 batch.requests.push(request);

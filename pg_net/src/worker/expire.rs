@@ -34,7 +34,7 @@ impl Expire {
             delete: Plan::new(
                 c"delete from net._http_response where ctid = any (array( \
                       select ctid from net._http_response \
-                      where created < now() - $1::pg_catalog.interval order by created limit $2))",
+                      where created < now() - $1::pg_catalog.interval order by created limit $2 for update skip locked))",
             ),
             next: Plan::new(
                 c"select (extract(epoch from min(created) + $1::pg_catalog.interval - now()) * 1000)::pg_catalog.int8 \

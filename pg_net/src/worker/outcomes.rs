@@ -101,7 +101,7 @@ impl<'a> Rows<'a> {
             Some(failure.is_some_and(engine::Failure::timed_out).into()),
             failure.map(|failure| text::datum(&failure.to_string())),
             content_bytes,
-            Some(asked.by.into()),
+            asked.by.map(pg_sys::Datum::from),
             asked.method.as_ref().map(|method| text::datum(method.as_str())),
             asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
             Some(asked.attempts.into()),

@@ -37,7 +37,8 @@ pub(super) use select;
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) id: i64,
-    pub(super) by: pg_sys::Oid,
+    /// None where that is not known: the row was made by hand, or before the update from the C version.
+    pub(super) by: Option<pg_sys::Oid>,
     /// None where the row names none that could be sent.
     pub(super) method: Option<Method>,
     pub(super) target: Option<Target>,
@@ -97,18 +98,18 @@ impl<'s> QueueRow<'s> {
         Err(Failure::invalid(format!("Request is larger than {most} bytes (pg_net.max_request_bytes)")))
     }
 
-    pub(super) fn asked_by(&self) -> pg_sys::Oid {
-        self.0.oid(2).unwrap_or_default()
+    pub(super) fn asked_by(&self) -> Option<pg_sys::Oid> {
+        self.0.oid(2)
     }
 
     pub(super) fn asker(&self) -> Asker {
-        self.asked_by().to_u32()
+        self.asked_by().unwrap_or_default().to_u32()
     }
 
     pub(super) fn asked(&self, target: Option<&Target>) -> Asked {
         Asked {
             id: self.0.int8(1).unwrap_or_default(),
-            by: self.0.oid(2).unwrap_or_default(),
+            by: self.asked_by(),
             method: self.string(3).ok().and_then(|method| method::parse(&method)),
             target: target.cloned(),
             at_most_once: self.is_at_most_once(),

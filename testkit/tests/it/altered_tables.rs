@@ -79,7 +79,6 @@ fn columns_of_the_queue_have_other_types() {
     ] {
         altered.run(&format!(
             "begin;
-             drop policy own_requests on net.http_request_queue;
              drop trigger assign_row_key on net.http_request_queue;
              {QUEUE} alter id drop default, alter row_key drop default, alter requested_by drop default;
              {QUEUE} alter {column} type {other} using null;
@@ -101,7 +100,6 @@ fn columns_of_the_queue_have_other_types() {
                  for each row when (new.row_key is distinct from net._take_noted_row_key())
                  execute function net._assign_row_key();
              {QUEUE} enable always trigger assign_row_key;
-             create policy own_requests on net.http_request_queue for select using (true);
              commit"
         ));
         altered.assert_recovered(&format!("{column} as {other}"));

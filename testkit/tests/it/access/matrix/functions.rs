@@ -106,8 +106,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: "select net.set_queue_logged(true)", installed: OWNER, granted: OwnersOnly },
     Function { signature: "net.set_responses_logged(boolean)",
         call: "select net.set_responses_logged(false)", installed: OWNER, granted: OwnersOnly },
-    Function { signature: "net.restore_open_access()",
+    Function { signature: "net.restore_open_access(regrole)",
         call: "select net.restore_open_access()", installed: OWNER, granted: OwnersOnly },
+    Function { signature: "net.revoke_open_access(regrole)",
+        call: "select net.revoke_open_access()", installed: OWNER, granted: OwnersOnly },
+    Function { signature: "net._check_owner(text)",
+        call: "select net._check_owner('this')", installed: OWNER, granted: OwnersOnly },
+    Function { signature: "net._grant_own_rows()",
+        call: "select net._grant_own_rows()", installed: OWNER, granted: OwnersOnly },
     Function { signature: "net.origin_state()",
         call: "select net.origin_state()", installed: OWNER, granted: Reader { calls: &["net._origin_states()"] } },
     Function { signature: "net._origin_states()", call: "select net._origin_states()", installed: OWNER, granted: Whole },
@@ -118,8 +124,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { signature: "net._check_host_pattern(text)",
         call: "select net._check_host_pattern('a.example')", installed: ALL, granted: Whole },
     // Called by nobody: triggers' and the planner's.
-    Function { signature: "net._egress_rules_changed()", call: "create trigger t before insert on mine
-        for each statement execute function net._egress_rules_changed()", installed: OWNER, granted: Whole },
+    Function { signature: "net._settings_changed()", call: "create trigger t before insert on mine
+        for each statement execute function net._settings_changed()", installed: OWNER, granted: Whole },
     Function { signature: "net._assign_row_key()", call: "create trigger t before insert on mine
         for each row execute function net._assign_row_key()", installed: OWNER, granted: Whole },
     Function { signature: "net._keep_caller(internal)", call: "create function pg_temp.f(text) returns text language sql

@@ -13,15 +13,37 @@ pub(super) struct Relation {
 pub(super) enum Action {
     Select,
     Insert,
-    Update,
+    /// Of each column in turn.
+    Update(Columns),
     Delete,
     Truncate,
+    /// Such a lock as its own statements take, and one that stops others.
+    LockWeakly,
+    LockStrongly,
     Trigger,
     References,
     /// `nextval`
     Usage,
     /// `setval`
     Set,
+}
+
+/// Columns of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Columns {
+    All,
+    Only(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+
+impl Columns {
+    fn has(self, column: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(columns) => columns.contains(&column),
+            Self::AllBut(columns) => !columns.contains(&column),
+        }
+    }
 }
 
 impl Action {
@@ -33,13 +55,22 @@ impl Action {
                 let of_columns = columns.iter().map(|column| format!("select {column} from {relation}"));
                 of_columns.chain([format!("select from {relation}")]).collect()
             }
-            Self::Update => columns.iter().map(|column| format!("update {relation} set {column} = default")).collect(),
+            Self::Update(of) => {
+                let updated = columns.iter().filter(|column| of.has(column));
+                updated.map(|column| format!("update {relation} set {column} = default")).collect()
+            }
             Self::Insert => columns
                 .iter()
                 .map(|column| format!("insert into {relation} ({column}) overriding system value values (default)"))
                 .collect(),
             Self::Delete => one(format!("delete from {relation}")),
             Self::Truncate => one(format!("truncate {relation}")),
+            Self::LockWeakly => one(format!("lock table {relation} in row exclusive mode")),
+            Self::LockStrongly => {
+                ["share update exclusive", "share", "share row exclusive", "exclusive", "access exclusive"]
+                    .map(|mode| format!("lock table {relation} in {mode} mode"))
+                    .to_vec()
+            }
             Self::Trigger => one(format!(
                 "create trigger planted before update on {relation}
                      for each row execute function suppress_redundant_updates_trigger()"
@@ -55,20 +86,38 @@ impl Action {
     }
 }
 
-use Action::{Delete, Insert, References, Select, Set, Trigger, Truncate, Update, Usage};
+use Action::{Delete, Insert, LockStrongly, LockWeakly, References, Select, Set, Trigger, Truncate, Update, Usage};
 
 //                          owner, superuser, alice, bob, heir of alice, noheir, reader, signaller
 const ALL: Expected = "     +      +          +      +    +              +       +       +";
 const OWNER: Expected = "   +      +          -      -    -              -       -       -";
 const READER: Expected = "  +      +          -      -    -              -       +       -";
 
-/// Everybody reads, under row-level security; see [`SEEN`].
+/// Everybody reads and deletes, under row-level security; see [`SEEN`].
 const SHARED: &[(Action, Expected)] = &[
     (Select, ALL),
     (Insert, OWNER),
-    (Update, OWNER),
-    (Delete, OWNER),
+    (Update(Columns::All), OWNER),
+    (Delete, ALL),
     (Truncate, OWNER),
+    (LockWeakly, ALL),
+    (LockStrongly, OWNER),
+    (Trigger, OWNER),
+    (References, OWNER),
+];
+
+const WHOSE: &[&str] = &["id", "requested_by"];
+
+/// As well, and everybody changes the columns that do not say whose it is.
+const RESPONSES: &[(Action, Expected)] = &[
+    (Select, ALL),
+    (Insert, OWNER),
+    (Update(Columns::Only(WHOSE)), OWNER),
+    (Update(Columns::AllBut(WHOSE)), ALL),
+    (Delete, ALL),
+    (Truncate, OWNER),
+    (LockWeakly, ALL),
+    (LockStrongly, OWNER),
     (Trigger, OWNER),
     (References, OWNER),
 ];
@@ -77,9 +126,11 @@ const SHARED: &[(Action, Expected)] = &[
 const PRIVATE: &[(Action, Expected)] = &[
     (Select, READER),
     (Insert, OWNER),
-    (Update, OWNER),
+    (Update(Columns::All), OWNER),
     (Delete, OWNER),
     (Truncate, OWNER),
+    (LockWeakly, OWNER),
+    (LockStrongly, OWNER),
     (Trigger, OWNER),
     (References, OWNER),
 ];
@@ -88,9 +139,10 @@ const SEQUENCE: &[(Action, Expected)] = &[(Select, READER), (Usage, OWNER), (Set
 
 pub(super) const RELATIONS: &[Relation] = &[
     Relation { name: "net.http_request_queue", may: SHARED },
-    Relation { name: "net._http_response", may: SHARED },
+    Relation { name: "net._http_response", may: RESPONSES },
     Relation { name: "net.dead_letter", may: SHARED },
     Relation { name: "net.egress_rule", may: PRIVATE },
+    Relation { name: "net._open_access", may: PRIVATE },
     Relation { name: "net._home", may: PRIVATE },
     Relation { name: "net.egress_rule_id_seq", may: SEQUENCE },
     Relation { name: "net.http_request_queue_id_seq", may: SEQUENCE },

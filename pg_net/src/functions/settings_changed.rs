@@ -1,0 +1,18 @@
+//! The trigger on tables whose rows are settings.
+
+use pgrx::pg_sys;
+
+use crate::pg::call::{Call, sql_function};
+use crate::pg::{SqlError, invalidation};
+use crate::settings_tables;
+
+sql_function!(settings_changed, pg_finfo_settings_changed, tell);
+
+/// Tells the worker and the sessions, when the transaction commits, to read the table again, and has a dump hold its rows.
+fn tell(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
+    if let Some(table) = call.trigger_table() {
+        invalidation::announce(table);
+        settings_tables::changed(table);
+    }
+    Ok(Some(pg_sys::Datum::null()))
+}
