@@ -36,10 +36,11 @@ impl Granted {
 
 use Granted::{OwnersOnly, Reader, Whole};
 
-//                          owner, superuser, alice, bob, heir of alice, noheir, reader, signaller
-const ALL: Expected = "     +      +          +      +    +              +       +       +";
-const OWNER: Expected = "   +      +          -      -    -              -       -       -";
-const SIGNALLER: Expected = "+     +          -      -    -              -       -       +";
+//                          owner, superuser, alice, bob, heir of alice, noheir, reader, signaller, app, boss
+const ALL: Expected = "     +      +          +      +    +              +       +       +          +    +";
+const OWNER: Expected = "   +      +          -      -    -              -       -       -          -    -";
+const SIGNALLER: Expected = "+     +          -      -    -              -       -       +          +    -";
+const MONITOR: Expected = " +      +          -      -    -              -       -       -          +    -";
 
 const NOTHING: &[&str] = &[];
 const WAITING: &[&str] = &["net._await_responses(bigint[],interval)"];
@@ -115,8 +116,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { signature: "net._grant_own_rows()",
         call: "select net._grant_own_rows()", installed: OWNER, granted: OwnersOnly },
     Function { signature: "net.origin_state()",
-        call: "select net.origin_state()", installed: OWNER, granted: Reader { calls: &["net._origin_states()"] } },
-    Function { signature: "net._origin_states()", call: "select net._origin_states()", installed: OWNER, granted: Whole },
+        call: "select net.origin_state()", installed: MONITOR, granted: Reader { calls: &["net._origin_states()"] } },
+    Function { signature: "net._origin_states()", call: "select net._origin_states()", installed: MONITOR, granted: Whole },
     Function { signature: "net._note_row_key(bigint)", call: "select net._note_row_key(1)", installed: OWNER, granted: Whole },
     Function { signature: "net._take_noted_row_key()",
         call: "select net._take_noted_row_key()", installed: ALL, granted: Whole },
@@ -129,5 +130,5 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { signature: "net._assign_row_key()", call: "create trigger t before insert on mine
         for each row execute function net._assign_row_key()", installed: OWNER, granted: Whole },
     Function { signature: "net._keep_caller(internal)", call: "create function pg_temp.f(text) returns text language sql
-        support net._keep_caller as 'select $1'", installed: "- + - - - - - -", granted: OwnersOnly },
+        support net._keep_caller as 'select $1'", installed: "- + - - - - - - - -", granted: OwnersOnly },
 ];

@@ -88,10 +88,10 @@ impl Action {
 
 use Action::{Delete, Insert, LockStrongly, LockWeakly, References, Select, Set, Trigger, Truncate, Update, Usage};
 
-//                          owner, superuser, alice, bob, heir of alice, noheir, reader, signaller
-const ALL: Expected = "     +      +          +      +    +              +       +       +";
-const OWNER: Expected = "   +      +          -      -    -              -       -       -";
-const READER: Expected = "  +      +          -      -    -              -       +       -";
+//                          owner, superuser, alice, bob, heir of alice, noheir, reader, signaller, app, boss
+const ALL: Expected = "     +      +          +      +    +              +       +       +          +    +";
+const OWNER: Expected = "   +      +          -      -    -              -       -       -          -    -";
+const READER: Expected = "  +      +          -      -    -              -       +       -          +    -";
 
 /// Everybody reads and deletes, under row-level security; see [`SEEN`].
 const SHARED: &[(Action, Expected)] = &[
@@ -154,12 +154,16 @@ pub(super) const OWNED_ROWS: &[&str] = &["net.http_request_queue", "net._http_re
 
 /// Whose rows each role sees, of those of every role.
 pub(super) const SEEN: &[(&str, &str)] = &[
-    ("owner", "owner postgres alice bob heir noheir reader signaller"),
-    ("postgres", "owner postgres alice bob heir noheir reader signaller"),
+    ("owner", EVERYBODYS),
+    ("postgres", EVERYBODYS),
     ("alice", "alice"),
     ("bob", "bob"),
     ("heir", "alice heir"),
     ("noheir", "noheir"),
-    ("reader", "owner postgres alice bob heir noheir reader signaller"),
+    ("reader", EVERYBODYS),
     ("signaller", "signaller"),
+    ("app", EVERYBODYS),
+    ("boss", "boss"),
 ];
+
+const EVERYBODYS: &str = "owner postgres alice bob heir noheir reader signaller app boss";

@@ -4,8 +4,10 @@ use postgres::Client;
 use testkit::Cluster;
 
 /// The owner of the extension, who is no superuser any more; a superuser; two ordinary roles; a member of alice that inherits
-/// her rights and one that does not; a member of `pg_read_all_data`; a member of `pg_signal_backend`.
-pub(super) const ROLES: [&str; 8] = ["owner", "postgres", "alice", "bob", "heir", "noheir", "reader", "signaller"];
+/// her rights and one that does not; a member of `pg_read_all_data`; a member of `pg_signal_backend`; what a hosted platform gives its
+/// customers as their administrator; the owner of the database, who is nobody else.
+pub(super) const ROLES: [&str; 10] =
+    ["owner", "postgres", "alice", "bob", "heir", "noheir", "reader", "signaller", "app", "boss"];
 
 /// What is expected of [`ROLES`], a character each: `+` may, `-` may not.
 pub(super) type Expected = &'static str;
@@ -34,6 +36,9 @@ pub(super) fn cluster() -> Cluster {
              create role noheir login noinherit in role alice;
              create role reader login in role pg_read_all_data;
              create role signaller login in role pg_signal_backend;
+             create role app login bypassrls createrole in role pg_read_all_data, pg_monitor, pg_signal_backend;
+             create role boss login createdb;
+             alter database postgres owner to boss;
              set role owner;
              create extension pg_net;
              reset role;
