@@ -15,10 +15,30 @@ SQL := $(sort $(wildcard sql/[0-9][0-9]-*.sql))
 BASE := 1.0.0
 INSTALL_SQL := $(TARGET)/pg_net--$(BASE).sql
 LATER_SQL := $(patsubst sql/updates/%,$(TARGET)/pg_net--%,$(wildcard sql/updates/*.sql))
-C_VERSIONS := 0.8.0 0.9.0 0.9.1 0.9.2 0.9.3 0.10.0 0.11.0 0.12.0 0.13.0 0.14.0 0.15.0 0.15.1 0.16.0 0.17.0 0.18.0 \
-	0.19.0 0.19.1 0.19.2 0.19.3 0.19.4 0.19.5 0.19.6 0.19.7 0.20.0 0.20.1 0.20.2 0.20.3 0.20.4 0.20.5
-UPDATE_SQL := $(C_VERSIONS:%=$(TARGET)/pg_net--%--$(BASE).sql)
-SCRIPTS := $(INSTALL_SQL) $(UPDATE_SQL) $(LATER_SQL)
+# The one that `pg_net.control` names.
+NEWEST := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_net/pg_net.control)
+
+# What the C version is or may be called in a database: what was released, short forms, and what is likely to come. Postgres
+# finds scripts by these names alone, so each of them has two, which hold nothing but a comment:
+#
+#   0.20.4 -> 0.x     The update. From there on it is one script for all of them, 0.x -> 1.0.0, which looks at the objects.
+#   1.0.0 -> 0.20.4   CREATE EXTENSION ... VERSION '0.20.4' finds no script to install that and takes this way: ours, under
+#                     that name. It starts from the newest version, so that no older one of ours is installed.
+#
+# Postgres takes the shortest way, and there is no other: the update never passes through a version of the C extension.
+digits := 0 1 2 3 4 5 6 7 8 9
+RELEASED := 0.1 0.2 0.3 0.4 0.5 0.5.1 0.6 0.6.1 0.7 0.7.1 0.7.2 0.7.3 0.8.0 0.9.0 0.9.1 0.9.2 0.9.3 0.10.0 0.11.0 0.12.0 \
+	0.13.0 0.14.0 0.15.0 0.15.1 0.16.0 0.17.0 0.18.0 $(patsubst %,0.19.%,0 1 2 3 4 5 6 7) $(patsubst %,0.20.%,0 1 2 3 4 5)
+SHORT := $(patsubst %,0.%.0,1 2 3 4 5 6 7) $(patsubst %,0.%,8 9 $(patsubst %,1%,$(digits)) $(patsubst %,2%,$(digits)) 30)
+TO_COME := $(patsubst %,0.20.%,6 7 8 9 $(patsubst %,1%,$(digits)) $(patsubst %,2%,$(digits))) \
+	$(foreach minor,21 22 23 24 25 26 27 28 29 30,$(patsubst %,0.$(minor).%,$(digits)))
+C_VERSIONS := $(RELEASED) $(SHORT) $(TO_COME)
+UPDATE_SQL := $(TARGET)/pg_net--0.x--$(BASE).sql
+FROM_C_SQL := $(C_VERSIONS:%=$(TARGET)/pg_net--%--0.x.sql)
+AS_C_SQL := $(C_VERSIONS:%=$(TARGET)/pg_net--$(NEWEST)--%.sql)
+# Those that are never edited once they are released. The others say nothing.
+FROZEN := $(INSTALL_SQL) $(UPDATE_SQL) $(LATER_SQL)
+SCRIPTS := $(FROZEN) $(FROM_C_SQL) $(AS_C_SQL)
 
 # Checks and build share profile and features, so that the bindings to Postgres are generated once for both.
 CARGO_PG = PGRX_PG_CONFIG_PATH="$(PG_CONFIG)" cargo
@@ -31,15 +51,38 @@ all: $(SCRIPTS) pg-config-works
 	$(CARGO_PG) build $(PROFILE) -p pg_net
 
 # The hand-written parts in order. Those for a new database make the install script, those for one that has the C version
-# the update script: the same one for each of its versions. The directory counts, too: a part may be gone.
+# the update script. The directory counts, too: a part may be gone.
 $(INSTALL_SQL): $(filter-out %.from-c.sql,$(SQL)) sql
 	@mkdir -p $(@D)
 	@cat $(filter %.sql,$^) > $@
 
+# A database that has ours already, under a number of the C version's, comes this way, too: what both scripts share is run
+# only where there is something to do, which 10-schema.from-c.sql finds out. What is there already is passed by or replaced.
 # A database that is updated keeps the C version's timeout of 5 s, so that no request that used to succeed times out.
 $(UPDATE_SQL): $(filter-out %.new.sql,$(SQL)) sql
 	@mkdir -p $(@D)
-	@cat $(filter %.sql,$^) | sed 's/timeout_milliseconds int default 2000/timeout_milliseconds int default 5000/' > $@
+	@for part in $(filter %.sql,$^); do \
+		case $$part in \
+		*.from-c.sql) cat $$part ;; \
+		*) \
+			printf "\ndo %s\nbegin\n" '$$step$$'; \
+			printf "if pg_catalog.current_setting('pg_net_update.from') = 'c' then execute %s\n" '$$part$$'; \
+			sed -e 's/timeout_milliseconds int default 2000/timeout_milliseconds int default 5000/' \
+				-e 's/^create function/create or replace function/' \
+				-e 's/^create index /create index if not exists /' $$part; \
+			printf "%s;\nend if;\nend\n%s;\n" '$$part$$' '$$step$$' ;; \
+		esac; \
+	done > $@
+
+$(FROM_C_SQL): Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' '\echo Use "ALTER EXTENSION pg_net UPDATE" to load this file. \quit' \
+		'-- Nothing to do: pg_net--0.x--$(BASE).sql is the update from every version of the C extension.' > $@
+
+$(AS_C_SQL): Makefile pg_net/pg_net.control
+	@mkdir -p $(@D)
+	@printf '%s\n' '\echo Use "CREATE EXTENSION pg_net VERSION ..." to load this file. \quit' \
+		'-- Nothing to do: what is asked for by this number is pg_net $(NEWEST). net.version() tells.' > $@
 
 $(LATER_SQL): $(TARGET)/pg_net--%.sql: sql/updates/%.sql
 	@mkdir -p $(@D)
@@ -47,11 +90,11 @@ $(LATER_SQL): $(TARGET)/pg_net--%.sql: sql/updates/%.sql
 
 # A script that was released is never edited.
 .PHONY: check-released freeze
-check-released: $(SCRIPTS)
+check-released: $(FROZEN)
 	@scripts/released check $^
 
 freeze: check-released
-	@scripts/released add $(SCRIPTS)
+	@scripts/released add $(FROZEN)
 
 .PHONY: pg-config-works
 pg-config-works:
@@ -63,7 +106,8 @@ install: all install-sql
 
 install-sql: $(SCRIPTS) pg-config-works
 	install -d "$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension"
-	install -m 644 pg_net/pg_net.control $(SCRIPTS) \
+	@echo "install -m 644 pg_net/pg_net.control, $(words $(SCRIPTS)) scripts: $(notdir $(FROZEN)) ..."
+	@install -m 644 pg_net/pg_net.control $(SCRIPTS) \
 		"$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension/"
 
 # The build with the faults that the tortures must find, in the place of the right one: only ever into a tree of its own.

@@ -2,6 +2,7 @@
 \echo Use "CREATE EXTENSION pg_net" to load this file. \quit
 
 create schema net;
+grant usage on schema net to public;
 
 -- Any token of RFC 9110, section 9.1; the standard methods are sent in upper case however they are written.
 create domain net.http_method as text

@@ -47,8 +47,6 @@ begin
 end
 $$;
 
-grant usage on schema net to public;
-
 -- Which rows, says the library (row security by a hook, without a policy in the catalog): their own. Without the library there
 -- are none, but for the owner.
 select net._grant_own_rows();

@@ -1,4 +1,3 @@
-
 -- What this update has made belongs to the owner of the tables, with whose rights the extension acts. That need not be who
 -- runs it, and need not be a superuser any more.
 do $$
@@ -7,6 +6,9 @@ declare
                             where oid = 'net.http_request_queue'::pg_catalog.regclass);
     made record;
 begin
+    if current_setting('pg_net_update.from') <> 'c' then
+        return;
+    end if;
     for made in
         select case when c.oid is not null then 'table ' || c.oid::pg_catalog.regclass
                     when p.oid is not null then 'routine ' || p.oid::pg_catalog.regprocedure

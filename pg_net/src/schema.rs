@@ -23,4 +23,5 @@ extension_sql_file!("../../sql/76-egress.sql", name = "egress", requires = ["dur
 extension_sql_file!("../../sql/78-open-access.sql", name = "open_access", requires = ["egress"]);
 extension_sql_file!("../../sql/79-callers.sql", name = "callers", requires = ["open_access"]);
 extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["callers"]);
-extension_sql_file!("../../sql/90-begin.sql", name = "begin", requires = ["access"], finalize);
+extension_sql_file!("../../sql/89-version.sql", name = "version", requires = ["access"]);
+extension_sql_file!("../../sql/90-begin.sql", name = "begin", requires = ["version"], finalize);

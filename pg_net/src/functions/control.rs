@@ -5,14 +5,15 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
 use crate::pg::database::{self, Look};
-use crate::pg::server;
+use crate::pg::{server, text};
 use crate::shared::{Reason, Slot};
-use crate::{settings, shared, wake};
+use crate::{VERSION, settings, shared, wake};
 
 sql_function!(wake, pg_finfo_wake, wake_worker);
 sql_function!(worker_restart, pg_finfo_worker_restart, restart_worker);
 sql_function!(wait_until_running, pg_finfo_wait_until_running, wait_until_worker_runs);
 sql_function!(check_worker_is_up, pg_finfo_check_worker_is_up, check_worker);
+sql_function!(library_version, pg_finfo_library_version, version);
 sql_function!(note_row_key, pg_finfo_note_row_key, note_key);
 sql_function!(take_noted_row_key, pg_finfo_take_noted_row_key, take_key);
 
@@ -77,6 +78,10 @@ fn is_up() -> bool {
     (if is_to_be_there { first.is_running() } else { first.has_process() })
         && shared.agenda.failures(database) == 0
         && matches!(database::look(database, settings::username().as_deref()), Look::Clear(..))
+}
+
+fn version(_: &Call) -> Answer {
+    Ok(Some(text::datum(VERSION)))
 }
 
 fn note_key(call: &Call) -> Answer {

@@ -1,6 +1,7 @@
 //! `ALTER EXTENSION pg_net UPDATE` in a database that has the C version, from each version of it.
 
 mod before;
+mod before_0_8;
 mod catalog;
 mod each_version;
 mod http_delete;
@@ -32,7 +33,12 @@ fn bench() -> Bench {
 #[track_caller]
 fn create(client: &mut Client, version: Version) {
     client
-        .batch_execute(&format!("drop extension if exists pg_net cascade; create extension pg_net version '{version}'"))
+        .batch_execute(&format!(
+            "drop extension if exists pg_net cascade;
+             create extension pg_net version '{}';
+             update pg_extension set extversion = '{version}' where extname = 'pg_net'",
+            old_sql::label(version)
+        ))
         .unwrap_or_else(|error| panic!("create {version}: {error:?}"));
 }
 

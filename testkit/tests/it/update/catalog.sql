@@ -21,23 +21,26 @@ with members as (
     union all
     select 'relation ' || c.oid::regclass, to_jsonb(c)
            - array['oid', 'relnamespace', 'reltype', 'relfilenode', 'reltoastrelid', 'relpages', 'reltuples', 'relallvisible',
-                   'relallfrozen', 'relfrozenxid', 'relminmxid']
+                   'relallfrozen', 'relfrozenxid', 'relminmxid', 'relnatts', 'relhastriggers']
            || jsonb_build_object('relacl', (
                select array_agg(a::text order by a::text)
                  from unnest(coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner))) a))
       from relations c
     union all
     select 'column ' || c.oid::regclass || '.' || a.attname, to_jsonb(a)
-           - array['attrelid', 'atttypid', 'attcacheoff']
-           || jsonb_build_object('type', format_type(a.atttypid, a.atttypmod), 'default', pg_get_expr(d.adbin, d.adrelid),
+           -- How rows from before a column was added are stored is the table's own business.
+           - array['attrelid', 'atttypid', 'attcacheoff', 'atthasmissing', 'attmissingval', 'attnum']
+           || jsonb_build_object('number', (select count(*) from pg_attribute b where b.attrelid = a.attrelid
+                                               and b.attnum between 1 and a.attnum and not b.attisdropped),
+                                 'type', format_type(a.atttypid, a.atttypmod), 'default', pg_get_expr(d.adbin, d.adrelid),
                                  -- There are servers that note here when a column was made.
                                  'attoptions', array(select o from unnest(a.attoptions) o where o !~ '^pg_attver='))
       from relations c
-      join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+      join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
     union all
     select 'index ' || i.indexrelid::regclass, to_jsonb(i)
-           - array['indexrelid', 'indrelid', 'indcheckxmin', 'indexprs', 'indpred']
+           - array['indexrelid', 'indrelid', 'indcheckxmin', 'indexprs', 'indpred', 'indkey']
            || jsonb_build_object('definition', pg_get_indexdef(i.indexrelid))
       from relations c join pg_index i on i.indrelid = c.oid
     union all

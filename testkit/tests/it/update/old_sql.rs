@@ -20,10 +20,15 @@ pub(super) fn install(client: &mut Client) {
     INSTALLED.get_or_init(|| {
         let share: String = value(client, "select setting from pg_config where name = 'SHAREDIR'");
         for version in ALL {
-            let file = PathBuf::from(&share).join(format!("extension/pg_net--{version}.sql"));
+            let file = PathBuf::from(&share).join(format!("extension/pg_net--{}.sql", label(version)));
             std::fs::write(file, script(version)).expect("write a script");
         }
     });
+}
+
+/// What the script of a version is called: under the version's own name, ours is installed.
+pub(super) fn label(version: Version) -> String {
+    format!("c{version}")
 }
 
 fn script(version: Version) -> String {
@@ -39,7 +44,7 @@ fn script(version: Version) -> String {
 
 /// How the functions that are callers' or the owner's are declared.
 fn rights(version: Version) -> &'static str {
-    if version.is_open_to_all() { "security invoker" } else { "security definer" }
+    if version.acts_as_owner() { "security definer" } else { "security invoker" }
 }
 
 fn parallel(version: Version) -> &'static str {

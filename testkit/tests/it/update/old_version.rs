@@ -8,12 +8,29 @@ pub(super) struct Version(pub(super) u8, pub(super) u8, pub(super) u8);
 
 impl fmt::Display for Version {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "{}.{}.{}", self.0, self.1, self.2)
+        let Self(major, minor, patch) = self;
+        // Before 0.8 a patch that is none was left out.
+        if *self < Self(0, 8, 0) && *patch == 0 {
+            return write!(formatter, "{major}.{minor}");
+        }
+        write!(formatter, "{major}.{minor}.{patch}")
     }
 }
 
 /// All of them, from the oldest.
-pub(super) const ALL: [Version; 29] = [
+pub(super) const ALL: [Version; 41] = [
+    Version(0, 1, 0),
+    Version(0, 2, 0),
+    Version(0, 3, 0),
+    Version(0, 4, 0),
+    Version(0, 5, 0),
+    Version(0, 5, 1),
+    Version(0, 6, 0),
+    Version(0, 6, 1),
+    Version(0, 7, 0),
+    Version(0, 7, 1),
+    Version(0, 7, 2),
+    Version(0, 7, 3),
     Version(0, 8, 0),
     Version(0, 9, 0),
     Version(0, 9, 1),
@@ -46,11 +63,67 @@ pub(super) const ALL: [Version; 29] = [
 ];
 
 pub(super) const OLDEST: Version = ALL[0];
-pub(super) const NEWEST: Version = ALL[28];
+pub(super) const NEWEST: Version = ALL[40];
+/// The first one that has all the functions and tables that callers know of the later ones.
+pub(super) const COMPLETE: Version = Version(0, 8, 0);
 /// The last one with an `http_delete` of four arguments.
 pub(super) const LAST_WITHOUT_BODY: Version = Version(0, 14, 0);
 
 impl Version {
+    /// Requests stay in the queue, which knows when each was made, when they have their response, which refers to them.
+    pub(super) fn keeps_what_is_done(self) -> bool {
+        self < Self(0, 3, 0)
+    }
+
+    /// Tables survive a crash, and `id` is their primary key.
+    pub(super) fn is_logged(self) -> bool {
+        self < Self(0, 5, 0)
+    }
+
+    pub(super) fn indexes_created(self) -> bool {
+        !self.keeps_what_is_done() && (self.is_logged() || self >= Self(0, 6, 0))
+    }
+
+    /// A trigger on the queue looks whether the worker runs; later a function does.
+    pub(super) fn looks_by_trigger(self) -> bool {
+        self == Self(0, 4, 0)
+    }
+
+    pub(super) fn has_check_worker_is_up(self) -> bool {
+        !self.is_logged()
+    }
+
+    pub(super) fn deletes(self) -> bool {
+        self >= Self(0, 7, 0)
+    }
+
+    /// Its function that collects responses is not deprecated yet.
+    pub(super) fn collects_by_old_name_only(self) -> bool {
+        self < Self(0, 7, 0)
+    }
+
+    pub(super) fn collects_by_old_name(self) -> bool {
+        self != Self(0, 7, 0)
+    }
+
+    pub(super) fn has_worker_restart(self) -> bool {
+        self >= Self(0, 8, 0)
+    }
+
+    /// Functions act with the owner's rights, from the time that they no longer act with the caller's until they do again.
+    pub(super) fn acts_as_owner(self) -> bool {
+        self >= Self(0, 4, 0) && !self.is_open_to_all()
+    }
+
+    /// The timeout of a request that names none.
+    pub(super) fn default_timeout(self) -> u16 {
+        match self {
+            _ if self < Self(0, 6, 0) => 1000,
+            _ if self < Self(0, 8, 0) => 2000,
+            _ => 5000,
+        }
+    }
+
     /// Functions are the callers', and everybody may read and write the tables.
     pub(super) fn is_open_to_all(self) -> bool {
         self >= Self(0, 12, 0)

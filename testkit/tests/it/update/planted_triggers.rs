@@ -9,7 +9,7 @@ const SEEN: &str = "select coalesce(string_agg(relation || ' ' || id, ', ' order
 
 /// What each update tells.
 const NEW_RULES: &str =
-    "pg_net: roles now see their own requests and responses only, and only the owner writes the tables";
+    "pg_net: roles now reach their own requests and responses only";
 
 /// Triggers on both tables by a role that has no rights of its own, and one that is off already.
 fn plant(bench: &mut Bench) {

@@ -6,24 +6,28 @@ pub(super) fn functions(version: Version) -> Vec<String> {
     let encode = format!("immutable {}", strict(version));
     let body = if version.deletes_with_body() { ", body jsonb default null" } else { "" };
     let deleted = if version.deletes_with_body() { "body" } else { "null::jsonb" };
-    vec![
+    let timeout = format!("timeout_milliseconds integer default {}", version.default_timeout());
+    let mut functions = vec![
         in_c(version, "_urlencode_string(string varchar) returns text", &encode),
         in_c(version, "_encode_url_with_params_array(url text, params_array text[]) returns text", &encode),
-        request(version, "get", &format!("url text, {PARAMS}, {HEADERS}, {TIMEOUT}"), "null::jsonb"),
+        request(version, "get", &format!("url text, {PARAMS}, {HEADERS}, {timeout}"), "null::jsonb"),
         request(
             version,
             "post",
-            &format!("url text, body jsonb default '{{}}', {PARAMS}, {JSON_HEADERS}, {TIMEOUT}"),
+            &format!("url text, body jsonb default '{{}}', {PARAMS}, {JSON_HEADERS}, {timeout}"),
             "body",
         ),
-        request(version, "delete", &format!("url text, {PARAMS}, {HEADERS}, {TIMEOUT}{body}"), deleted),
-    ]
+    ];
+    if version.deletes() {
+        let parameters = format!("url text, {PARAMS}, {HEADERS}, {timeout}{body}");
+        functions.push(request(version, "delete", &parameters, deleted));
+    }
+    functions
 }
 
 const PARAMS: &str = "params jsonb default '{}'";
 const HEADERS: &str = "headers jsonb default '{}'";
 const JSON_HEADERS: &str = r#"headers jsonb default '{"Content-Type": "application/json"}'"#;
-const TIMEOUT: &str = "timeout_milliseconds integer default 5000";
 
 fn request(version: Version, method: &str, parameters: &str, body: &str) -> String {
     // Neither post nor a delete with a body was strict: with a null body they would have sent nothing.

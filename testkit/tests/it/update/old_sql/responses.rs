@@ -12,7 +12,8 @@ pub(super) fn functions(version: Version) -> Vec<String> {
              as $$ {body} $$;"
         )
     };
-    vec![
+    let own_name = if version.collects_by_old_name_only() { "http_collect_response" } else { "_http_collect_response" };
+    let mut functions = vec![
         format!(
             "create function net._await_response(request_id bigint) returns bool
                  language plpgsql volatile {null} {parallel}
@@ -26,7 +27,7 @@ pub(super) fn functions(version: Version) -> Vec<String> {
              $$;"
         ),
         collect(
-            "_http_collect_response",
+            own_name,
             "declare
                  found_row net._http_response;
              begin
@@ -41,12 +42,15 @@ pub(super) fn functions(version: Version) -> Vec<String> {
                      ::net.http_response_result;
              end",
         ),
-        collect(
+    ];
+    if version.collects_by_old_name() && !version.collects_by_old_name_only() {
+        functions.push(collect(
             "http_collect_response",
             "begin
                  raise notice 'deprecated';
                  return net._http_collect_response(request_id, async);
              end",
-        ),
-    ]
+        ));
+    }
+    functions
 }

@@ -1,0 +1,1 @@
+//! Databases of 2021 and 2022.
