@@ -14,7 +14,8 @@ extension_sql_file!("../../sql/50-requests.sql", name = "requests", requires = [
 extension_sql_file!("../../sql/51-http-request.sql", name = "http_request", requires = ["requests"]);
 extension_sql_file!("../../sql/52-forms.sql", name = "forms", requires = ["http_request"]);
 extension_sql_file!("../../sql/60-worker.sql", name = "worker", requires = ["forms"]);
-extension_sql_file!("../../sql/65-origins.sql", name = "origins", requires = ["worker"]);
+extension_sql_file!("../../sql/61-version.sql", name = "version", requires = ["worker"]);
+extension_sql_file!("../../sql/65-origins.sql", name = "origins", requires = ["version"]);
 extension_sql_file!("../../sql/70-responses.sql", name = "responses", requires = ["origins"]);
 extension_sql_file!("../../sql/72-waiting.sql", name = "waiting", requires = ["responses"]);
 extension_sql_file!("../../sql/73-cancel.sql", name = "cancel", requires = ["waiting"]);
@@ -23,5 +24,4 @@ extension_sql_file!("../../sql/76-egress.sql", name = "egress", requires = ["dur
 extension_sql_file!("../../sql/78-open-access.sql", name = "open_access", requires = ["egress"]);
 extension_sql_file!("../../sql/79-callers.sql", name = "callers", requires = ["open_access"]);
 extension_sql_file!("../../sql/80-access.sql", name = "access", requires = ["callers"]);
-extension_sql_file!("../../sql/89-version.sql", name = "version", requires = ["access"]);
-extension_sql_file!("../../sql/90-begin.sql", name = "begin", requires = ["version"], finalize);
+extension_sql_file!("../../sql/90-begin.sql", name = "begin", requires = ["access"], finalize);

@@ -85,6 +85,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: "select net._urlencode_string('a b')", installed: ALL, granted: Whole },
     Function { signature: "net._encode_url_with_params_array(text,text[])",
         call: "select net._encode_url_with_params_array('{url}', '{a=b}')", installed: ALL, granted: Whole },
+    Function { signature: "net.version()", call: "select net.version()", installed: ALL, granted: Whole },
     Function { signature: "net.wake()", call: "select net.wake()", installed: ALL, granted: Whole },
     Function { signature: "net.wait_until_running()", call: "select net.wait_until_running()", installed: ALL, granted: Whole },
     Function { signature: "net.check_worker_is_up()", call: "select net.check_worker_is_up()", installed: ALL, granted: Whole },

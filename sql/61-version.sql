@@ -6,5 +6,3 @@ create or replace function net.version()
 
 comment on function net.version() is
     'The version of the library that runs.';
-
-grant execute on function net.version() to public;
