@@ -8,8 +8,7 @@ use crate::support::Bench;
 const SEEN: &str = "select coalesce(string_agg(relation || ' ' || id, ', ' order by id), '') from seen";
 
 /// What each update tells.
-const NEW_RULES: &str =
-    "pg_net: roles now reach their own requests and responses only";
+const NEW_RULES: &str = "pg_net: roles now reach their own requests and responses only";
 
 /// Triggers on both tables by a role that has no rights of its own, and one that is off already.
 fn plant(bench: &mut Bench) {

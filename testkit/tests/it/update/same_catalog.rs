@@ -27,7 +27,12 @@ fn as_a_new_database_has_but_for_the_default_timeout_and_the_use_of_the_schema()
             create(&mut updated, version);
             assert!(different(&new, &catalog::read(&mut updated)).len() > 100, "{version} is another one");
             update(&mut updated);
-            assert_same(&new, &catalog::read(&mut updated), &deliberate(&new, version), &format!("{version}, owned by {owner}"));
+            assert_same(
+                &new,
+                &catalog::read(&mut updated),
+                &deliberate(&new, version),
+                &format!("{version}, owned by {owner}"),
+            );
         }
         // One that was made by the first version, and updated by all that followed.
         create(&mut updated, NEWEST);
@@ -38,7 +43,12 @@ fn as_a_new_database_has_but_for_the_default_timeout_and_the_use_of_the_schema()
             )
             .unwrap();
         update(&mut updated);
-        assert_same(&new, &catalog::read(&mut updated), &deliberate(&new, NEWEST), &format!("an aged one, owned by {owner}"));
+        assert_same(
+            &new,
+            &catalog::read(&mut updated),
+            &deliberate(&new, NEWEST),
+            &format!("an aged one, owned by {owner}"),
+        );
         let deliberate = deliberate(&new, NEWEST);
         print(&format!("{} facts of a new database and of {} updated ones, owned by {owner}", new.len(), ALL.len()));
         print(&format!("differ in nothing but the default timeout:\n{}", lines(&deliberate)));
@@ -73,9 +83,8 @@ fn deliberate(new: &BTreeSet<String>, version: Version) -> BTreeSet<String> {
     const IN_UPDATED: &str = "timeout_milliseconds integer DEFAULT 5000";
     let timeouts: Vec<_> = new.iter().filter(|fact| fact.contains(IN_NEW)).collect();
     assert_eq!(timeouts.len(), 10, "{timeouts:?}");
-    let timeouts = timeouts
-        .into_iter()
-        .flat_map(|fact| [format!("- {fact}"), format!("+ {}", fact.replace(IN_NEW, IN_UPDATED))]);
+    let timeouts =
+        timeouts.into_iter().flat_map(|fact| [format!("- {fact}"), format!("+ {}", fact.replace(IN_NEW, IN_UPDATED))]);
     if version.is_open_to_all() {
         return timeouts.collect();
     }

@@ -1,6 +1,7 @@
 //! Who sees which rows: no policy stands in the catalog, and the answer is that of the moment in which a row is met.
 
 use postgres::Client;
+use testkit::Shutdown;
 
 use super::{platform, web_and_anon};
 use crate::support::{ask, error_of, value};
@@ -85,11 +86,18 @@ fn case_08_every_kind_of_statement_keeps_to_own_rows() {
         .batch_execute("grant create on schema public to web; set max_parallel_workers_per_gather = 2")
         .unwrap();
     web.batch_execute("create view public.mine as select * from net._http_response").unwrap();
-    let copied = {
-        let mut reader = web.copy_out("copy (select id from net._http_response) to stdout").unwrap();
-        std::io::read_to_string(&mut reader).unwrap()
-    };
-    assert_eq!(copied, "1\n");
+    for copy in ["copy (select id from net._http_response) to stdout", "copy net._http_response (id) to stdout"] {
+        let mut reader = web.copy_out(copy).unwrap();
+        assert_eq!(std::io::read_to_string(&mut reader).unwrap(), "1\n", "{copy}");
+    }
+    let merged = web
+        .execute(
+            "merge into net._http_response r using generate_series(1, 2) as ids (id) on r.id = ids.id
+             when matched then update set content = 'merged'",
+            &[],
+        )
+        .unwrap();
+    assert_eq!(merged, 1);
     for one in [
         COUNT,
         "select count(*) from public.mine",
@@ -176,4 +184,23 @@ fn case_13b_a_role_that_is_granted_another_collects_its_responses() {
     assert_eq!(value::<i64>(&mut jobs, COUNT), 1);
     let collected: String = value(&mut jobs, &format!("select (net._http_collect_response({id})).status::text"));
     assert_eq!(collected, "SUCCESS");
+}
+
+/// Nothing is shown where the library is not there to say what may be.
+#[test]
+fn case_08_without_the_library_no_role_sees_rows() {
+    let mut bench = platform();
+    let [mut web, anon] = web_and_anon(&bench);
+    bench.client.batch_execute("alter table net._http_response set logged").unwrap();
+    let url = bench.receiver.url("/webs");
+    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    bench.response(id);
+    drop((web, anon));
+    bench.cluster.set_in_file("shared_preload_libraries", "");
+    bench.cluster.stop(Shutdown::Fast);
+    bench.cluster.start();
+    let mut web = bench.cluster.connect_as("web", "postgres");
+    assert_eq!(value::<i64>(&mut web, COUNT), 0);
+    assert_eq!(web.execute("delete from net._http_response", &[]).unwrap(), 0);
+    assert_eq!(value::<i64>(&mut bench.cluster.connect(), COUNT), 1);
 }
