@@ -2,6 +2,7 @@
 //! of that collection; each stands for its whole kind.
 
 mod outcomes;
+mod promises;
 mod rights;
 mod sick;
 mod taking_back;
