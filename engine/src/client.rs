@@ -4,11 +4,11 @@ mod tests;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use crate::budget::Budget;
 use crate::by_route::ByRoute;
@@ -141,11 +141,10 @@ impl Client {
         };
         progress.enter(Phase::Handshake);
         opening.look_after();
-        match turn.await {
-            Ok(Turn::Use(connection)) => Turn::Use(Lease::new(connection, self, route.clone(), settings)),
-            Ok(Turn::Open(permit)) => Turn::Open(permit),
-            // Nobody forgets those who wait.
-            Err(_) => Turn::Open(opening.permit()),
+        match timeout(patience(progress), turn).await {
+            Ok(Ok(Turn::Use(connection))) => Turn::Use(Lease::new(connection, self, route.clone(), settings)),
+            Ok(Ok(Turn::Open(permit))) => Turn::Open(permit),
+            Ok(Err(_)) | Err(_) => Turn::Open(opening.permit()),
         }
     }
 
@@ -179,7 +178,7 @@ impl Client {
         // does is known only when the first is open.
         let gate = self.gates.get(route);
         progress.enter(Phase::Handshake);
-        let turn = gate.turn().await;
+        let turn = timeout(patience(progress), gate.turn()).await;
         if gate.is_exclusive() {
             drop(turn);
         } else if let Some(lease) = self.pooled(route, settings) {
@@ -229,6 +228,12 @@ impl Client {
         }
         next
     }
+}
+
+/// How long a request waits for what others do before it tries by itself: whatever becomes of those, there is time left for an
+/// attempt of its own.
+fn patience(progress: &Progress) -> Duration {
+    progress.remaining() / 4
 }
 
 /// Sleeps from one idle connection's end to the next one's.

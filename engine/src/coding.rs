@@ -231,7 +231,7 @@ mod tests {
         let mut number = numbers();
         let target = Target::parse("http://a/").unwrap();
         let budget = Budget::new(usize::MAX);
-        let progress = Progress::start(Duration::MAX, target.clone());
+        let progress = Progress::start(Duration::MAX, target.clone(), None);
         for (name, whole) in
             [("gzip", gzip.finish().unwrap()), ("deflate", zlib.finish().unwrap()), ("zstd", zstd), ("br", brotli)]
         {

@@ -3,7 +3,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -14,10 +14,11 @@ use crate::board::Board;
 use crate::client::Client;
 use crate::exchange;
 use crate::failure::{Failure, FailureKind};
-use crate::fair_queue::{FairQueue, GivenUp, Limits, News, Reading, Started};
+use crate::fair_queue::{FairQueue, Limits, News, Reading, Started};
 use crate::origin::Origin;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
+use crate::progress::OnReached;
 use crate::reading;
 use crate::request::{Key, Request};
 use crate::retry::RetryPolicy;
@@ -33,16 +34,23 @@ pub(crate) enum Command {
     Stop,
 }
 
+/// How long the outcome of a request that could not connect to a sick origin waits for another one, to be handed over and
+/// recorded together with it. There may be hundreds a second of them, which bring nothing new: one by one they would keep the
+/// host from recording what others wait for.
+const COMPANY: Duration = Duration::from_millis(100);
+
 /// Starts requests as the limits allow, and hands their outcomes over, until it is told to stop.
 pub(crate) async fn run(mut commands: UnboundedReceiver<Command>, board: Arc<Board>, policy: Policy) {
-    let (finished, mut done) = mpsc::unbounded_channel();
+    let (events, mut heard) = mpsc::unbounded_channel();
     let mut dispatcher = Dispatcher {
         board,
         queue: FairQueue::new(limits(&policy)),
         retry: policy.retry,
         client: Client::new(policy),
-        finished,
+        events,
         outcomes: Vec::new(),
+        unhurried: Vec::new(),
+        hand_over_by: None,
         news: OriginNews::default(),
         now: Instant::now(),
     };
@@ -53,13 +61,15 @@ pub(crate) async fn run(mut commands: UnboundedReceiver<Command>, board: Arc<Boa
         if dispatcher.obey(&mut commands, cx).is_ready() {
             return Poll::Ready(());
         }
-        dispatcher.hear(&mut done, cx);
-        while alarm.poll(dispatcher.queue.next_look(), cx).is_ready() {
-            dispatcher.now = Instant::now();
-            dispatcher.queue.look(dispatcher.now);
-        }
+        dispatcher.hear(&mut heard, cx);
         dispatcher.start_requests();
         dispatcher.hand_over();
+        while alarm.poll(dispatcher.next_look(), cx).is_ready() {
+            dispatcher.now = Instant::now();
+            dispatcher.queue.look(dispatcher.now);
+            dispatcher.start_requests();
+            dispatcher.hand_over();
+        }
         Poll::Pending
     })
     .await;
@@ -70,12 +80,22 @@ struct Dispatcher {
     queue: FairQueue<Request>,
     retry: RetryPolicy,
     client: Rc<Client>,
-    finished: UnboundedSender<Finished>,
+    events: UnboundedSender<Event>,
     /// Kept for its capacity.
     outcomes: Vec<Outcome>,
+    /// Outcomes that wait for others, and for how long at most.
+    unhurried: Vec<Outcome>,
+    hand_over_by: Option<Instant>,
     news: OriginNews,
     /// The moment of this turn.
     now: Instant,
+}
+
+/// What a request's task says.
+enum Event {
+    /// There is a connection for the request.
+    Reached(Origin),
+    Finished(Finished),
 }
 
 struct Finished {
@@ -111,22 +131,35 @@ impl Dispatcher {
     }
 
     /// Takes the outcomes there are, and learns from them.
-    fn hear(&mut self, done: &mut UnboundedReceiver<Finished>, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(Finished { origin, probe, body, outcome })) = done.poll_recv(cx) {
-            self.client.budget().discount(body);
-            self.queue.finish(&origin, probe, reading::of(&outcome), self.now);
-            if let Ok(response) = &outcome.result
-                && let Some(wait) = retry_after::hold(response, SystemTime::now, self.retry.retry_after_max)
-            {
-                // Where redirects were followed, it is their end that wants to be left alone.
-                self.queue.hold(response.trace.target.origin(), self.now + wait, self.now);
+    fn hear(&mut self, heard: &mut UnboundedReceiver<Event>, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(event)) = heard.poll_recv(cx) {
+            match event {
+                Event::Reached(origin) => self.queue.reach(&origin, self.now),
+                Event::Finished(finished) => self.finish(finished),
             }
+        }
+    }
+
+    fn finish(&mut self, Finished { origin, probe, body, outcome }: Finished) {
+        self.client.budget().discount(body);
+        let reading = reading::of(&outcome);
+        self.queue.finish(&origin, probe, reading, self.now);
+        if let Ok(response) = &outcome.result
+            && let Some(wait) = retry_after::hold(response, SystemTime::now, self.retry.retry_after_max)
+        {
+            // Where redirects were followed, it is their end that wants to be left alone.
+            self.queue.hold(response.trace.target.origin(), self.now + wait, self.now);
+        }
+        if probe && matches!(reading, Reading::Missed(_)) {
+            self.hand_over_by.get_or_insert(self.now + COMPANY);
+            self.unhurried.push(outcome);
+        } else {
             self.outcomes.push(outcome);
         }
     }
 
     fn start_requests(&mut self) {
-        while let Some(Started { item: request, probe }) = self.queue.start(self.now) {
+        while let Some(Started { item: request, probe, watch }) = self.queue.start(self.now) {
             if !self.board.begin(1) {
                 // Dropped with the rest of the waiting ones, as soon as the command comes through.
                 self.queue.finish(request.origin(), probe, Reading::Nothing, self.now);
@@ -135,30 +168,37 @@ impl Dispatcher {
             }
             let (key, origin, body) = (request.key(), request.origin().clone(), request.body.len());
             let client = self.client.clone();
+            let reached = watch.then(|| {
+                let (events, origin) = (self.events.clone(), origin.clone());
+                Box::new(move || _ = events.send(Event::Reached(origin))) as OnReached
+            });
             // A task is moved about as it is made and when it ends; a boxed one is moved as a pointer.
-            let work = Box::pin(async move { exchange::run(&client, request).await });
-            let finished = self.finished.clone();
+            let work = Box::pin(async move { exchange::run(&client, request, reached).await });
+            let events = self.events.clone();
             spawn_local(carry_out(key, work, move |outcome| {
                 // The dispatcher is gone only when the engine stops.
-                let _ = finished.send(Finished { origin, probe, body, outcome });
+                let _ = events.send(Event::Finished(Finished { origin, probe, body, outcome }));
             }));
         }
     }
 
+    /// When there is something to do though nothing happens.
+    fn next_look(&self) -> Option<Instant> {
+        self.queue.next_look().into_iter().chain(self.hand_over_by).min()
+    }
+
     fn hand_over(&mut self) {
-        let News { states, sent_back, given_up } = self.queue.news();
+        let News { states, reached, sent_back } = self.queue.news();
         let budget = self.client.budget();
         self.news.states.append(states);
+        self.news.reached.append(reached);
         self.news.sent_back.extend(sent_back.drain(..).map(|request| {
             budget.discount(request.body.len());
             request.key()
         }));
-        // The host counts on no more outcomes than were under way.
-        if !given_up.is_empty() && self.board.begin(given_up.len()) {
-            self.outcomes.extend(given_up.drain(..).map(|GivenUp { item, waited, failure }| {
-                budget.discount(item.body.len());
-                Outcome { key: item.key(), result: Err(failure.of_probe()), elapsed: waited }
-            }));
+        if !self.outcomes.is_empty() || self.hand_over_by.is_some_and(|at| at <= self.now) {
+            self.hand_over_by = None;
+            self.outcomes.append(&mut self.unhurried);
         }
         if !self.outcomes.is_empty() || !self.news.is_empty() {
             self.board.finish(&mut self.outcomes, &mut self.news);
@@ -181,6 +221,7 @@ fn limits(policy: &Policy) -> Limits {
     Limits {
         total: policy.max_in_flight.min(policy.max_connections).max(1),
         per_origin: policy.max_in_flight_per_origin.max(1),
+        untried: policy.max_in_flight_untried().min(policy.max_in_flight_per_origin).max(1),
         breaker_failures: policy.breaker_failures,
     }
 }

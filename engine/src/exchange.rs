@@ -18,15 +18,15 @@ use crate::hop::Hop;
 use crate::lease::Lease;
 use crate::opening::Turn;
 use crate::outcome::{Content, Headers, Outcome, Response};
-use crate::progress::{Phase, Progress};
+use crate::progress::{OnReached, Phase, Progress};
 use crate::redirect;
 use crate::request::Request;
 use crate::route::Route;
 
-/// Carries a request out, within its deadline.
-pub(crate) async fn run(client: &Rc<Client>, request: Request) -> Outcome {
+/// Carries a request out, within its deadline. `reached` is called once there is a connection for it.
+pub(crate) async fn run(client: &Rc<Client>, request: Request, reached: Option<OnReached>) -> Outcome {
     let key = request.key();
-    let progress = Progress::start(request.timeout, request.target.clone());
+    let progress = Progress::start(request.timeout, request.target.clone(), reached);
     let followed = timeout(progress.limit(), follow(client, request, &progress)).await;
     let trace = progress.trace();
     let phases = trace.phases;

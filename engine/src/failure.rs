@@ -69,9 +69,6 @@ pub enum FailureKind {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The request waited for as long as its timeout while its origin was probed, and was not sent: this is what came of
-    /// the last probe.
-    Probe(Box<FailureKind>),
     /// The request itself is wrong; the text says what.
     Invalid(Box<str>),
     /// A fault of the engine, not of the request; the text says what.
@@ -134,22 +131,9 @@ impl Failure {
         self.trace.as_deref()
     }
 
-    /// The same as the failure of one who waited for what came of this.
-    pub(crate) fn of_probe(self) -> Self {
-        let kind = match self.kind {
-            probe @ FailureKind::Probe(_) => probe,
-            other => FailureKind::Probe(Box::new(other)),
-        };
-        Self { kind, detail: self.detail, trace: None }
-    }
-
     /// Whether the deadline passed.
     pub fn timed_out(&self) -> bool {
-        match &self.kind {
-            FailureKind::Timeout { .. } => true,
-            FailureKind::Probe(kind) => matches!(**kind, FailureKind::Timeout { .. }),
-            _ => false,
-        }
+        matches!(self.kind, FailureKind::Timeout { .. })
     }
 }
 
@@ -177,15 +161,6 @@ impl FailureKind {
             Self::TooLarge { .. } => "too_large",
             Self::Abandoned => "abandoned",
             Self::Memory { .. } => "memory",
-            Self::Probe(kind) => match **kind {
-                Self::Timeout { .. } => "probe_timeout",
-                Self::Connect => "probe_connect",
-                Self::Resolve => "probe_resolve",
-                Self::ResolveProxy => "probe_resolve_proxy",
-                Self::Proxy => "probe_proxy",
-                Self::TlsHandshake => "probe_tls_handshake",
-                _ => "probe",
-            },
             Self::Invalid(_) => "invalid",
             Self::Internal(_) => "internal",
         }
@@ -234,7 +209,6 @@ impl fmt::Display for FailureKind {
             Self::Memory { limit } => {
                 write!(f, "Too little memory for the response: {limit} bytes for all (pg_net.max_in_flight_bytes)")
             }
-            Self::Probe(kind) => kind.fmt(f),
             Self::Invalid(why) => f.write_str(why),
             Self::Internal(why) => write!(f, "Internal error: {why}"),
         }

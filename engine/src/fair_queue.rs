@@ -1,36 +1,44 @@
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::alarms::Alarms;
-use crate::failure::Failure;
-use crate::jitter::Jitter;
 use crate::lane::{Lane, Queued};
 use crate::origin::Origin;
+use crate::probes::Probes;
 use crate::standing::OriginState;
 
 /// What waits to be started, in order for each origin, the origins in turn.
 ///
-/// It also counts what is under way, so that it can keep to the limits, and hears how that ends, so that an origin in
+/// It also counts what is under way, so that it can keep to the limits, and hears how that goes, so that an origin in
 /// trouble gets less.
 #[derive(Debug)]
 pub(crate) struct FairQueue<T> {
     limits: Limits,
     lanes: HashMap<Origin, Lane<T>>,
-    /// The origins whose next item may start, each once, in the order of their turns.
-    turns: VecDeque<Origin>,
+    /// Whose next item may start, each once, in the order of their turns.
+    turns: VecDeque<Turn>,
+    probes: Probes,
     under_way: usize,
     /// When to look at the origins in trouble.
     alarms: Alarms,
-    jitter: Jitter,
     news: News<T>,
 }
 
-/// How many may be under way at once, and how many failures in a row make an origin one that is probed.
+#[derive(Debug)]
+enum Turn {
+    Of(Origin),
+    /// Of one of those that are sick.
+    Probe,
+}
+
+/// How many may be under way at once, and how many failures in a row make an origin sick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) total: usize,
     pub(crate) per_origin: usize,
-    /// 0: none does.
+    /// To an origin that was not connected to so far.
+    pub(crate) untried: usize,
+    /// 0: none do.
     pub(crate) breaker_failures: u32,
 }
 
@@ -38,17 +46,19 @@ pub(crate) struct Limits {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Started<T> {
     pub(crate) item: T,
-    /// Whether it shall show if its origin can be reached again.
+    /// Whether its origin is sick.
     pub(crate) probe: bool,
+    /// Whether it is worth telling, by [`FairQueue::reach`], that there is a connection for it.
+    pub(crate) watch: bool,
 }
 
 /// What the end of an item says about its origin.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Reading<'a> {
-    /// It answers.
+pub(crate) enum Reading {
+    /// It can be connected to.
     Reached,
-    /// It cannot be connected to, or does not answer in time.
-    Missed(&'a Failure),
+    /// It cannot; this is the name of the failure.
+    Missed(&'static str),
     /// Nothing.
     Nothing,
 }
@@ -57,23 +67,15 @@ pub(crate) enum Reading<'a> {
 #[derive(Debug)]
 pub(crate) struct News<T> {
     pub(crate) states: Vec<OriginState>,
+    /// Origins that more than a few wait for, and that can be connected to.
+    pub(crate) reached: Vec<Origin>,
     /// Items of origins that are held: nobody knows for how long, so they wait elsewhere.
     pub(crate) sent_back: Vec<T>,
-    pub(crate) given_up: Vec<GivenUp<T>>,
-}
-
-/// An item that waited for as long as its timeout while its origin was probed in vain.
-#[derive(Debug)]
-pub(crate) struct GivenUp<T> {
-    pub(crate) item: T,
-    pub(crate) waited: Duration,
-    /// Of the last probe that was made meanwhile.
-    pub(crate) failure: Failure,
 }
 
 impl<T> Default for News<T> {
     fn default() -> Self {
-        Self { states: Vec::new(), sent_back: Vec::new(), given_up: Vec::new() }
+        Self { states: Vec::new(), reached: Vec::new(), sent_back: Vec::new() }
     }
 }
 
@@ -82,17 +84,13 @@ const MAX_REMEMBERED: usize = 10_000;
 
 impl<T: Queued> FairQueue<T> {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self::with_jitter(limits, Jitter::new())
-    }
-
-    pub(crate) fn with_jitter(limits: Limits, jitter: Jitter) -> Self {
         Self {
             limits,
             lanes: HashMap::new(),
             turns: VecDeque::new(),
+            probes: Probes::default(),
             under_way: 0,
             alarms: Alarms::default(),
-            jitter,
             news: News::default(),
         }
     }
@@ -104,16 +102,13 @@ impl<T: Queued> FairQueue<T> {
         for (origin, lane) in &mut self.lanes {
             if lane.restraint.is_some() {
                 restrained.push(origin.clone());
-            } else if lane.claims_turn(limits.per_origin, now) {
-                self.turns.push_back(origin.clone());
+            } else if lane.claims_turn(&limits) {
+                self.turns.push_back(Turn::Of(origin.clone()));
             }
         }
         for origin in restrained {
-            if limits.breaker_failures == 0
-                && let Some(lane) = self.lanes.get_mut(&origin)
-                && lane.trust()
-            {
-                self.news.states.push(OriginState::well(&origin));
+            if limits.breaker_failures == 0 {
+                self.recover(&origin);
             }
             self.attend(&origin, now);
         }
@@ -124,8 +119,8 @@ impl<T: Queued> FairQueue<T> {
         lane.waiting.push_back(item);
         if lane.restraint.is_some() {
             self.attend(&origin, now);
-        } else if lane.claims_turn(self.limits.per_origin, now) {
-            self.turns.push_back(origin);
+        } else if lane.claims_turn(&self.limits) {
+            self.turns.push_back(Turn::Of(origin));
         }
     }
 
@@ -134,50 +129,136 @@ impl<T: Queued> FairQueue<T> {
         if self.under_way >= self.limits.total {
             return None;
         }
-        while let Some(origin) = self.turns.pop_front() {
-            let Some(lane) = self.lanes.get_mut(&origin) else { continue };
-            lane.has_turn = false;
-            // The limit may have been lowered since the turn was given.
-            if !lane.admits(self.limits.per_origin, now) {
-                continue;
+        while let Some(turn) = self.turns.pop_front() {
+            let started = match turn {
+                Turn::Of(origin) => self.start_next(origin, now),
+                Turn::Probe => self.start_probe(now),
+            };
+            if started.is_some() {
+                self.under_way += 1;
+                return started;
             }
-            let Some(started) = lane.start(now) else { continue };
-            self.under_way += 1;
-            if lane.claims_turn(self.limits.per_origin, now) {
-                self.turns.push_back(origin);
-            }
-            return Some(started);
         }
         None
     }
 
+    fn start_next(&mut self, origin: Origin, now: Instant) -> Option<Started<T>> {
+        let lane = self.lanes.get_mut(&origin)?;
+        lane.has_turn = false;
+        if lane.is_sick() {
+            // Since the turn was given.
+            self.give_turn(&origin, now);
+            return None;
+        }
+        // The limit may have been lowered since.
+        let started = lane.admits(&self.limits).then(|| lane.start()).flatten();
+        if lane.claims_turn(&self.limits) {
+            self.turns.push_back(Turn::Of(origin));
+        }
+        started
+    }
+
+    fn start_probe(&mut self, now: Instant) -> Option<Started<T>> {
+        self.probes.have_turn = false;
+        let free = self.probes.free(self.limits.total);
+        // Each is looked at once. Mostly the first one will do.
+        for _ in 0..if free > 0 { self.probes.turns.len() } else { 0 } {
+            let origin = self.probes.turns.pop_front()?;
+            let Some(lane) = self.lanes.get_mut(&origin) else { continue };
+            lane.has_turn = false;
+            let may_start = lane.is_sick() && lane.probes < free && lane.admits(&self.limits);
+            let started = may_start.then(|| lane.start()).flatten();
+            if started.is_some() {
+                self.probes.start(now);
+            }
+            self.line_up(&origin);
+            if started.is_some() {
+                return started;
+            }
+        }
+        None
+    }
+
+    /// Gives an origin its turn, if it is to have one.
+    fn give_turn(&mut self, origin: &Origin, now: Instant) {
+        self.line_up(origin);
+        self.give_probes_their_turn(now);
+    }
+
+    fn line_up(&mut self, origin: &Origin) {
+        let Some(lane) = self.lanes.get_mut(origin) else { return };
+        if lane.claims_turn(&self.limits) {
+            if lane.is_sick() {
+                self.probes.turns.push_back(origin.clone());
+            } else {
+                self.turns.push_back(Turn::Of(origin.clone()));
+            }
+        }
+    }
+
+    fn give_probes_their_turn(&mut self, now: Instant) {
+        if self.probes.claim_turn(self.limits.total, now) {
+            self.turns.push_back(Turn::Probe);
+        }
+    }
+
+    /// There is a connection to the origin: how long its replies take, and whether any come, is no matter.
+    pub(crate) fn reach(&mut self, origin: &Origin, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(origin) else { return };
+        if lane.reach(&self.limits) {
+            self.news.reached.push(origin.clone());
+        }
+        if lane.restraint.is_some() {
+            self.recover(origin);
+            self.attend(origin, now);
+        } else if lane.claims_turn(&self.limits) {
+            self.turns.push_back(Turn::Of(origin.clone()));
+        }
+    }
+
+    fn recover(&mut self, origin: &Origin) {
+        let Some(lane) = self.lanes.get_mut(origin) else { return };
+        if lane.is_sick() {
+            // It has its next turn with the others.
+            self.probes.leave(origin);
+            lane.has_turn = false;
+        }
+        if lane.recover(self.limits.per_origin) {
+            self.news.states.push(OriginState::well(origin));
+        }
+    }
+
     /// One that was started is done.
-    pub(crate) fn finish(&mut self, origin: &Origin, probe: bool, reading: Reading<'_>, now: Instant) {
+    pub(crate) fn finish(&mut self, origin: &Origin, probe: bool, reading: Reading, now: Instant) {
         let Some(lane) = self.lanes.get_mut(origin) else { return };
         lane.under_way -= 1;
         self.under_way -= 1;
+        if probe {
+            lane.probes -= 1;
+            self.probes.finish();
+        }
         match reading {
             // The common way: an origin that is well, and stays so.
-            Reading::Reached | Reading::Nothing if lane.restraint.is_none() => {
-                if lane.claims_turn(self.limits.per_origin, now) {
-                    self.turns.push_back(origin.clone());
+            Reading::Reached | Reading::Nothing if lane.restraint.is_none() && !probe => {
+                if let Reading::Reached = reading
+                    && lane.reach(&self.limits)
+                {
+                    self.news.reached.push(origin.clone());
+                }
+                if lane.claims_turn(&self.limits) {
+                    self.turns.push_back(Turn::Of(origin.clone()));
                 } else if lane.is_idle() {
                     self.lanes.remove(origin);
                 }
                 return;
             }
-            Reading::Reached => {
-                if lane.reached(self.limits.per_origin) {
-                    self.news.states.push(OriginState::well(origin));
+            Reading::Reached => self.reach(origin, now),
+            Reading::Missed(kind) => lane.miss(kind, &self.limits, now),
+            Reading::Nothing => {
+                if let Some(restraint) = &mut lane.restraint {
+                    restraint.grow(self.limits.per_origin);
                 }
             }
-            Reading::Missed(failure) => {
-                let threshold = self.limits.breaker_failures;
-                let restraint = lane.restrain(now);
-                restraint.breaker.fail(failure, probe, threshold, now, &mut self.jitter);
-                restraint.grow(self.limits.per_origin);
-            }
-            Reading::Nothing => lane.waive(probe, now),
         }
         self.attend(origin, now);
     }
@@ -193,7 +274,7 @@ impl<T: Queued> FairQueue<T> {
 
     /// When [`look`](Self::look) has something to do.
     pub(crate) fn next_look(&self) -> Option<Instant> {
-        self.alarms.next()
+        self.alarms.next().into_iter().chain(self.probes.rest_until()).min()
     }
 
     /// Looks after the origins whose time has come.
@@ -201,6 +282,7 @@ impl<T: Queued> FairQueue<T> {
         while let Some(origin) = self.alarms.take(now) {
             self.attend(&origin, now);
         }
+        self.give_probes_their_turn(now);
     }
 
     /// What happened to origins and to those who wait for them.
@@ -212,20 +294,21 @@ impl<T: Queued> FairQueue<T> {
     fn attend(&mut self, origin: &Origin, now: Instant) {
         let crowded = self.lanes.len() > MAX_REMEMBERED;
         let Some(lane) = self.lanes.get_mut(origin) else { return };
-        lane.attend(origin, self.limits.per_origin, now, &mut self.alarms, &mut self.news);
-        if lane.claims_turn(self.limits.per_origin, now) {
-            self.turns.push_back(origin.clone());
-        } else if lane.is_idle() && lane.is_forgettable(crowded, now) {
+        lane.attend(origin, now, &mut self.alarms, &mut self.news);
+        if lane.is_idle() && lane.is_forgettable(crowded, now) {
             if lane.restraint.is_some() {
                 self.news.states.push(OriginState::well(origin));
             }
+            self.probes.leave(origin);
             self.lanes.remove(origin);
         }
+        self.give_turn(origin, now);
     }
 
     /// Forgets what waits.
     pub(crate) fn clear(&mut self) {
         self.turns.clear();
+        self.probes.clear();
         self.lanes.retain(|_, lane| {
             lane.clear();
             !lane.is_idle() || lane.restraint.is_some()

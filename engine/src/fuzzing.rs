@@ -84,7 +84,7 @@ pub fn content_coding(body: &[u8], codings: &str) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let target = Target::parse("http://first.example/").expect("a URL");
     let budget = Budget::new(usize::MAX);
-    let progress = Progress::start(Duration::MAX, target.clone());
+    let progress = Progress::start(Duration::MAX, target.clone(), None);
     let mut account = Account::new(&budget, target.origin(), &progress);
     let undone = runtime.block_on(coding::undo(body.to_vec(), &headers, MAX_BODY, &mut account));
     let undone = undone.map_or(0, |body| body.len());

@@ -1,19 +1,16 @@
 //! What waits for one origin.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::alarms::Alarms;
-use crate::fair_queue::{GivenUp, News, Started};
+use crate::fair_queue::{Limits, News, Started};
 use crate::origin::Origin;
 use crate::restraint::Restraint;
 use crate::standing::Standing;
 
 /// What can wait.
 pub(crate) trait Queued {
-    /// How long it may take once it is under way, and so how long it waits for an origin that is probed.
-    fn timeout(&self) -> Duration;
-
     /// Whether it may be sent back to where it came from.
     fn may_go_back(&self) -> bool;
 }
@@ -22,45 +19,48 @@ pub(crate) trait Queued {
 pub(crate) struct Lane<T> {
     pub(crate) waiting: VecDeque<T>,
     pub(crate) under_way: usize,
-    /// Whether the origin stands in the turns.
+    /// How many of these started while the origin was sick.
+    pub(crate) probes: usize,
+    /// Whether the origin stands in the turns of all, or in those of the sick.
     pub(crate) has_turn: bool,
+    /// Whether it was connected to.
+    tried: bool,
     /// Rare, and none where the origin is well.
     pub(crate) restraint: Option<Box<Restraint>>,
 }
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), under_way: 0, has_turn: false, restraint: None }
+        Self { waiting: VecDeque::new(), under_way: 0, probes: 0, has_turn: false, tried: false, restraint: None }
     }
 }
 
 impl<T: Queued> Lane<T> {
     /// Whether the origin has to be put into the turns now; then it counts as put.
-    pub(crate) fn claims_turn(&mut self, per_origin: usize, now: Instant) -> bool {
-        let claims = !self.has_turn && !self.waiting.is_empty() && self.admits(per_origin, now);
+    pub(crate) fn claims_turn(&mut self, limits: &Limits) -> bool {
+        let claims = !self.has_turn && !self.waiting.is_empty() && self.admits(limits);
         self.has_turn |= claims;
         claims
     }
 
     /// Whether another one may start.
-    pub(crate) fn admits(&self, per_origin: usize, now: Instant) -> bool {
-        match &self.restraint {
-            None => self.under_way < per_origin,
-            Some(restraint) => restraint.admits(self.under_way, per_origin, now),
-        }
+    pub(crate) fn admits(&self, limits: &Limits) -> bool {
+        let most = if self.tried || self.is_sick() { limits.per_origin } else { limits.untried };
+        let most = self.restraint.as_ref().map_or(most, |restraint| restraint.bound(most));
+        self.under_way < most
+    }
+
+    pub(crate) fn is_sick(&self) -> bool {
+        self.restraint.as_ref().is_some_and(|restraint| restraint.standing() == Standing::Probing)
     }
 
     /// Starts the first that waits.
-    pub(crate) fn start(&mut self, now: Instant) -> Option<Started<T>> {
+    pub(crate) fn start(&mut self) -> Option<Started<T>> {
         let item = self.waiting.pop_front()?;
+        let probe = self.is_sick();
         self.under_way += 1;
-        let mut probe = false;
-        if let Some(restraint) = &mut self.restraint {
-            probe = restraint.standing() == Standing::Probed;
-            restraint.breaker.probe(now);
-            restraint.leave(0);
-        }
-        Some(Started { item, probe })
+        self.probes += usize::from(probe);
+        Some(Started { item, probe, watch: !self.tried || self.restraint.is_some() })
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -74,93 +74,47 @@ impl<T: Queued> Lane<T> {
         restraint
     }
 
-    /// A reply came. Whether that lifts a restraint.
-    pub(crate) fn reached(&mut self, per_origin: usize) -> bool {
-        self.lift_if(|restraint| restraint.reached(per_origin))
+    /// The origin can be connected to. Whether more than a few requests hear that for the first time.
+    pub(crate) fn reach(&mut self, limits: &Limits) -> bool {
+        let is_news = !std::mem::replace(&mut self.tried, true);
+        is_news && self.under_way + self.waiting.len() >= limits.untried
     }
 
-    /// Probes no more. Whether that lifts a restraint.
-    pub(crate) fn trust(&mut self) -> bool {
-        self.lift_if(Restraint::trust)
+    /// One could not connect.
+    pub(crate) fn miss(&mut self, kind: &'static str, limits: &Limits, now: Instant) {
+        let restraint = self.restrain(now);
+        restraint.fail(kind, limits.breaker_failures, now);
+        restraint.grow(limits.per_origin);
+        // Once it recovers, that has to show anew.
+        self.tried &= !self.is_sick();
     }
 
-    fn lift_if(&mut self, is_lifted: impl FnOnce(&mut Restraint) -> bool) -> bool {
-        let lifted = self.restraint.as_deref_mut().is_some_and(is_lifted);
+    /// Takes the origin to be well, as far as connecting is concerned. Whether that lifts a restraint.
+    pub(crate) fn recover(&mut self, per_origin: usize) -> bool {
+        let lifted = self.restraint.as_deref_mut().is_some_and(|restraint| {
+            restraint.recover();
+            restraint.grow(per_origin);
+            restraint.is_lifted()
+        });
         if lifted {
             self.restraint = None;
         }
         lifted
     }
 
-    /// One ended that says nothing about the origin.
-    pub(crate) fn waive(&mut self, probe: bool, now: Instant) {
-        if let Some(restraint) = self.restraint.as_mut().filter(|_| probe) {
-            restraint.breaker.waive(now);
-        }
-    }
-
     /// Does what a restraint makes due, and tells what has changed.
-    pub(crate) fn attend(
-        &mut self,
-        origin: &Origin,
-        per_origin: usize,
-        now: Instant,
-        alarms: &mut Alarms,
-        news: &mut News<T>,
-    ) {
+    pub(crate) fn attend(&mut self, origin: &Origin, now: Instant, alarms: &mut Alarms, news: &mut News<T>) {
         let Some(restraint) = &mut self.restraint else { return };
         restraint.release(now);
         if let Some(at) = restraint.remind(now) {
             alarms.set(at, origin);
         }
-        match restraint.standing() {
-            Standing::Held => {
-                let (go, stay) = self.waiting.drain(..).partition::<VecDeque<_>, _>(T::may_go_back);
-                self.waiting = stay;
-                news.sent_back.extend(go);
-            }
-            Standing::Probed => self.wait_for_probes(origin, per_origin, now, alarms, news),
-            Standing::Open => {}
+        if restraint.standing() == Standing::Deferred {
+            let (go, stay) = self.waiting.drain(..).partition::<VecDeque<_>, _>(T::may_go_back);
+            self.waiting = stay;
+            news.sent_back.extend(go);
         }
-        if let Some(restraint) = &mut self.restraint
-            && let Some(state) = restraint.tell(origin)
-        {
-            news.states.push(state);
-        }
-    }
-
-    fn wait_for_probes(
-        &mut self,
-        origin: &Origin,
-        per_origin: usize,
-        now: Instant,
-        alarms: &mut Alarms,
-        news: &mut News<T>,
-    ) {
-        let Some(restraint) = &mut self.restraint else { return };
-        let mut place = 0;
-        while place < restraint.waiters() {
-            let Some(timeout) = self.waiting.get(place).map(T::timeout) else { break };
-            match restraint.verdict(place, timeout, now) {
-                Some((waited, failure)) => {
-                    restraint.leave(place);
-                    news.given_up.extend(self.waiting.remove(place).map(|item| GivenUp { item, waited, failure }));
-                }
-                None => {
-                    restraint.hasten_for(place, timeout);
-                    place += 1;
-                }
-            }
-        }
-        for item in self.waiting.iter().take(per_origin).skip(place) {
-            restraint.wait(now);
-            restraint.hasten_for(place, item.timeout());
-            alarms.set(now + item.timeout(), origin);
-            place += 1;
-        }
-        if let Some(at) = restraint.breaker.next_probe().filter(|&at| place > 0 && at > now) {
-            alarms.set(at, origin);
-        }
+        news.states.extend(restraint.tell(origin));
     }
 
     /// Whether nobody would miss an idle one. `crowded` says that there are very many.
@@ -171,8 +125,5 @@ impl<T: Queued> Lane<T> {
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
         self.has_turn = false;
-        if let Some(restraint) = &mut self.restraint {
-            restraint.nobody_waits();
-        }
     }
 }

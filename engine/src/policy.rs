@@ -20,8 +20,8 @@ pub struct Policy {
     pub max_connections: usize,
     /// Requests under way at once to one [`Origin`](crate::Origin), which is that of the request, not of a redirect.
     pub max_in_flight_per_origin: usize,
-    /// Failures in a row to connect to an origin, or to get an answer from it in time, after which it is only probed; 0:
-    /// it never is.
+    /// Failures in a row to connect to an origin after which it is sick, and gets less than the limits allow; 0: it never
+    /// is.
     pub breaker_failures: u32,
     /// Bytes of bodies in memory: those of requests that were handed over, and of replies until the host has dropped them.
     /// What comes in beyond waits in the network. One reply may always go on.
@@ -54,6 +54,13 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// How many requests may be under way to an origin of which it is not known yet whether it can be connected to. That is
+    /// known after one round trip; where nobody answers, it takes as long as the timeout, and however many such origins
+    /// turn up at once must not take all there is.
+    pub fn max_in_flight_untried(&self) -> usize {
+        (self.max_in_flight / 64).max(1)
+    }
+
     /// None where the text cannot stand in a header.
     pub(crate) fn user_agent_field(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(&self.user_agent).ok().filter(|value| !value.is_empty())

@@ -14,9 +14,11 @@ pub(crate) enum Phase {
     Exchange,
 }
 
+/// Hears that there is a connection.
+pub(crate) type OnReached = Box<dyn FnOnce()>;
+
 /// The stopwatch and log of one request: it always knows where the exchange is and which phase the time goes to, also
 /// when the deadline cuts one short.
-#[derive(Debug)]
 pub(crate) struct Progress {
     started: Instant,
     limit: Duration,
@@ -29,10 +31,11 @@ pub(crate) struct Progress {
     remote: Cell<Option<SocketAddr>>,
     version: Cell<Option<&'static str>>,
     starved: Cell<bool>,
+    on_reached: Cell<Option<OnReached>>,
 }
 
 impl Progress {
-    pub(crate) fn start(limit: Duration, target: Target) -> Self {
+    pub(crate) fn start(limit: Duration, target: Target, on_reached: Option<OnReached>) -> Self {
         let now = Instant::now();
         Self {
             started: now,
@@ -45,6 +48,7 @@ impl Progress {
             remote: Cell::new(None),
             version: Cell::new(None),
             starved: Cell::new(false),
+            on_reached: Cell::new(on_reached),
         }
     }
 
@@ -60,9 +64,12 @@ impl Progress {
         self.remote.set(remote);
     }
 
-    /// The protocol on it is settled.
+    /// The protocol on it is settled: a request can be sent.
     pub(crate) fn speak(&self, version: &'static str) {
         self.version.set(Some(version));
+        if let Some(on_reached) = self.on_reached.take() {
+            on_reached();
+        }
     }
 
     /// The connection is out of use.
@@ -149,7 +156,7 @@ mod tests {
     use super::*;
 
     fn progress_begun(ago: Duration) -> Progress {
-        let progress = Progress::start(Duration::from_secs(1), Target::parse("http://a/").unwrap());
+        let progress = Progress::start(Duration::from_secs(1), Target::parse("http://a/").unwrap(), None);
         let then = Instant::now() - ago;
         progress.since.set(then);
         Progress { started: then, ..progress }

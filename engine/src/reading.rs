@@ -4,23 +4,35 @@ use crate::failure::FailureKind;
 use crate::fair_queue::Reading;
 use crate::outcome::Outcome;
 
-/// A time-out counts against the origin whatever it had done by then: it kept one of our slots for as long as it could.
-pub(crate) fn of(outcome: &Outcome) -> Reading<'_> {
+/// Whether the origin was there to be connected to. How long it takes to answer, and what, is no matter.
+///
+/// | outcome | reading | because |
+/// |---|---|---|
+/// | a reply, or a failure after a redirect | reached | it answered |
+/// | `no_reply`, `send`, `receive`, `partial`, `weird_reply`, … | reached | there was a connection |
+/// | `certificate` | reached | it answered, though not as we want it |
+/// | `timeout` with a connection | reached | how long it takes is between the request and it |
+/// | `timeout` before there was one | missed | connecting, the TLS handshake and the proxy included, took all the time there was |
+/// | `connect`, `tls_handshake`, `proxy` | missed | no connection came about |
+/// | `resolve`, `resolve_proxy` | missed | the name leads nowhere |
+/// | `client_certificate`, `memory`, `egress_refused`, … | nothing | it lies with us |
+pub(crate) fn of(outcome: &Outcome) -> Reading {
     let Err(failure) = &outcome.result else { return Reading::Reached };
     if failure.trace().is_some_and(|trace| trace.redirects > 0) {
         // It answered; who failed is the one that it led to.
         return Reading::Reached;
     }
     match failure.kind() {
+        // The protocol is known once there is a connection that a request can be sent on.
+        FailureKind::Timeout { .. } if failure.trace().is_some_and(|trace| trace.version.is_some()) => Reading::Reached,
         FailureKind::Timeout { .. }
         | FailureKind::Connect
         | FailureKind::Resolve
         | FailureKind::ResolveProxy
         | FailureKind::Proxy
-        | FailureKind::TlsHandshake => Reading::Missed(failure),
+        | FailureKind::TlsHandshake => Reading::Missed(failure.kind().name()),
         FailureKind::ClientCertificate
         | FailureKind::Memory { .. }
-        | FailureKind::Probe(_)
         | FailureKind::Forbidden
         | FailureKind::Abandoned
         | FailureKind::Invalid(_)

@@ -104,10 +104,6 @@ impl Request {
 }
 
 impl Queued for Request {
-    fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
     fn may_go_back(&self) -> bool {
         self.may_go_back
     }

@@ -1,11 +1,8 @@
-//! What keeps an origin from getting all that the limits allow: that it asked to be left alone, that it cannot be reached,
-//! or that it was so until a moment ago.
+//! What keeps an origin from getting all that the limits allow: that it asked to be left alone, that connecting to it failed, or
+//! that it was so until a moment ago.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::breaker::Breaker;
-use crate::failure::Failure;
 use crate::origin::Origin;
 use crate::standing::{OriginState, Standing};
 
@@ -14,13 +11,15 @@ const MEMORY: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Debug)]
 pub(crate) struct Restraint {
-    pub(crate) breaker: Breaker,
+    /// Failures to connect, in a row: the first one's moment, and the last one's name.
+    failures: u32,
+    failing_since: Option<Instant>,
+    last_failure: Option<&'static str>,
+    sick: bool,
     held_until: Option<Instant>,
-    /// How many may be under way while the origin recovers: it grows with each reply, so that those who waited do not all
+    /// How many may be under way while the origin recovers: it grows with each that ends, so that those who waited do not all
     /// come at once.
     allowance: Option<usize>,
-    /// Since when each of those in front has waited for the breaker: from when on it would have been under way without it.
-    waiting_since: VecDeque<Instant>,
     touched: Instant,
     /// When to look whether it can be forgotten.
     reminder: Option<Instant>,
@@ -30,10 +29,12 @@ pub(crate) struct Restraint {
 impl Restraint {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            breaker: Breaker::default(),
+            failures: 0,
+            failing_since: None,
+            last_failure: None,
+            sick: false,
             held_until: None,
             allowance: None,
-            waiting_since: VecDeque::new(),
             touched: now,
             reminder: None,
             told: None,
@@ -46,11 +47,11 @@ impl Restraint {
 
     pub(crate) fn standing(&self) -> Standing {
         if self.held_until.is_some() {
-            Standing::Held
-        } else if self.breaker.is_open() {
-            Standing::Probed
+            Standing::Deferred
+        } else if self.sick {
+            Standing::Probing
         } else {
-            Standing::Open
+            Standing::Healthy
         }
     }
 
@@ -59,33 +60,44 @@ impl Restraint {
         let state = OriginState {
             origin: origin.clone(),
             standing: self.standing(),
-            failures: self.breaker.failures(),
-            last_failure: self.breaker.last_failure(),
-            next_probe: self.breaker.next_probe(),
+            failures: self.failures,
+            last_failure: self.last_failure,
+            failing_since: self.failing_since,
             held_until: self.held_until,
         };
         let changed = self.told.as_ref() != Some(&state);
         changed.then(|| self.told.insert(state).clone())
     }
 
-    /// Whether another request may start.
-    pub(crate) fn admits(&self, under_way: usize, per_origin: usize, now: Instant) -> bool {
+    /// How many may be under way, where `most` may be to an origin that is well.
+    pub(crate) fn bound(&self, most: usize) -> usize {
         match self.standing() {
-            Standing::Held => false,
-            Standing::Probed => self.breaker.may_probe(now),
-            Standing::Open => under_way < per_origin.min(self.allowance.unwrap_or(usize::MAX)),
+            Standing::Deferred => 0,
+            // What they may have beyond that is up to all that are sick.
+            Standing::Probing => most,
+            Standing::Healthy => most.min(self.allowance.unwrap_or(usize::MAX)),
         }
     }
 
-    /// A reply came. Whether there is nothing left to restrain.
-    pub(crate) fn reached(&mut self, per_origin: usize) -> bool {
-        if self.breaker.is_open() {
-            self.allowance = Some(1);
-            self.waiting_since.clear();
+    /// One could not connect. `threshold` is how many of them in a row make an origin sick; none do at 0.
+    pub(crate) fn fail(&mut self, kind: &'static str, threshold: u32, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        self.failing_since.get_or_insert(now);
+        self.last_failure = Some(kind);
+        if threshold > 0 && self.failures >= threshold {
+            self.sick = true;
+            self.allowance = None;
         }
-        self.breaker.close();
-        self.grow(per_origin);
-        self.is_lifted()
+    }
+
+    /// The origin was connected to.
+    pub(crate) fn recover(&mut self) {
+        if std::mem::take(&mut self.sick) {
+            self.allowance = Some(1);
+        }
+        self.failures = 0;
+        self.failing_since = None;
+        self.last_failure = None;
     }
 
     /// One more for each that ends: it doubles with each round trip.
@@ -93,15 +105,9 @@ impl Restraint {
         self.allowance = self.allowance.map(|allowed| allowed + 1).filter(|allowed| *allowed < per_origin);
     }
 
-    /// Stops probing. Whether there is nothing left to restrain.
-    pub(crate) fn trust(&mut self) -> bool {
-        self.breaker.close();
-        self.waiting_since.clear();
-        self.is_lifted()
-    }
-
-    fn is_lifted(&self) -> bool {
-        self.allowance.is_none() && self.held_until.is_none()
+    /// Whether there is nothing left to restrain.
+    pub(crate) fn is_lifted(&self) -> bool {
+        !self.sick && self.failures == 0 && self.allowance.is_none() && self.held_until.is_none()
     }
 
     /// Lets nothing start before `until`. Whether that is news.
@@ -109,19 +115,16 @@ impl Restraint {
         let later = self.held_until.is_none_or(|held| held < until);
         if later {
             self.held_until = Some(until);
-            self.waiting_since.clear();
         }
         later
     }
 
-    /// Ends a hold whose time has come. Whether it did.
-    pub(crate) fn release(&mut self, now: Instant) -> bool {
-        let over = self.held_until.is_some_and(|until| until <= now);
-        if over {
+    /// Ends a hold whose time has come.
+    pub(crate) fn release(&mut self, now: Instant) {
+        if self.held_until.is_some_and(|until| until <= now) {
             self.held_until = None;
             self.allowance = Some(1);
         }
-        over
     }
 
     /// Whether there is no reason to remember an origin to which nothing is under way.
@@ -136,46 +139,5 @@ impl Restraint {
         }
         self.reminder = Some(now + MEMORY);
         self.reminder
-    }
-
-    // What follows is about those who wait for the breaker.
-
-    /// How many do.
-    pub(crate) fn waiters(&self) -> usize {
-        self.waiting_since.len()
-    }
-
-    /// The next in line begins to wait.
-    pub(crate) fn wait(&mut self, now: Instant) {
-        self.waiting_since.push_back(now);
-    }
-
-    /// Has a probe made within half of the timeout of the one in this place, so that there is something to tell it in the
-    /// end, unless there is already.
-    pub(crate) fn hasten_for(&mut self, place: usize, timeout: Duration) {
-        if let Some(&since) = self.waiting_since.get(place)
-            && self.breaker.failure_since(since).is_none()
-        {
-            self.breaker.hasten(since + timeout / 2);
-        }
-    }
-
-    /// What to tell the one in this place, if it has waited for as long as its timeout: what came of a probe that was made
-    /// while it waited.
-    pub(crate) fn verdict(&self, place: usize, timeout: Duration, now: Instant) -> Option<(Duration, Failure)> {
-        let since = *self.waiting_since.get(place)?;
-        let waited = now.saturating_duration_since(since);
-        let failure = self.breaker.failure_since(since).filter(|_| waited >= timeout)?;
-        Some((waited, failure.clone()))
-    }
-
-    /// The one in this place waits no more.
-    pub(crate) fn leave(&mut self, place: usize) {
-        self.waiting_since.remove(place);
-    }
-
-    /// Nobody waits any more.
-    pub(crate) fn nobody_waits(&mut self) {
-        self.waiting_since.clear();
     }
 }

@@ -85,7 +85,6 @@ impl RetryPolicy {
     /// | `proxy` | yes | a proxy that cannot reach the server says so this way |
     /// | `tls_handshake` | yes | a connection that is closed amid the handshake is one of these |
     /// | `memory` | yes | other replies took it |
-    /// | `probe_timeout`, `probe_connect` and the like | yes | it is one of these |
     /// | `certificate`, `client_certificate` | no | somebody has to put it right |
     /// | `egress_refused` | no | we do not go there |
     /// | `weird_reply`, `content_encoding`, `too_large` | no | the request was processed; the reply would be no other |
@@ -111,8 +110,7 @@ fn failure_may_pass(kind: &FailureKind) -> bool {
         | FailureKind::Partial
         | FailureKind::Receive
         | FailureKind::Send
-        | FailureKind::Memory { .. }
-        | FailureKind::Probe(_) => true,
+        | FailureKind::Memory { .. } => true,
         FailureKind::Forbidden
         | FailureKind::WeirdReply
         | FailureKind::Certificate

@@ -7,11 +7,11 @@ use crate::request::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// What the limits allow; a little less for a while after it was otherwise.
-    Open,
-    /// Now and then one request, to see whether it works again: it keeps failing to connect or to answer in time.
-    Probed,
+    Healthy,
+    /// Less than that, since connecting to it keeps failing.
+    Probing,
     /// Nothing before a moment that it named itself.
-    Held,
+    Deferred,
 }
 
 /// What an [`Engine`](crate::Engine) has to say about origins.
@@ -19,14 +19,16 @@ pub enum Standing {
 pub struct OriginNews {
     /// How origins are doing since something about them changed, oldest first.
     pub states: Vec<OriginState>,
-    /// Requests to origins that are held, handed back unsent.
+    /// Origins with more than a few requests that can be connected to; before, that was not known.
+    pub reached: Vec<Origin>,
+    /// Requests to origins that are deferred, handed back unsent.
     pub sent_back: Vec<Key>,
 }
 
 impl OriginNews {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty() && self.sent_back.is_empty()
+        self.states.is_empty() && self.reached.is_empty() && self.sent_back.is_empty()
     }
 }
 
@@ -37,13 +39,13 @@ pub struct OriginState {
     pub origin: Origin,
     /// What may be sent to it.
     pub standing: Standing,
-    /// Failures to connect or to answer in time, in a row.
+    /// Failures to connect, in a row.
     pub failures: u32,
     /// The name of the last such failure's [kind](crate::FailureKind::name).
     pub last_failure: Option<&'static str>,
-    /// When the next probe is due, if it is probed and somebody waits.
-    pub next_probe: Option<Instant>,
-    /// When it may be sent to again, if it is held.
+    /// When the first of them came.
+    pub failing_since: Option<Instant>,
+    /// When it may be sent to again, if it is deferred.
     pub held_until: Option<Instant>,
 }
 
@@ -51,16 +53,16 @@ impl OriginState {
     pub(crate) fn well(origin: &Origin) -> Self {
         Self {
             origin: origin.clone(),
-            standing: Standing::Open,
+            standing: Standing::Healthy,
             failures: 0,
             last_failure: None,
-            next_probe: None,
+            failing_since: None,
             held_until: None,
         }
     }
 
     /// Whether there is nothing to say any more.
     pub fn is_well(&self) -> bool {
-        self.standing == Standing::Open && self.failures == 0
+        self.standing == Standing::Healthy && self.failures == 0
     }
 }

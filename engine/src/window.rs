@@ -6,7 +6,8 @@
 //! again, the window names the parked keys to fetch. A parked key costs a bit or two of memory, not a row.
 //!
 //! Nobody gets all there is: an asker has at most as much as it leaves free. What is claimed for origins in trouble, which
-//! may stay so for long, has a room of its own: it takes none from the others.
+//! may stay so for long, has a room of its own: it takes none from the others. Of an origin that may turn out to be in trouble,
+//! since nothing was heard of it yet, only a few rows are claimed: many such origins take a part of the room, too, not all of it.
 
 mod rooms;
 mod share;
@@ -42,6 +43,8 @@ pub struct Bounds {
     pub total: usize,
     /// For one flow.
     pub per_flow: usize,
+    /// For one flow while its origin is in trouble, or nothing was heard of it yet.
+    pub per_flow_untried: usize,
     /// Bytes over all flows. What is claimed last may go beyond.
     pub bytes: usize,
 }
@@ -63,7 +66,7 @@ pub struct Window<T> {
     bounds: Bounds,
     claimed: HashMap<Key, Claimed<T>>,
     flows: HashMap<Flow, Share>,
-    /// Of the origins that are not open.
+    /// Of the origins that are not healthy.
     standings: HashMap<Origin, Standing>,
     rooms: Rooms,
 }
@@ -91,29 +94,40 @@ impl<T> Window<T> {
     pub fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds;
         for (flow, share) in &mut self.flows {
-            share.queue_if_resumable(flow, bounds.per_flow, &mut self.rooms);
+            share.queue_if_resumable(flow, &bounds, &mut self.rooms);
         }
     }
 
-    /// Hears how an origin is doing: one that is held gets no rows at all until it is not, and those of one that is probed
+    /// Hears how an origin is doing: one that is deferred gets no rows at all until it is not, and those of one that is sick
     /// take no room from the others.
     pub fn set_standing(&mut self, origin: &Origin, standing: Standing) {
+        if standing == self.standing(origin) {
+            return;
+        }
         match standing {
-            Standing::Open => self.standings.remove(origin),
+            Standing::Healthy => self.standings.remove(origin),
             _ => self.standings.insert(origin.clone(), standing),
         };
         // Rare, and the flows are those that have something claimed or parked.
         for (flow, share) in self.flows.iter_mut().filter(|(flow, _)| flow.origin == *origin) {
             let (before, after) = (share.kind(), Kind::of(standing));
             share.standing = standing;
+            if std::mem::take(&mut share.resumable) {
+                self.rooms.unqueue(before, flow);
+            }
             if before != after {
                 self.rooms.give_up(before, Some(flow.asker), share.claimed, share.bytes);
                 self.rooms.take_up(after, Some(flow.asker), share.claimed, share.bytes);
-                if std::mem::take(&mut share.resumable) {
-                    self.rooms.unqueue(before, flow);
-                }
             }
-            share.queue_if_resumable(flow, self.bounds.per_flow, &mut self.rooms);
+            share.queue_if_resumable(flow, &self.bounds, &mut self.rooms);
+        }
+    }
+
+    /// Hears that an origin can be connected to.
+    pub fn reach(&mut self, origin: &Origin) {
+        for (flow, share) in self.flows.iter_mut().filter(|(flow, _)| flow.origin == *origin) {
+            share.tried = true;
+            share.queue_if_resumable(flow, &self.bounds, &mut self.rooms);
         }
     }
 
@@ -125,10 +139,10 @@ impl<T> Window<T> {
     /// How many more rows of one flow may be claimed.
     pub fn room_for(&self, flow: &Flow) -> usize {
         let (own, kind) = match self.flows.get(flow) {
-            Some(share) => (share.left(self.bounds.per_flow), share.kind()),
+            Some(share) => (share.left(&self.bounds), share.kind()),
             None => {
                 let share = Share::new(self.standing(&flow.origin));
-                (share.left(self.bounds.per_flow), share.kind())
+                (share.left(&self.bounds), share.kind())
             }
         };
         own.min(self.rooms.left_for(kind, flow.asker, self.bounds))
@@ -137,9 +151,9 @@ impl<T> Window<T> {
     fn standing(&self, origin: &Origin) -> Standing {
         // Mostly there is none in trouble, and nothing to look for.
         if self.standings.is_empty() {
-            return Standing::Open;
+            return Standing::Healthy;
         }
-        self.standings.get(origin).copied().unwrap_or(Standing::Open)
+        self.standings.get(origin).copied().unwrap_or(Standing::Healthy)
     }
 
     /// How many are claimed.
@@ -217,7 +231,7 @@ impl<T> Window<T> {
     fn park(&mut self, key: Key, flow: &Flow) {
         self.share(flow).parked.insert(key as u64);
         if let Some(share) = self.flows.get_mut(flow) {
-            share.queue_if_resumable(flow, self.bounds.per_flow, &mut self.rooms);
+            share.queue_if_resumable(flow, &self.bounds, &mut self.rooms);
         }
     }
 
@@ -253,8 +267,10 @@ impl<T> Window<T> {
             self.rooms.give_up(share.kind(), Some(flow.asker), 1, bytes);
             if park {
                 share.parked.insert(key as u64);
+            } else {
+                share.tried = true;
             }
-            share.queue_if_resumable(&flow, self.bounds.per_flow, &mut self.rooms);
+            share.queue_if_resumable(&flow, &self.bounds, &mut self.rooms);
             self.forget_if_idle(&flow);
         }
         Some(tag)
@@ -286,7 +302,7 @@ impl<T> Window<T> {
             let Some(flow) = self.rooms.next(kind, asker) else { break };
             let Some(share) = self.flows.get_mut(&flow) else { continue };
             share.resumable = false;
-            let take = part.min(left).min(share.left(self.bounds.per_flow));
+            let take = part.min(left).min(share.left(&self.bounds));
             for _ in 0..take {
                 let Some(key) = share.parked.min() else { break };
                 share.parked.remove(key);
@@ -294,7 +310,7 @@ impl<T> Window<T> {
                 left -= 1;
             }
             // The fetched ones are not claimed yet; the next round sees what room they left.
-            share.queue_if_resumable(&flow, self.bounds.per_flow, &mut self.rooms);
+            share.queue_if_resumable(&flow, &self.bounds, &mut self.rooms);
             self.forget_if_idle(&flow);
         }
     }
@@ -326,7 +342,7 @@ impl<T> Window<T> {
     pub fn forget_standings(&mut self) {
         let origins: Vec<_> = self.standings.keys().cloned().collect();
         for origin in origins {
-            self.set_standing(&origin, Standing::Open);
+            self.set_standing(&origin, Standing::Healthy);
         }
     }
 }

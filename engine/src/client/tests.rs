@@ -82,7 +82,7 @@ fn get_all_under(rules: &Arc<RuleSet>, urls: &[String], answers: &[&[Ipv4Addr]])
             let target = Target::parse(url).unwrap();
             let mut request = Request::new(1, "GET", target, Bytes::new(), Duration::from_secs(10)).unwrap();
             request.set_rules(rules.clone());
-            outcomes.push(exchange::run(&client, request).await);
+            outcomes.push(exchange::run(&client, request, None).await);
         }
         outcomes
     });

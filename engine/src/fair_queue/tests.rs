@@ -1,14 +1,12 @@
 mod trouble;
 
+use std::time::Duration;
+
 use super::*;
 use crate::target::Target;
 
-/// Each may take two seconds, and goes back unless marked.
+/// Goes back unless marked.
 impl Queued for &'static str {
-    fn timeout(&self) -> Duration {
-        Duration::from_secs(2)
-    }
-
     fn may_go_back(&self) -> bool {
         !self.starts_with('!')
     }
@@ -19,7 +17,7 @@ fn origin(host: &str) -> Origin {
 }
 
 fn queue(total: usize, per_origin: usize) -> FairQueue<&'static str> {
-    FairQueue::new(Limits { total, per_origin, breaker_failures: 0 })
+    FairQueue::new(Limits { total, per_origin, untried: per_origin, breaker_failures: 0 })
 }
 
 fn done(queue: &mut FairQueue<&'static str>, host: &str) {
@@ -74,13 +72,32 @@ fn raised_limits_apply_at_once_and_lowered_ones_let_go_on() {
         queue.push(origin("a"), item, Instant::now());
     }
     assert_eq!(started(&mut queue), ["a1"]);
-    queue.set_limits(Limits { total: 10, per_origin: 3, breaker_failures: 0 }, Instant::now());
+    queue.set_limits(Limits { per_origin: 3, untried: 3, ..queue.limits }, Instant::now());
     assert_eq!(started(&mut queue), ["a2", "a3"]);
-    queue.set_limits(Limits { total: 10, per_origin: 1, breaker_failures: 0 }, Instant::now());
+    queue.set_limits(Limits { per_origin: 1, untried: 1, ..queue.limits }, Instant::now());
     done(&mut queue, "a");
     done(&mut queue, "a");
     assert_eq!(started(&mut queue), Vec::<&str>::new());
     done(&mut queue, "a");
+    assert_eq!(started(&mut queue), ["a4"]);
+}
+
+#[test]
+fn an_origin_has_few_until_there_is_a_connection_to_it() {
+    let mut queue = queue(10, 5);
+    queue.limits.untried = 2;
+    for item in ["a1", "a2", "a3", "a4"] {
+        queue.push(origin("a"), item, Instant::now());
+    }
+    queue.push(origin("b"), "b1", Instant::now());
+    let first = queue.start(Instant::now()).unwrap();
+    assert!(first.watch);
+    assert_eq!(started(&mut queue), ["b1", "a2"]);
+    queue.reach(&origin("a"), Instant::now());
+    queue.reach(&origin("b"), Instant::now());
+    assert_eq!(queue.news().reached, [origin("a")], "nobody waits for the other one");
+    let third = queue.start(Instant::now()).unwrap();
+    assert_eq!((third.item, third.watch), ("a3", false));
     assert_eq!(started(&mut queue), ["a4"]);
 }
 

@@ -18,8 +18,8 @@ impl Kind {
 
     pub(super) fn of(standing: Standing) -> Self {
         match standing {
-            Standing::Open => Self::Well,
-            Standing::Probed | Standing::Held => Self::Troubled,
+            Standing::Healthy => Self::Well,
+            Standing::Probing | Standing::Deferred => Self::Troubled,
         }
     }
 

@@ -1,7 +1,7 @@
 use roaring::RoaringTreemap;
 
-use super::Flow;
 use super::rooms::{Kind, Rooms};
+use super::{Bounds, Flow};
 use crate::standing::Standing;
 
 /// What one flow has of the window.
@@ -13,11 +13,13 @@ pub(super) struct Share {
     /// Whether the flow is queued for its parked keys to be resumed.
     pub(super) resumable: bool,
     pub(super) standing: Standing,
+    /// Whether the origin can be connected to, as far as is known, or an outcome has come from it.
+    pub(super) tried: bool,
 }
 
 impl Share {
     pub(super) fn new(standing: Standing) -> Self {
-        Self { claimed: 0, bytes: 0, parked: RoaringTreemap::new(), resumable: false, standing }
+        Self { claimed: 0, bytes: 0, parked: RoaringTreemap::new(), resumable: false, standing, tried: false }
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -30,10 +32,15 @@ impl Share {
     }
 
     /// How many more the flow's own bound allows.
-    pub(super) fn left(&self, per_flow: usize) -> usize {
+    pub(super) fn left(&self, bounds: &Bounds) -> usize {
+        self.most(bounds).saturating_sub(self.claimed)
+    }
+
+    fn most(&self, bounds: &Bounds) -> usize {
         match self.standing {
-            Standing::Held => 0,
-            Standing::Open | Standing::Probed => per_flow.saturating_sub(self.claimed),
+            Standing::Deferred => 0,
+            Standing::Healthy if self.tried => bounds.per_flow,
+            Standing::Healthy | Standing::Probing => bounds.per_flow.min(bounds.per_flow_untried),
         }
     }
 
@@ -41,8 +48,10 @@ impl Share {
         self.claimed == 0 && self.parked.is_empty()
     }
 
-    pub(super) fn queue_if_resumable(&mut self, flow: &Flow, per_flow: usize, rooms: &mut Rooms) {
-        if !self.resumable && !self.parked.is_empty() && self.left(per_flow) > 0 {
+    pub(super) fn queue_if_resumable(&mut self, flow: &Flow, bounds: &Bounds, rooms: &mut Rooms) {
+        // Of those that fail one by one, several are fetched at a time.
+        let enough = if self.standing == Standing::Probing { self.most(bounds).div_ceil(2) } else { 1 };
+        if !self.resumable && !self.parked.is_empty() && self.left(bounds) >= enough {
             self.resumable = true;
             rooms.queue(self.kind(), flow);
         }

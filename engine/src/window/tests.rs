@@ -10,7 +10,7 @@ fn flow(host: &str) -> Flow {
 }
 
 fn window(total: usize, per_flow: usize) -> Window<()> {
-    Window::new(Bounds { total, per_flow, bytes: 1000 })
+    Window::new(Bounds { total, per_flow, per_flow_untried: per_flow, bytes: 1000 })
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn wider_bounds_let_parked_keys_go() {
         window.offer(key, &slow, 1, || ());
     }
     assert!(!window.can_resume());
-    window.set_bounds(Bounds { total: 10, per_flow: 3, bytes: 1000 });
+    window.set_bounds(Bounds { total: 10, per_flow: 3, per_flow_untried: 3, bytes: 1000 });
     assert_eq!(window.resume(10), [2, 3]);
 }
 
@@ -113,7 +113,7 @@ fn origins_in_trouble_take_no_room_from_the_others() {
     let mut window = window(20, 8);
     (1..=8).for_each(|key| _ = window.offer(key, &dead, 1, || ()));
     assert_eq!(window.room(), 12);
-    window.set_standing(&dead.origin, Standing::Probed);
+    window.set_standing(&dead.origin, Standing::Probing);
     assert_eq!((window.room(), window.room_for(&dead)), (20, 0), "theirs is ten");
     assert_eq!(window.offer(9, &dead, 1, || ()), Verdict::Parked);
     assert!(!window.can_resume());
@@ -122,8 +122,57 @@ fn origins_in_trouble_take_no_room_from_the_others() {
     assert!(window.can_resume());
     assert_eq!(window.resume(10), [9]);
     assert!(window.claim(9, Some(&dead), 1, ()));
-    window.set_standing(&dead.origin, Standing::Open);
+    window.set_standing(&dead.origin, Standing::Healthy);
     assert_eq!(window.room(), 7);
+}
+
+#[test]
+fn fifty_dead_origins_leave_room_for_a_healthy_one() {
+    let bounds = Bounds { total: 4000, per_flow: 400, per_flow_untried: 15, bytes: usize::MAX };
+    let (mut window, mut key) = (Window::new(bounds), 0);
+    let mut offer = |window: &mut Window<()>, host: &str| {
+        key += 1;
+        (key, window.offer(key, &flow(host), 1, || ()))
+    };
+    let dead: Vec<_> = (0..50).map(|number| format!("dead{number}")).collect();
+    let mut claimed = Vec::new();
+    for host in &dead {
+        let offered = (0..1000).map(|_| offer(&mut window, host));
+        claimed.push(offered.filter(|(_, verdict)| *verdict == Verdict::Claim).collect::<Vec<_>>());
+    }
+    assert!(claimed.iter().all(|rows| rows.len() == 15), "nothing is known of any");
+    assert_eq!(offer(&mut window, "well").1, Verdict::Claim);
+    window.reach(&flow("well").origin);
+    assert_eq!(window.room_for(&flow("well")), 399);
+
+    for host in &dead {
+        window.set_standing(&flow(host).origin, Standing::Probing);
+    }
+    assert_eq!((window.room(), window.claimed()), (3999, 751));
+    // As the rows of the dead end, others of the same come, several at a time.
+    for rows in &claimed {
+        rows[..7].iter().for_each(|&(key, _)| _ = window.finish(key));
+    }
+    assert!(!window.can_resume());
+    claimed.iter().for_each(|rows| _ = window.finish(rows[7].0));
+    assert_eq!(window.resume(1000).len(), 50 * 8);
+    assert_eq!(window.room(), 3999);
+}
+
+#[test]
+fn of_an_origin_that_nothing_was_heard_of_few_are_claimed() {
+    let new = flow("new");
+    let bounds = Bounds { total: 100, per_flow: 10, per_flow_untried: 2, bytes: 1000 };
+    let connected = |window: &mut Window<()>| window.reach(&flow("new").origin);
+    let ended = |window: &mut Window<()>| _ = window.finish(1);
+    for heard in [connected as fn(&mut Window<()>), ended] {
+        let mut window = Window::new(bounds);
+        (1..=20).for_each(|key| _ = window.offer(key, &new, 1, || ()));
+        assert_eq!((window.claimed(), window.can_resume()), (2, false));
+        heard(&mut window);
+        let left = 10 - window.claimed();
+        assert_eq!(window.resume(100).len(), left);
+    }
 }
 
 #[test]
@@ -131,7 +180,7 @@ fn a_held_origin_gets_nothing_until_it_is_not() {
     let held = flow("held");
     let mut window = window(10, 5);
     (1..=2).for_each(|key| _ = window.offer(key, &held, 1, || ()));
-    window.set_standing(&held.origin, Standing::Held);
+    window.set_standing(&held.origin, Standing::Deferred);
     assert_eq!(window.give_back(2), Some(()));
     assert_eq!(window.offer(3, &held, 1, || ()), Verdict::Parked);
     assert_eq!(window.offer(2, &held, 1, || ()), Verdict::Known);
@@ -140,9 +189,9 @@ fn a_held_origin_gets_nothing_until_it_is_not() {
     assert!(!window.can_resume());
     drop(window.clear());
     assert_eq!(window.offer(4, &held, 1, || ()), Verdict::Parked, "another queue, the same origin");
-    window.set_standing(&held.origin, Standing::Open);
+    window.set_standing(&held.origin, Standing::Healthy);
     assert_eq!(window.resume(10), [4]);
-    window.set_standing(&held.origin, Standing::Held);
+    window.set_standing(&held.origin, Standing::Deferred);
     window.forget_standings();
     assert!(window.flows.is_empty() && window.standings.is_empty());
 }
@@ -160,7 +209,7 @@ fn what_is_given_back_comes_again_in_its_place() {
 #[test]
 fn bytes_are_bounded_but_for_the_last_row() {
     let [a, b, c] = [1, 2, 3].map(|asker| flow_of(asker, "a"));
-    let mut window = Window::new(Bounds { total: 100, per_flow: 100, bytes: 1000 });
+    let mut window = Window::new(Bounds { total: 100, per_flow: 100, per_flow_untried: 100, bytes: 1000 });
     assert_eq!(window.offer(1, &a, 600, || ()), Verdict::Claim);
     assert_eq!(window.offer(2, &b, 5000, || ()), Verdict::Claim);
     assert_eq!(window.room(), 0);

@@ -1,14 +1,13 @@
 //! Origins that cannot be reached, and those that ask to be left alone.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine::{Engine, Key, Outcome, Policy, Request, Standing, Target};
+use engine::{Engine, Failure, Key, Outcome, Policy, Request, Standing, Target};
 
-use crate::host::{Host, eventually, get, request, with_timeout};
-use crate::refused::Refused;
+use crate::host::{Host, eventually, get, request};
+use crate::refused::{Full, Refused};
 use crate::server::{Server, ok};
 
 const FAILURES: u32 = 3;
@@ -27,60 +26,60 @@ fn standing(engine: &Engine) -> Option<Standing> {
 }
 
 fn kind(outcome: &Outcome) -> &'static str {
-    outcome.result.as_ref().unwrap_err().kind().name()
+    failure(outcome).kind().name()
 }
 
-/// Answers nothing until told to.
-fn silent_at_first() -> (Server, Arc<AtomicBool>) {
-    let answers = Arc::new(AtomicBool::new(false));
-    let told = answers.clone();
-    let server = Server::start(move |connection| {
-        while connection.receive().is_some() {
-            if !told.load(Ordering::SeqCst) {
+fn failure(outcome: &Outcome) -> &Failure {
+    outcome.result.as_ref().unwrap_err()
+}
+
+/// What a host has heard of origins that connecting to fails.
+fn states(engine: &Engine) -> Vec<(String, Standing, u32, Option<&'static str>)> {
+    let states = engine.take_news().states.into_iter();
+    states.map(|state| (state.origin.to_string(), state.standing, state.failures, state.last_failure)).collect()
+}
+
+#[test]
+fn an_origin_that_does_not_answer_is_not_sick_and_each_request_arrives() {
+    let server = Server::start(|connection| {
+        while let Some(request) = connection.receive() {
+            if request.line().starts_with("GET /slow ") {
                 return connection.wait_for_close();
             }
             connection.send(ok(""));
         }
     });
-    (server, answers)
-}
-
-#[test]
-fn an_origin_that_does_not_answer_is_probed_until_it_does() {
-    let (server, answers) = silent_at_first();
     let host = host();
-    for _ in 0..FAILURES {
-        let outcome = host.carry_out(with_timeout(&server.url("/"), Duration::from_millis(50)));
-        assert_eq!(kind(&outcome), "timeout");
+    for key in 0..10 {
+        assert_eq!(kind(&host.carry_out(timed(key, &server.url("/slow"), 30))), "timeout");
     }
-    let state = host.engine.take_news().states.pop().unwrap();
-    assert_eq!((state.standing, state.failures, state.last_failure), (Standing::Probed, FAILURES, Some("timeout")));
-    assert!(state.next_probe.is_some());
-    assert_eq!(format!("{}/", state.origin), server.url("/"));
-
-    let arrived = server.requests().len();
-    host.submit((0..30).map(|key| timed(key, &server.url("/"), 400)).collect());
-    let outcomes = host.wait_for(30);
-    let probes = server.requests().len() - arrived;
-    assert!((1..=3).contains(&probes), "{probes} of 30 were sent");
-    let sent = outcomes.iter().filter(|outcome| kind(outcome) == "timeout").count();
-    assert_eq!(sent, probes, "each of the others is told that it got a probe's failure");
-    let told = outcomes.iter().filter(|outcome| kind(outcome) == "probe_timeout").collect::<Vec<_>>();
-    assert_eq!(told.len(), 30 - probes);
-    for outcome in told {
-        assert!(outcome.elapsed >= Duration::from_millis(400), "{:?}", outcome.elapsed);
-        let failure = outcome.result.as_ref().unwrap_err();
-        assert!(failure.timed_out() && failure.to_string().starts_with("Timeout of 400 ms reached."), "{failure}");
+    let path = |key| if key % 2 == 0 { "/slow" } else { "/fast" };
+    host.submit((0..100).map(|key| timed(key, &server.url(path(key)), 500)).collect());
+    let outcomes = host.wait_for(100);
+    assert_eq!(server.requests().len(), 110);
+    for outcome in &outcomes {
+        assert_eq!(outcome.result.is_ok(), outcome.key % 2 == 1, "{outcome:?}");
+        assert_eq!(outcome.trace().unwrap().remote, Some(server.address()));
     }
-
-    answers.store(true, Ordering::SeqCst);
-    host.submit((0..30).map(|key| timed(key, &server.url("/"), 5000)).collect());
-    assert!(host.wait_for(30).iter().all(|outcome| outcome.result.is_ok()));
-    assert_eq!(standing(&host.engine), Some(Standing::Open));
+    assert!(host.engine.take_news().states.is_empty(), "there is nothing to say about it");
 }
 
 #[test]
-fn an_origin_that_refuses_holds_up_no_other() {
+fn each_request_is_sent_however_short_its_timeout_and_however_many_wait_for_a_connection() {
+    const COUNT: usize = 200;
+    let server = Server::start(|connection| {
+        connection.receive();
+        connection.wait_for_close();
+    });
+    let host = host();
+    host.submit((0..COUNT as Key).map(|key| timed(key, &server.url("/"), 100)).collect());
+    let outcomes = host.wait_for(COUNT);
+    eventually("all arrive", || server.requests().len() == COUNT);
+    assert!(outcomes.iter().all(|outcome| kind(outcome) == "timeout" && outcome.trace().unwrap().version.is_some()));
+}
+
+#[test]
+fn an_origin_that_refuses_holds_up_no_other_and_each_request_has_its_own_attempt() {
     let refused = Refused::take();
     let dead = refused.url("/");
     let good = Server::answering(ok(""));
@@ -88,45 +87,79 @@ fn an_origin_that_refuses_holds_up_no_other() {
     for _ in 0..FAILURES {
         assert_eq!(kind(&host.carry_out(get(&dead))), "connect");
     }
+    let state = host.engine.take_news().states.pop().unwrap();
+    assert_eq!((state.standing, state.failures, state.last_failure), (Standing::Probing, FAILURES, Some("connect")));
+    assert!(state.failing_since.is_some_and(|since| since < Instant::now()));
+    assert_eq!(format!("{}/", state.origin), dead);
+
     let start = Instant::now();
     host.submit((0..50).map(|key| timed(key, &dead, 1000)).collect());
     host.submit((50..100).map(|key| timed(key, &good.url("/"), 5000)).collect());
     let outcomes = host.wait_for(100);
-    let place = |key| outcomes.iter().position(|outcome| outcome.key == key).unwrap();
-    assert!((50..100).all(|key| place(key) < 60), "the good ones come first");
     let elapsed = start.elapsed();
     for outcome in &outcomes {
-        let expected = if outcome.key < 50 { Err(()) } else { Ok(()) };
-        assert_eq!(outcome.result.as_ref().map(|_| ()).map_err(|_| ()), expected, "{outcome:?}");
+        match outcome.key {
+            0..50 => {
+                assert_eq!(failure(outcome).to_string(), "Couldn't connect to server");
+                assert!(failure(outcome).detail().is_some_and(|detail| detail.contains("refused")), "{outcome:?}");
+                let phases = outcome.trace().unwrap().phases;
+                assert!(!phases.handshake.is_zero() && phases.exchange.is_zero(), "{phases:?}");
+            }
+            _ => assert_eq!(outcome.result.as_ref().unwrap().status, 200),
+        }
     }
-    assert!(elapsed >= Duration::from_millis(1000), "{elapsed:?}");
-    let told =
-        outcomes.iter().filter(|outcome| outcome.key < 50 && kind(outcome) == "probe_connect").collect::<Vec<_>>();
-    assert!(told.len() >= 45, "{} of 50", told.len());
-    assert!(
-        told.iter().all(|outcome| outcome.result.as_ref().unwrap_err().to_string() == "Couldn't connect to server")
-    );
+    assert_eq!(good.requests().len(), 50);
+    // Two milliseconds each, and not the hundreds that they have.
+    assert!((98..5000).contains(&elapsed.as_millis()), "{elapsed:?}");
 }
 
 #[test]
-fn a_reply_in_between_starts_the_count_anew() {
-    let server = Server::start(|connection| {
-        while let Some(request) = connection.receive() {
-            if request.line().starts_with("GET /hang ") {
-                return connection.wait_for_close();
-            }
-            connection.send(ok(""));
+fn an_origin_that_takes_no_connection_and_a_name_that_leads_nowhere_are_sick() {
+    let full = Full::take();
+    // The top-level domain is reserved for this (RFC 6761).
+    for (url, kind) in [(full.url("/"), "timeout"), ("http://nowhere.invalid/".to_owned(), "resolve")] {
+        let host = host();
+        host.submit((0..20).map(|key| timed(key, &url, 300)).collect());
+        for outcome in host.wait_for(20) {
+            assert_eq!(failure(&outcome).kind().name(), kind);
+            assert_eq!(outcome.trace().unwrap().remote, None);
         }
-    });
-    let host = host();
-    for round in 0..3 {
-        for _ in 1..FAILURES {
-            let outcome = host.carry_out(with_timeout(&server.url("/hang"), Duration::from_millis(30)));
-            assert_eq!(kind(&outcome), "timeout", "{round}");
-        }
-        host.get(&server.url("/"));
+        let (origin, standing, failures, last) = states(&host.engine).pop().unwrap();
+        assert_eq!((format!("{origin}/"), standing, failures, last), (url, Standing::Probing, 20, Some(kind)));
     }
-    assert!(host.engine.take_news().states.iter().all(|state| state.standing == Standing::Open));
+}
+
+#[test]
+fn one_that_does_not_shake_hands_is_sick_and_each_request_tries() {
+    const COUNT: usize = 60;
+    let server = Server::start(|connection| connection.wait_for_close());
+    let url = server.url("/").replace("http:", "https:");
+    let host = host();
+    host.submit((0..COUNT as Key).map(|key| timed(key, &url, 400)).collect());
+    let outcomes = host.wait_for(COUNT);
+    assert!(outcomes.iter().all(|outcome| kind(outcome) == "timeout"));
+    assert_eq!(server.connections(), COUNT, "nobody only waited for what others try");
+    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(Standing::Probing));
+}
+
+#[test]
+fn one_that_can_be_connected_to_again_gets_all_that_wait_before_it_has_answered() {
+    let refused = Refused::take();
+    let url = refused.url("/");
+    let host = host();
+    for _ in 0..FAILURES {
+        assert_eq!(kind(&host.carry_out(get(&url))), "connect");
+    }
+    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(Standing::Probing));
+    let listener = refused.listen();
+    host.submit((0..30).map(|key| timed(key, &url, 5000)).collect());
+    // None is answered before all have come.
+    let waiting: Vec<_> = (0..30).map(|_| listener.accept().unwrap().0).collect();
+    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(Standing::Healthy));
+    for mut stream in waiting {
+        stream.write_all(ok("").as_bytes()).unwrap();
+    }
+    assert!(host.wait_for(30).iter().all(|outcome| outcome.result.is_ok()));
 }
 
 /// Asks to be left alone for a second, the first time.
@@ -159,7 +192,7 @@ fn retry_after_holds_back_the_origin_and_sends_back_what_waits() {
         let outcome = host.wait_for(1).remove(0);
         assert_eq!((outcome.key, outcome.result.unwrap().status), (20, 200));
         assert!(held.elapsed() >= Duration::from_secs(1));
-        eventually("it is open", || standing(&host.engine) == Some(Standing::Open));
+        eventually("it is well", || standing(&host.engine) == Some(Standing::Healthy));
         host.submit((0..20).map(|key| request(key, "GET", &server.url("/"), &[], "")).collect());
         assert!(host.wait_for(20).iter().all(|outcome| outcome.result.is_ok()));
     }

@@ -1,7 +1,6 @@
-//! Origins that fail or ask to be left alone, on a clock that the tests turn.
+//! Origins that cannot be connected to, or ask to be left alone, on a clock that the tests turn.
 
 use super::*;
-use crate::failure::FailureKind;
 use crate::standing::Standing;
 
 const FAILURES: u32 = 3;
@@ -15,9 +14,9 @@ struct Bench {
 
 impl Bench {
     fn new(per_origin: usize) -> Self {
-        let limits = Limits { total: 100, per_origin, breaker_failures: FAILURES };
+        let limits = Limits { total: 100, per_origin, untried: per_origin, breaker_failures: FAILURES };
         let now = Instant::now();
-        Self { queue: FairQueue::with_jitter(limits, Jitter::with_seed(7)), start: now, now }
+        Self { queue: FairQueue::new(limits), start: now, now }
     }
 
     fn push(&mut self, host: &str, items: &[&'static str]) {
@@ -30,10 +29,13 @@ impl Bench {
         std::iter::from_fn(|| self.queue.start(self.now)).map(|started| started.item).collect()
     }
 
-    fn probe(&mut self) -> Option<&'static str> {
-        let started = self.queue.start(self.now)?;
-        assert!(started.probe && self.queue.start(self.now).is_none(), "one at a time");
-        Some(started.item)
+    /// What starts from now until `until`.
+    fn started_by(&mut self, until: Duration) -> Vec<&'static str> {
+        let mut all = self.started();
+        while self.turn(until) {
+            all.extend(self.started());
+        }
+        all
     }
 
     fn reached(&mut self, host: &str) {
@@ -41,8 +43,7 @@ impl Bench {
     }
 
     fn missed(&mut self, host: &str, probe: bool) {
-        let failure = Failure::new(FailureKind::Connect);
-        self.queue.finish(&origin(host), probe, Reading::Missed(&failure), self.now);
+        self.queue.finish(&origin(host), probe, Reading::Missed("connect"), self.now);
     }
 
     /// Turns the clock to the next moment at which there is something to do, if it comes by then.
@@ -56,21 +57,17 @@ impl Bench {
         true
     }
 
-    fn break_down(&mut self, host: &str) {
+    fn sicken(&mut self, host: &str) {
         for _ in 0..FAILURES {
             self.push(host, &["early"]);
             assert_eq!(self.started(), ["early"]);
             self.missed(host, false);
         }
-        assert_eq!(self.standing(), Some(Standing::Probed));
+        assert_eq!(self.standing(), Some(Standing::Probing));
     }
 
     fn standing(&mut self) -> Option<Standing> {
         self.queue.news().states.drain(..).next_back().map(|state| state.standing)
-    }
-
-    fn given_up(&mut self) -> Vec<&'static str> {
-        self.queue.news().given_up.drain(..).map(|given_up| given_up.item).collect()
     }
 }
 
@@ -79,93 +76,128 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 #[test]
-fn an_origin_that_keeps_failing_is_probed_and_takes_no_slots() {
+fn each_request_to_a_sick_origin_has_an_attempt_of_its_own_in_bounded_time() {
     let mut bench = Bench::new(50);
-    bench.break_down("a");
-    bench.push("a", &["a1", "a2", "a3"]);
-    assert_eq!(bench.started(), Vec::<&str>::new(), "it has failed a moment ago");
-    bench.push("b", &["b1", "b2"]);
-    assert_eq!(bench.started(), ["b1", "b2"]);
-    assert!(bench.turn(seconds(1.0)));
-    assert_eq!(bench.probe(), Some("a1"));
+    bench.sicken("a");
+    bench.push("a", &["a"; 500]);
+    let mut attempts = 0;
+    while bench.now < bench.start + seconds(2.0) {
+        for started in bench.started() {
+            assert_eq!(started, "a");
+            attempts += 1;
+            bench.missed("a", true);
+        }
+        bench.turn(seconds(2.0));
+    }
+    assert_eq!(attempts, 500);
+    assert!(bench.queue.lanes[&origin("a")].is_idle());
 }
 
 #[test]
-fn a_probe_that_succeeds_lets_the_others_go_bit_by_bit() {
+fn sick_origins_that_refuse_take_little_time() {
+    let mut bench = Bench::new(50);
+    let hosts = ["a", "b", "c"];
+    hosts.iter().for_each(|host| bench.sicken(host));
+    hosts.iter().for_each(|host| bench.push(host, &["item"; 500]));
+    // Each ends as soon as it has started.
+    let mut attempts = 0;
+    while bench.now < bench.start + seconds(1.0) {
+        while let Some(started) = bench.queue.start(bench.now) {
+            let host = hosts[attempts % 3];
+            assert!(started.probe && bench.queue.lanes[&origin(host)].probes == 1, "they take turns");
+            bench.missed(host, true);
+            attempts += 1;
+        }
+        bench.turn(seconds(1.0));
+    }
+    assert!((490..=510).contains(&attempts), "{attempts}");
+}
+
+#[test]
+fn sick_origins_that_hang_take_a_quarter_of_the_places_and_one_leaves_as_much_as_it_has() {
+    let mut bench = Bench::new(50);
+    for host in ["a", "b", "c", "d"] {
+        bench.sicken(host);
+    }
+    bench.push("a", &["a"; 100]);
+    assert_eq!(bench.started_by(seconds(1.0)).len(), 13);
+    bench.push("b", &["b"; 100]);
+    assert_eq!(bench.started_by(seconds(2.0)).len(), 6);
+    bench.push("c", &["c"; 100]);
+    bench.push("d", &["d"; 2]);
+    let started = bench.started_by(seconds(3.0));
+    assert_eq!(started.iter().filter(|item| **item == "d").count(), 2);
+    assert!(bench.queue.probes.free(100) > 0, "another one would have room");
+    bench.push("well", &["well"; 50]);
+    assert_eq!(bench.started(), ["well"; 50]);
+    // One that ends makes room for one of another.
+    bench.missed("a", true);
+    assert_eq!(bench.started_by(seconds(4.0)), ["c"]);
+}
+
+#[test]
+fn where_places_are_scarce_sick_origins_have_the_turn_of_one() {
+    let mut bench = Bench::new(50);
+    bench.sicken("sick");
+    bench.push("x", &["x"; 200]);
+    bench.push("y", &["y"; 200]);
+    assert_eq!(bench.started().len(), 100);
+    bench.push("sick", &["sick"; 10]);
+    let mut order = Vec::new();
+    for host in ["x", "y"].repeat(10) {
+        bench.now += seconds(0.01);
+        bench.queue.look(bench.now);
+        bench.reached(host);
+        order.extend(bench.started());
+    }
+    let sick = order.iter().filter(|item| **item == "sick").count();
+    assert_eq!(order.len(), 20);
+    assert!((5..=7).contains(&sick), "{order:?}");
+}
+
+#[test]
+fn one_that_recovers_gets_more_bit_by_bit() {
     let mut bench = Bench::new(8);
-    bench.break_down("a");
+    bench.sicken("a");
     bench.push("a", &["a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9"]);
-    bench.turn(seconds(1.0));
-    assert_eq!(bench.probe(), Some("a1"));
-    bench.reached("a");
-    assert_eq!(bench.standing(), Some(Standing::Open));
+    assert_eq!(bench.started(), ["a1"]);
+    bench.queue.finish(&origin("a"), true, Reading::Reached, bench.now);
+    assert_eq!(bench.standing(), Some(Standing::Healthy));
     assert_eq!(bench.started(), ["a2", "a3"]);
     bench.reached("a");
     bench.reached("a");
     assert_eq!(bench.started(), ["a4", "a5", "a6", "a7"]);
     (0..4).for_each(|_| bench.reached("a"));
     assert_eq!(bench.started(), ["a8", "a9"]);
-    assert!(bench.given_up().is_empty());
     assert!(bench.queue.lanes[&origin("a")].restraint.is_none(), "it gets all that the limits allow again");
+    assert_eq!(bench.queue.probes.free(100), 25);
 }
 
 #[test]
-fn who_waited_as_long_as_the_timeout_gets_what_came_of_a_probe_made_meanwhile() {
-    let mut bench = Bench::new(50);
-    bench.break_down("a");
+fn a_connection_is_a_recovery_however_long_the_reply_takes() {
+    let mut bench = Bench::new(8);
+    bench.sicken("a");
     bench.push("a", &["a1", "a2", "a3"]);
-    bench.turn(seconds(1.0));
-    assert_eq!(bench.probe(), Some("a1"));
-    bench.missed("a", true);
-    assert!(bench.given_up().is_empty(), "their time is not up");
-    while bench.turn(seconds(1.9)) {
-        assert_eq!(bench.probe(), None, "what they need to know is known");
-    }
-    bench.turn(seconds(2.0));
-    let given_up = std::mem::take(&mut bench.queue.news().given_up);
-    assert_eq!(given_up.iter().map(|given_up| given_up.item).collect::<Vec<_>>(), ["a2", "a3"]);
-    assert!(given_up.iter().all(|given_up| given_up.waited == seconds(2.0)));
-    assert_eq!(given_up[0].failure.kind(), &FailureKind::Connect);
+    assert!(bench.queue.start(bench.now).is_some_and(|started| started.watch));
+    bench.queue.reach(&origin("a"), bench.now);
+    assert_eq!(bench.standing(), Some(Standing::Healthy));
+    assert_eq!(bench.started(), ["a2"], "a1 is still under way");
+    bench.queue.reach(&origin("a"), bench.now);
+    assert_eq!(bench.started(), ["a3"]);
 }
 
 #[test]
-fn nobody_is_told_of_a_probe_made_before_they_came() {
-    let mut bench = Bench::new(50);
-    bench.break_down("a");
-    bench.push("a", &["a1"]);
-    bench.turn(seconds(1.0));
-    assert_eq!(bench.probe(), Some("a1"));
-    // It starts waiting while the probe is under way, which takes longer than the one that waits has time.
-    bench.now += seconds(0.1);
-    bench.push("a", &["a2"]);
-    while bench.turn(seconds(5.0)) {}
-    bench.missed("a", true);
-    assert!(bench.given_up().is_empty());
-    assert_eq!(bench.probe(), Some("a2"), "so it has an attempt of its own");
-}
-
-#[test]
-fn however_long_it_is_down_somebody_probes_within_half_of_a_timeout() {
-    let mut bench = Bench::new(50);
-    bench.break_down("a");
-    let (mut probes, mut given_up) = (0, 0);
-    // A request each half second, for five minutes; each probe is refused at once.
-    for half in 1..=600 {
-        bench.push("a", &["next"]);
-        loop {
-            if bench.probe().is_some() {
-                probes += 1;
-                bench.missed("a", true);
-            }
-            given_up += bench.given_up().len();
-            if !bench.turn(seconds(f64::from(half) / 2.0)) {
-                break;
-            }
+fn failures_that_a_connection_comes_between_are_not_in_a_row() {
+    let mut bench = Bench::new(8);
+    for _ in 0..5 {
+        bench.push("a", &["a"; FAILURES as usize]);
+        for _ in 1..FAILURES {
+            bench.started();
+            bench.missed("a", false);
         }
-        assert!(bench.queue.lanes[&origin("a")].waiting.len() <= 6, "nobody waits much longer than the timeout");
+        bench.reached("a");
+        assert_eq!(bench.standing(), Some(Standing::Healthy));
     }
-    assert!((100..=310).contains(&probes), "{probes} probes");
-    assert!(given_up > 250, "{given_up} given up");
 }
 
 #[test]
@@ -176,7 +208,7 @@ fn a_held_origin_sends_back_what_waits_and_starts_nothing() {
     bench.push("a", &["a2", "!a3"]);
     bench.queue.hold(&origin("a"), bench.now + seconds(3.0), bench.now);
     bench.reached("a");
-    assert_eq!(bench.standing(), Some(Standing::Held));
+    assert_eq!(bench.standing(), Some(Standing::Deferred));
     assert_eq!(bench.queue.news().sent_back, ["a2"]);
     bench.push("a", &["a4"]);
     assert_eq!(bench.queue.news().sent_back, ["a2", "a4"]);
@@ -187,7 +219,7 @@ fn a_held_origin_sends_back_what_waits_and_starts_nothing() {
     while bench.turn(seconds(4.99)) {}
     assert_eq!(bench.started(), Vec::<&str>::new());
     bench.turn(seconds(5.0));
-    assert_eq!(bench.standing(), Some(Standing::Open));
+    assert_eq!(bench.standing(), Some(Standing::Healthy));
     bench.push("a", &["a2", "a4"]);
     assert_eq!(bench.started(), ["!a3"], "one to begin with");
     bench.reached("a");
@@ -197,7 +229,7 @@ fn a_held_origin_sends_back_what_waits_and_starts_nothing() {
 #[test]
 fn an_origin_in_trouble_is_forgotten_when_nobody_sends_to_it() {
     let mut bench = Bench::new(8);
-    bench.break_down("a");
+    bench.sicken("a");
     bench.queue.hold(&origin("b"), bench.now + seconds(3.0), bench.now);
     assert_eq!(bench.queue.lanes.len(), 2);
     while bench.turn(seconds(1300.0)) {}
@@ -206,9 +238,9 @@ fn an_origin_in_trouble_is_forgotten_when_nobody_sends_to_it() {
 }
 
 #[test]
-fn without_a_threshold_no_origin_is_probed() {
+fn without_a_threshold_no_origin_is_sick() {
     let mut bench = Bench::new(8);
-    bench.break_down("a");
+    bench.sicken("a");
     bench.push("a", &["a1", "a2"]);
     let limits = Limits { breaker_failures: 0, ..bench.queue.limits };
     bench.queue.set_limits(limits, bench.now);
@@ -220,4 +252,17 @@ fn without_a_threshold_no_origin_is_probed() {
     }
     bench.push("a", &["still"]);
     assert_eq!(bench.started(), ["still"]);
+}
+
+#[test]
+fn what_waits_for_a_sick_origin_can_be_forgotten() {
+    let mut bench = Bench::new(8);
+    bench.sicken("a");
+    bench.push("a", &["a1", "a2"]);
+    assert_eq!(bench.started(), ["a1"]);
+    bench.queue.clear();
+    bench.missed("a", true);
+    assert_eq!(bench.started_by(seconds(1.0)), Vec::<&str>::new());
+    bench.push("a", &["a3"]);
+    assert_eq!(bench.started_by(seconds(2.0)), ["a3"]);
 }
