@@ -9,7 +9,7 @@ comment on function net._origin_states() is
     'What net.origin_state() is made of.';
 
 create function net.origin_state(
-    out origin text, out state text, out failures int, out last_failure text, out next_probe timestamptz,
+    out origin text, out state text, out failures int, out last_failure text, out failing_since timestamptz,
     out held_until timestamptz
 )
     returns setof record
@@ -17,12 +17,13 @@ create function net.origin_state(
     set search_path = pg_catalog, pg_temp
 as $$
     select s.origin, s.state, s.failures, nullif(s.last_failure, ''),
-        '2000-01-01 00:00:00+00'::timestamptz + nullif(s.next_probe, 0) * interval '1 microsecond',
+        '2000-01-01 00:00:00+00'::timestamptz + nullif(s.failing_since, 0) * interval '1 microsecond',
         '2000-01-01 00:00:00+00'::timestamptz + nullif(s.held_until, 0) * interval '1 microsecond'
     from json_to_recordset(net._origin_states()::json)
-        as s (origin text, state text, failures int, last_failure text, next_probe bigint, held_until bigint)
+        as s (origin text, state text, failures int, last_failure text, failing_since bigint, held_until bigint)
     order by s.origin
 $$;
 
 comment on function net.origin_state() is
-    'The origins that failed lately, are only probed because they keep failing, or are held because they asked for it.';
+    'The origins that could not be connected to lately (healthy), that get less since this keeps failing (probing), or that '
+    'asked to be left alone (deferred).';

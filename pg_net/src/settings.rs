@@ -158,7 +158,7 @@ pub(crate) fn define() {
     );
     GucRegistry::define_int_guc(
         c"pg_net.breaker_failures",
-        c"Failures in a row to connect or to answer in time after which an origin is only probed; 0: never.",
+        c"Failures in a row to connect to an origin after which less is sent to it; 0: never.",
         c"",
         &BREAKER_FAILURES,
         0,

@@ -36,7 +36,7 @@ pub(crate) use condition::Condition;
 pub(crate) use first::{Bound, First};
 pub(crate) use memory::{get, reserve};
 pub(crate) use notes::Notes;
-pub(crate) use origins::{Origins, STANDING_HELD, STANDING_OPEN, STANDING_PROBED, Sick};
+pub(crate) use origins::{Origins, STANDING_DEFERRED, STANDING_HEALTHY, STANDING_PROBING, Sick};
 pub(crate) use slot::Slot;
 
 /// How many workers there may be at once.

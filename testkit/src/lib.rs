@@ -28,7 +28,7 @@ pub use cluster::{Builder, Cluster, Shutdown, program};
 pub use haproxy::{HaProxy, HaProxyRequest};
 pub use network::{Hosts, Network};
 pub use nginx::{Nginx, NginxRequest};
-pub use ports::RefusedPort;
+pub use ports::{FullPort, RefusedPort};
 pub use process::{is_running, kill, switches, voluntary_switches, wait_until_at_rest};
 pub use receiver::{Gate, Observer, Receiver, Request};
 pub use response::{Response, response, responses};

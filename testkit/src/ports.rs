@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
@@ -13,7 +13,7 @@ pub(crate) fn free<const PORTS: usize>() -> [u16; PORTS] {
 /// to ([`Receiver::on_port`](crate::Receiver::on_port)).
 pub struct RefusedPort {
     port: u16,
-    _socket: Socket,
+    socket: Socket,
 }
 
 impl RefusedPort {
@@ -23,7 +23,7 @@ impl RefusedPort {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         socket.bind(&any.into()).expect("bind a loopback port");
         let address = socket.local_addr().expect("the bound address").as_socket().expect("an internet address");
-        Self { port: address.port(), _socket: socket }
+        Self { port: address.port(), socket }
     }
 
     /// Its number.
@@ -34,5 +34,26 @@ impl RefusedPort {
     /// A URL on it.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+}
+
+/// A port where connections are neither accepted nor refused: what the system accepts by itself is used up.
+pub struct FullPort {
+    port: RefusedPort,
+    _waiting: TcpStream,
+}
+
+impl FullPort {
+    /// One that was free a moment ago.
+    pub fn take() -> Self {
+        let port = RefusedPort::take();
+        port.socket.listen(0).expect("listen");
+        let waiting = TcpStream::connect((Ipv4Addr::LOCALHOST, port.port)).expect("the only one that is let in");
+        Self { port, _waiting: waiting }
+    }
+
+    /// A URL on it.
+    pub fn url(&self, path: &str) -> String {
+        self.port.url(path)
     }
 }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use tokio::runtime::{Builder, LocalOptions};
 
 use super::*;
@@ -159,4 +160,25 @@ fn of_the_addresses_of_a_name_the_permitted_ones_alone_are_dialled() {
     assert_eq!(outcomes[0].result.as_ref().unwrap_err().kind().name(), "connect");
     closed.set_nonblocking(true).unwrap();
     assert_eq!(closed.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn who_has_little_time_waits_for_a_connection_for_a_quarter_of_it() {
+    let limit = Duration::from_millis(80);
+    let target = Target::parse("http://crowded.example/").unwrap();
+    let route = Route::new(target.origin(), None);
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+    runtime.block_on(async {
+        let client = Client::with_resolver(Policy::default(), Resolver::system());
+        let settings = client.settings();
+        let _taken: Vec<_> = (0..32).map(|_| client.permit(&route)).collect();
+        let turns = (0..200).map(|_| async {
+            let progress = Progress::start(limit, target.clone(), None);
+            // Held, so that none gets its turn from one that goes.
+            (client.turn(&route, &settings, &progress).await, progress.remaining())
+        });
+        for (turn, left) in join_all(turns).await {
+            assert!(matches!(turn, Turn::Open(_)) && left > limit / 4, "{left:?}");
+        }
+    });
 }

@@ -65,20 +65,6 @@ fn an_origin_that_does_not_answer_is_not_sick_and_each_request_arrives() {
 }
 
 #[test]
-fn each_request_is_sent_however_short_its_timeout_and_however_many_wait_for_a_connection() {
-    const COUNT: usize = 200;
-    let server = Server::start(|connection| {
-        connection.receive();
-        connection.wait_for_close();
-    });
-    let host = host();
-    host.submit((0..COUNT as Key).map(|key| timed(key, &server.url("/"), 100)).collect());
-    let outcomes = host.wait_for(COUNT);
-    eventually("all arrive", || server.requests().len() == COUNT);
-    assert!(outcomes.iter().all(|outcome| kind(outcome) == "timeout" && outcome.trace().unwrap().version.is_some()));
-}
-
-#[test]
 fn an_origin_that_refuses_holds_up_no_other_and_each_request_has_its_own_attempt() {
     let refused = Refused::take();
     let dead = refused.url("/");

@@ -15,17 +15,17 @@ fn states(_: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
     let mut json = String::from("[");
     for sick in shared::get().origins.read(server::my_database()) {
         let state = match sick.standing {
-            shared::STANDING_PROBED => "probed",
-            shared::STANDING_HELD => "held",
-            _ => "open",
+            shared::STANDING_PROBING => "probing",
+            shared::STANDING_DEFERRED => "deferred",
+            _ => "healthy",
         };
         let comma = if json.len() > 1 { "," } else { "" };
         // An origin is made of what a URL's head may hold, and the names of failures are ours: nothing to be escaped.
         // Writing to a string does not fail.
         let _ = write!(
             json,
-            r#"{comma}{{"origin":"{}","state":"{state}","failures":{},"last_failure":"{}","next_probe":{},"held_until":{}}}"#,
-            sick.origin, sick.failures, sick.last_failure, sick.next_probe, sick.held_until,
+            r#"{comma}{{"origin":"{}","state":"{state}","failures":{},"last_failure":"{}","failing_since":{},"held_until":{}}}"#,
+            sick.origin, sick.failures, sick.last_failure, sick.failing_since, sick.held_until,
         );
     }
     json.push(']');

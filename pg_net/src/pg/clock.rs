@@ -32,3 +32,8 @@ pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
 pub(crate) fn after(from: Timestamp, time: Duration) -> Timestamp {
     from.saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
 }
+
+/// The point so much earlier.
+pub(crate) fn before(from: Timestamp, time: Duration) -> Timestamp {
+    from.saturating_sub(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
+}

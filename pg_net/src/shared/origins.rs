@@ -22,7 +22,7 @@ struct Entry {
     version: AtomicU32,
     standing: AtomicU32,
     failures: AtomicU32,
-    next_probe: AtomicI64,
+    failing_since: AtomicI64,
     held_until: AtomicI64,
     origin: Text<LONGEST>,
     last_failure: Text<32>,
@@ -44,13 +44,13 @@ pub(crate) struct Sick {
     pub(crate) failures: u32,
     pub(crate) last_failure: String,
     /// A timestamp; 0: none.
-    pub(crate) next_probe: i64,
+    pub(crate) failing_since: i64,
     pub(crate) held_until: i64,
 }
 
-pub(crate) const STANDING_OPEN: u32 = 0;
-pub(crate) const STANDING_PROBED: u32 = 1;
-pub(crate) const STANDING_HELD: u32 = 2;
+pub(crate) const STANDING_HEALTHY: u32 = 0;
+pub(crate) const STANDING_PROBING: u32 = 1;
+pub(crate) const STANDING_DEFERRED: u32 = 2;
 
 impl Origins {
     /// Takes a free entry for a worker's use; none where all are taken.
@@ -68,7 +68,7 @@ impl Origins {
         fence(SeqCst);
         entry.standing.store(sick.standing, SeqCst);
         entry.failures.store(sick.failures, SeqCst);
-        entry.next_probe.store(sick.next_probe, SeqCst);
+        entry.failing_since.store(sick.failing_since, SeqCst);
         entry.held_until.store(sick.held_until, SeqCst);
         entry.origin.write(&sick.origin);
         entry.last_failure.write(&sick.last_failure);
@@ -104,7 +104,7 @@ impl Entry {
                 standing: self.standing.load(SeqCst),
                 failures: self.failures.load(SeqCst),
                 last_failure: self.last_failure.read(),
-                next_probe: self.next_probe.load(SeqCst),
+                failing_since: self.failing_since.load(SeqCst),
                 held_until: self.held_until.load(SeqCst),
             };
             fence(SeqCst);

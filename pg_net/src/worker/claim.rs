@@ -112,10 +112,13 @@ impl Claim {
         self.schedule.add(due);
     }
 
-    /// The engine says how origins are doing, and gives back rows of those that are held: they stay in the queue until then.
+    /// The engine says how origins are doing, and gives back rows of those that are deferred: they stay in the queue until then.
     pub(super) fn hear(&mut self, news: OriginNews) {
         for state in news.states {
             self.window.set_standing(&state.origin, state.standing);
+        }
+        for origin in news.reached {
+            self.window.reach(&origin);
         }
         for key in news.sent_back {
             self.window.give_back(key);
@@ -470,6 +473,7 @@ fn bounds(policy: &Policy) -> Bounds {
         // An asker gets half of rows and bytes.
         total: policy.max_in_flight * AHEAD * 2,
         per_flow: policy.max_in_flight_per_origin * AHEAD,
+        per_flow_untried: policy.max_in_flight_untried(),
         bytes: policy.max_in_flight_bytes,
     }
 }

@@ -44,13 +44,13 @@ impl Origins {
             &Sick {
                 origin: state.origin.as_str().to_owned(),
                 standing: match state.standing {
-                    Standing::Open => shared::STANDING_OPEN,
-                    Standing::Probed => shared::STANDING_PROBED,
-                    Standing::Held => shared::STANDING_HELD,
+                    Standing::Healthy => shared::STANDING_HEALTHY,
+                    Standing::Probing => shared::STANDING_PROBING,
+                    Standing::Deferred => shared::STANDING_DEFERRED,
                 },
                 failures: state.failures,
                 last_failure: state.last_failure.unwrap_or_default().to_owned(),
-                next_probe: timestamp(state.next_probe),
+                failing_since: timestamp(state.failing_since),
                 held_until: timestamp(state.held_until),
             },
         );
@@ -65,5 +65,9 @@ impl Origins {
 
 fn timestamp(at: Option<Instant>) -> Timestamp {
     let Some(at) = at else { return 0 };
-    clock::after(clock::now(), at.saturating_duration_since(Instant::now()))
+    let (now, here) = (clock::now(), Instant::now());
+    match here.checked_duration_since(at) {
+        Some(ago) => clock::before(now, ago),
+        None => clock::after(now, at - here),
+    }
 }
