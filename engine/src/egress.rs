@@ -55,7 +55,7 @@ impl Egress {
         rules: Option<&RuleSet>,
     ) -> Result<(), Failure> {
         let to = Destination { host, port, whereabouts: Whereabouts::Unknown };
-        self.check_host(to, rules).map_err(forbidden)
+        self.check_host(to, rules).map_err(Failure::from)
     }
 
     /// Those of a host's addresses that may be dialled, at least one.
@@ -72,7 +72,7 @@ impl Egress {
             return Ok(addresses.clone());
         };
         let rest = addresses.iter().filter(|address| check(address).is_ok()).copied().collect::<Addresses>();
-        if rest.is_empty() { Err(forbidden(refused)) } else { Ok(rest) }
+        if rest.is_empty() { Err(refused.into()) } else { Ok(rest) }
     }
 
     /// By a host as the URL has it. Where it tells more than one address, one that passes is enough.
@@ -139,8 +139,10 @@ fn is_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
 }
 
-fn forbidden(refusal: Refusal) -> Failure {
-    Failure::new(FailureKind::Forbidden).with_detail(refusal)
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(FailureKind::Forbidden).with_detail(refusal)
+    }
 }
 
 #[cfg(test)]

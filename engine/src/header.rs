@@ -5,9 +5,10 @@ use std::fmt;
 use http::header::{self, HeaderName, HeaderValue};
 
 /// The most fields that one request may have.
-pub const MAX_FIELDS: usize = 1000;
+pub(crate) const MAX_FIELDS: usize = 1000;
 
-/// Fields that belong to a connection or to the framing of a message (RFC 9110 §7.6.1), which are not the caller's to set.
+/// Fields that belong to a connection or to the framing of a message (RFC 9110 §7.6.1): they are the engine's, and what a
+/// caller says of them is left out.
 const OURS: [HeaderName; 9] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -20,72 +21,70 @@ const OURS: [HeaderName; 9] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
+/// How much of a name is shown.
+const SHOWN: usize = 100;
+
 /// Why a header field cannot be sent. Never holds the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HeaderError {
+pub(crate) enum HeaderError {
     /// The name is no token (RFC 9110 §5.1).
     Name(String),
-    /// The value of this field holds a line break, a NUL or another control character (RFC 9110 §5.5).
+    /// The name, or the value of the field of this name, holds a line break, which would begin another field.
+    LineBreak(String),
+    /// The value of this field holds another control character (RFC 9110 §5.5).
     Value(String),
-    /// The field belongs to the connection or to the framing of the message: the engine sets it.
-    Ours(String),
     /// The request has [`MAX_FIELDS`] already.
     TooMany,
     /// The request has a `Host` already (RFC 9112 §3.2).
     SecondHost,
 }
 
-/// Checks the fields of one request, one after the other.
+/// Counts the fields of one request.
 #[derive(Clone, Debug, Default)]
-pub struct Check {
+pub(crate) struct Count {
     fields: usize,
     has_host: bool,
 }
 
-impl Check {
-    /// Checks one more field.
-    ///
-    /// # Errors
-    ///
-    /// See [`HeaderError`].
-    pub fn field(&mut self, name: &str, value: &str) -> Result<(), HeaderError> {
-        parse(name, value)?;
-        self.count(name)
-    }
-
-    pub(crate) fn count(&mut self, name: &str) -> Result<(), HeaderError> {
+impl Count {
+    pub(crate) fn add(&mut self, name: &HeaderName) -> Result<(), HeaderError> {
         self.fields += 1;
         if self.fields > MAX_FIELDS {
             return Err(HeaderError::TooMany);
         }
-        if name.eq_ignore_ascii_case("host") && std::mem::replace(&mut self.has_host, true) {
+        if *name == header::HOST && std::mem::replace(&mut self.has_host, true) {
             return Err(HeaderError::SecondHost);
         }
         Ok(())
     }
 }
 
-pub(crate) fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
+/// Checks a field. `None`: it is one of the engine's own, and left out.
+///
+/// A value without a character gives an empty one: neither this field is sent nor what would be sent in its place.
+pub(crate) fn parse(name: &str, value: &str) -> Result<Option<(HeaderName, HeaderValue)>, HeaderError> {
+    let has_line_break = |text: &str| memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_some();
+    let shown = || name.chars().flat_map(char::escape_debug).take(SHOWN).collect::<String>();
     let parsed = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| HeaderError::Name(name.escape_debug().take(100).collect()))?;
+        .map_err(|_| if has_line_break(name) { HeaderError::LineBreak(shown()) } else { HeaderError::Name(shown()) })?;
     if OURS.contains(&parsed) {
-        return Err(HeaderError::Ours(name.to_owned()));
+        return Ok(None);
     }
-    let value =
-        HeaderValue::from_bytes(value.as_bytes()).map_err(|_| HeaderError::Value(name.chars().take(100).collect()))?;
-    Ok((parsed, value))
+    let blank = value.bytes().all(|byte| matches!(byte, b' ' | b'\t'));
+    let value = HeaderValue::from_bytes(if blank { b"" } else { value.as_bytes() }).map_err(|_| {
+        if has_line_break(value) { HeaderError::LineBreak(shown()) } else { HeaderError::Value(shown()) }
+    })?;
+    Ok(Some((parsed, value)))
 }
 
 impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(name) => write!(f, "Invalid name of a request header: \"{name}\""),
-            Self::Value(name) => {
-                write!(f, "Invalid value of the request header \"{name}\": it holds a control character")
-            }
-            Self::Ours(name) => write!(f, "The request header \"{name}\" is not the caller's to set"),
-            Self::TooMany => write!(f, "More than {MAX_FIELDS} request headers"),
-            Self::SecondHost => f.write_str("More than one request header \"Host\""),
+            Self::Name(name) => write!(f, "header \"{name}\" has a name that cannot be sent"),
+            Self::LineBreak(name) => write!(f, "header \"{name}\" contains a carriage return or line feed"),
+            Self::Value(name) => write!(f, "header \"{name}\" contains a control character"),
+            Self::TooMany => write!(f, "more than {MAX_FIELDS} headers"),
+            Self::SecondHost => f.write_str("more than one header \"Host\""),
         }
     }
 }
@@ -96,42 +95,62 @@ impl std::error::Error for HeaderError {}
 mod tests {
     use super::*;
 
-    fn check(name: &str, value: &str) -> Result<(), HeaderError> {
-        Check::default().field(name, value)
-    }
-
     #[test]
     fn what_could_split_a_head_is_refused_without_its_value() {
-        assert_eq!(check("X-Ok", "café"), Ok(()));
-        for value in ["a\r\nb: c", "a\nb", "a\0b"] {
-            let error = check("X-Bad", value).unwrap_err();
-            assert_eq!(error, HeaderError::Value("X-Bad".to_owned()));
-            assert!(!error.to_string().contains("a\n"));
+        assert!(parse("X-Ok", "café").is_ok());
+        for value in ["a\r\nb: c", "a\nb", "\r"] {
+            let error = parse("X-Bad", value).unwrap_err();
+            assert_eq!(error.to_string(), "header \"X-Bad\" contains a carriage return or line feed");
         }
-        for name in ["", "X Y", "X:Y", "X\r\nY"] {
-            assert!(matches!(check(name, ""), Err(HeaderError::Name(_))), "{name:?}");
+        for value in ["a\0b", "\x01", "\x7f"] {
+            assert_eq!(parse("X-Bad", value).unwrap_err().to_string(), "header \"X-Bad\" contains a control character");
         }
+        for name in ["", "X Y", "X:Y", "né", "X\0"] {
+            assert!(matches!(parse(name, ""), Err(HeaderError::Name(_))), "{name:?}");
+        }
+        assert_eq!(
+            parse("X\r\nY", "").unwrap_err().to_string(),
+            "header \"X\\r\\nY\" contains a carriage return or line feed"
+        );
     }
 
     #[test]
-    fn what_belongs_to_the_connection_is_refused_in_any_case() {
-        for name in
-            ["Content-Length", "TRANSFER-ENCODING", "connection", "Keep-Alive", "Proxy-Connection", "te", "Upgrade"]
-        {
-            assert_eq!(check(name, "x"), Err(HeaderError::Ours(name.to_owned())));
+    fn what_belongs_to_the_connection_is_left_out_in_any_case_and_whatever_it_says() {
+        for name in [
+            "Content-Length",
+            "TRANSFER-ENCODING",
+            "connection",
+            "Keep-Alive",
+            "Proxy-Connection",
+            "te",
+            "Trailer",
+            "Upgrade",
+            "HTTP2-Settings",
+        ] {
+            for value in ["x", "", "a\r\nb"] {
+                assert_eq!(parse(name, value), Ok(None), "{name}");
+            }
         }
-        assert_eq!(check("Host", "x"), Ok(()));
+        assert!(matches!(parse("Host", "x"), Ok(Some(_))));
+    }
+
+    #[test]
+    fn a_blank_value_is_an_empty_one() {
+        for value in ["", " ", "\t "] {
+            let (_, value) = parse("X-A", value).unwrap().unwrap();
+            assert!(value.is_empty());
+        }
     }
 
     #[test]
     fn a_request_has_one_host_and_a_bounded_number_of_fields() {
-        let mut fields = Check::default();
-        assert_eq!(fields.field("Host", "a"), Ok(()));
-        assert_eq!(fields.field("host", "b"), Err(HeaderError::SecondHost));
-        let mut fields = Check::default();
-        for n in 0..MAX_FIELDS {
-            assert_eq!(fields.field(&format!("x-{n}"), "a"), Ok(()));
+        let mut fields = Count::default();
+        assert_eq!(fields.add(&header::HOST), Ok(()));
+        assert_eq!(fields.add(&header::HOST), Err(HeaderError::SecondHost));
+        let mut fields = Count::default();
+        for _ in 0..MAX_FIELDS {
+            assert_eq!(fields.add(&header::ACCEPT), Ok(()));
         }
-        assert_eq!(fields.field("x-more", "a"), Err(HeaderError::TooMany));
+        assert_eq!(fields.add(&header::ACCEPT), Err(HeaderError::TooMany));
     }
 }

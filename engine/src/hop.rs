@@ -115,7 +115,8 @@ impl Hop {
         }
         // A `100 Continue` can be asked for where there is something to go on with (RFC 9110 §10.1.1). It is not waited for.
         let in_vain = |name: &HeaderName| *name == header::EXPECT && self.body.is_empty();
-        for (name, value) in self.headers.iter().filter(|(name, _)| !in_vain(name)) {
+        // A blank field is there to keep out the default of its name.
+        for (name, value) in self.headers.iter().filter(|(name, value)| !value.is_empty() && !in_vain(name)) {
             fields.append(name, value.clone());
         }
         // Where there is a body, hyper tells its length. A method that expects one says so when there is none

@@ -37,7 +37,7 @@ pub mod form;
 pub mod fuzzing;
 mod gate;
 mod head;
-pub mod header;
+mod header;
 mod hop;
 mod host_pattern;
 mod http1;

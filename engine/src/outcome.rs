@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::account::Memory;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::request::Key;
 use crate::trace::Trace;
 
@@ -25,6 +25,12 @@ impl Outcome {
             Ok(response) => Some(&response.trace),
             Err(failure) => failure.trace(),
         }
+    }
+
+    /// Whether it came of an attempt. A request that is wrong in itself, or that may not go where its URL leads, has none.
+    pub fn was_attempted(&self) -> bool {
+        let Err(failure) = &self.result else { return true };
+        failure.trace().is_some() || !matches!(failure.kind(), FailureKind::Invalid(_) | FailureKind::Forbidden)
     }
 }
 

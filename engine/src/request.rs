@@ -27,7 +27,7 @@ pub struct Request {
     pub(crate) body: Bytes,
     pub(crate) timeout: Duration,
     pub(crate) rules: Option<Arc<RuleSet>>,
-    fields: header::Check,
+    fields: header::Count,
     pub(crate) may_go_back: bool,
 }
 
@@ -55,19 +55,24 @@ impl Request {
             timeout,
             rules: None,
             may_go_back: true,
-            fields: header::Check::default(),
+            fields: header::Count::default(),
         })
     }
 
-    /// Appends a header field.
+    /// Appends a header field. One that describes the connection or the framing of the message is left out: these are the
+    /// engine's. One with a blank value is not sent, and neither is what the engine would say by itself in that field; but
+    /// there is always a `Host`.
     ///
     /// # Errors
     ///
     /// A [`FailureKind::Invalid`](crate::FailureKind::Invalid) failure that names the field, never with its value in it.
     pub fn push_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
-        let (name, value) = header::parse(name, value)
-            .and_then(|field| self.fields.count(field.0.as_str()).map(|()| field))
-            .map_err(|error| Failure::invalid(error.to_string()))?;
+        let invalid = |error: header::HeaderError| Failure::invalid(error.to_string());
+        let Some((name, value)) = header::parse(name, value).map_err(invalid)? else { return Ok(()) };
+        if value.is_empty() && name == http::header::HOST {
+            return Ok(());
+        }
+        self.fields.add(&name).map_err(invalid)?;
         self.headers.push((name, value));
         Ok(())
     }
@@ -77,7 +82,7 @@ impl Request {
         self.rules = Some(rules);
     }
 
-    /// Whether a header field of this name, in lower case, was appended.
+    /// Whether a header field of this name, in whatever case, was appended, be it with a blank value.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(have, _)| have == name)
     }

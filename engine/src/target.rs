@@ -155,17 +155,29 @@ impl fmt::Display for TargetError {
 
 impl std::error::Error for TargetError {}
 
-/// A URL as it may stand in a message: without user name and password, without the query, where tokens live, and without what
-/// comes behind a line break. It may be too broken to tell which part is which: then in doubt without it.
+/// A URL as it may stand in a message: scheme, host and port, or the first segment where it has no scheme. User name and
+/// password, path and query may be secrets. The URL may be too broken to tell which part is which: then in doubt without it.
 fn redact(text: &str) -> String {
     const MOST: usize = 200;
     let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let start = text.find("://").filter(|&at| is_scheme(&text[..at])).map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(start);
-    let end = rest.find(|c: char| matches!(c, '?' | '#') || c.is_control()).unwrap_or(rest.len());
+    // Without a scheme, slashes come first.
+    let slashes = if start == 0 { rest.len() - rest.trim_start_matches('/').len() } else { 0 };
+    let ends = |c: char| matches!(c, '/' | '\\' | '?' | '#') || c.is_control();
+    let end = rest[slashes..].find(ends).map_or(rest.len(), |end| slashes + end);
     let (shown, hidden) = rest.split_at(end);
     let shown = if hidden.contains('@') { "" } else { shown.rsplit('@').next().unwrap_or_default() };
-    scheme.chars().chain(shown.escape_debug()).take(MOST).collect()
+    scheme.chars().chain(without_password(shown).escape_debug()).take(MOST).collect()
+}
+
+/// What may be a user name and a password, without the latter; a port is none.
+fn without_password(host: &str) -> &str {
+    let is_port = |text: &str| text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    match host.rfind(':') {
+        Some(at) if !host.ends_with(']') && !is_port(&host[at + 1..]) => &host[..at],
+        _ => host,
+    }
 }
 
 #[cfg(test)]
@@ -186,8 +198,31 @@ mod tests {
     }
 
     #[test]
+    fn of_a_url_the_host_alone_is_told() {
+        for (text, told) in [
+            ("https://hooks.example/services/hunter2\n", "https://hooks.example"),
+            ("https://hooks.example:8443/services/hunter2\r\nX: y", "https://hooks.example:8443"),
+            ("https://[::1]:80/hunter2\n", "https://[::1]:80"),
+            ("http://ho st/hunter2", "http://ho st"),
+            ("ftp://files.example/hunter2", "ftp://files.example"),
+            ("localhost:6666/hunter2", "localhost:6666"),
+            ("hooks.example/services/hunter2", "hooks.example"),
+            ("/services/hunter2", "/services"),
+            ("//hooks.example/hunter2", "//hooks.example"),
+            ("http:\\\\hooks.example\\hunter2\n", "http:"),
+        ] {
+            assert!(message(text).contains(&format!("\"{told}\"")), "{text:?}: {}", message(text));
+        }
+    }
+
+    #[test]
     fn messages_hold_no_secret() {
         for text in [
+            "http://user:hunter2",
+            "http://user:hunter2/",
+            "user:hunter2",
+            "/a/hunter2",
+            "http://h:x:hunter2/",
             "http://h/\r\nX: hunter2",
             "http://user:hunter2\n@h/",
             "http://user:hunter2?@h/",

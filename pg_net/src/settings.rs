@@ -18,6 +18,9 @@ use crate::pg::server;
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(200);
 static TTL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"6 hours"));
 
+// How long a request may take at most. A timeout beyond it is the request's outcome, whoever asked.
+static MAX_TIMEOUT_MS: GucSetting<i32> = GucSetting::<i32>::new(600_000);
+
 // Where the worker connects is read before it is connected: only the server's own configuration can say it.
 static DATABASE_NAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"postgres"));
 static USERNAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -77,6 +80,16 @@ pub(crate) fn define() {
             None,
         );
     }
+    GucRegistry::define_int_guc(
+        c"pg_net.max_timeout_ms",
+        c"The longest timeout that a request may have, in milliseconds.",
+        c"A request with another one fails without being sent.",
+        &MAX_TIMEOUT_MS,
+        1,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     GucRegistry::define_string_guc(
         c"pg_net.database_name",
         c"Database of the worker that starts with the server.",
@@ -255,6 +268,11 @@ pub(crate) fn max_request_bytes() -> usize {
 /// Rows that one read of the queue may claim.
 pub(crate) fn batch_size() -> usize {
     BATCH_SIZE.get() as usize
+}
+
+/// The longest timeout that a request may have, in milliseconds.
+pub(crate) fn max_timeout_ms() -> i32 {
+    MAX_TIMEOUT_MS.get()
 }
 
 /// How long responses are kept: an interval as text.

@@ -1,8 +1,8 @@
-//! What callers give, checked before it is queued.
+//! What callers give, checked before it is queued, as far as without it no request could be made. What else is wrong with a
+//! request is its outcome: it must not roll back the transaction that it is a part of.
 
 use std::borrow::Cow;
 
-use engine::header::{self, HeaderError};
 use engine::method::{self, Method};
 use engine::query;
 use pgrx::{PgSqlErrorCode, pg_sys};
@@ -50,14 +50,6 @@ pub(super) fn method(text: &str) -> Result<Method, SqlError> {
     })
 }
 
-pub(super) fn timeout(milliseconds: Option<i32>) -> Result<i32, SqlError> {
-    let milliseconds = milliseconds.ok_or_else(|| null_in("timeout_milliseconds"))?;
-    if milliseconds <= 0 {
-        return Err(SqlError::invalid(format!("timeout_milliseconds must be above 0, but is {milliseconds}")));
-    }
-    Ok(milliseconds)
-}
-
 /// The parameters as a query.
 pub(super) fn params(params: Jsonb) -> Result<String, SqlError> {
     if !params.is_object() && !params.is_null() {
@@ -73,45 +65,24 @@ pub(super) fn params(params: Jsonb) -> Result<String, SqlError> {
     Ok(encoded)
 }
 
-/// Checks headers, and adds the content type where they name none.
+/// The headers, with the content type where they name none.
 pub(super) fn headers(
     headers: Option<Jsonb>,
     content_type: Option<ContentType>,
 ) -> Result<Option<pg_sys::Datum>, SqlError> {
-    let mut names_type = false;
-    let mut fields = header::Check::default();
-    if let Some(headers) = headers {
-        if !headers.is_object() && !headers.is_null() {
-            return Err(SqlError::invalid("headers must be a JSON object"));
-        }
-        headers.each(|name, value| {
-            let Some(value) = value else { return Ok(()) };
-            names_type |= name.eq_ignore_ascii_case(ContentType::NAME);
-            fields.field(name, value).map_err(refused_header)
-        })?;
+    let given = headers.filter(|headers| !headers.is_null());
+    if given.is_some_and(|headers| !headers.is_object()) {
+        return Err(SqlError::invalid("headers must be a JSON object"));
     }
-    let Some(content_type) = content_type.filter(|_| !names_type) else {
-        return Ok(headers.filter(|headers| !headers.is_null()).map(Jsonb::datum));
+    let Some(content_type) =
+        content_type.filter(|_| !given.is_some_and(|headers| headers.has_value(ContentType::NAME)))
+    else {
+        return Ok(given.map(Jsonb::datum));
     };
-    let mut with_type = ObjectBuilder::new();
-    if let Some(headers) = headers {
-        headers.each(|name, value| {
-            if let Some(value) = value {
-                with_type.string(name, value);
-            }
-            Ok::<_, SqlError>(())
-        })?;
-    }
-    fields.field(ContentType::NAME, content_type.value()).map_err(refused_header)?;
-    with_type.string(ContentType::NAME, content_type.value());
-    Ok(Some(with_type.finish()))
-}
-
-fn refused_header(error: HeaderError) -> SqlError {
-    SqlError::invalid(error.to_string()).hint(
-        "A name is a word such as X-Api-Key, and a value one line. What belongs to the connection, such as Content-Length, is \
-         set when the request is sent.",
-    )
+    let mut default = ObjectBuilder::new();
+    default.string(ContentType::NAME, content_type.value());
+    let default = default.finish();
+    Ok(Some(given.map_or(default, |headers| headers.joined_with(default))))
 }
 
 /// Checks the terms of delivery. A POST or PATCH that may be tried again gets a key by which its receiver can tell, unless
@@ -134,17 +105,8 @@ pub(super) fn terms<'a>(
         ))
         .hint("Leave max_attempts at 1, or delivery at 'at_least_once'."));
     }
-    if let Some(key) = &idempotency_key {
-        header::Check::default().field(IDEMPOTENCY_KEY, key).map_err(refused_header)?;
-    }
     if max_attempts > 1 && [Method::POST, Method::PATCH].contains(method) && idempotency_key.is_none() {
-        let mut named = false;
-        if let Some(headers) = headers {
-            headers.each(|name, value| {
-                named |= value.is_some() && name.eq_ignore_ascii_case(IDEMPOTENCY_KEY);
-                Ok::<_, SqlError>(())
-            })?;
-        }
+        let named = headers.is_some_and(|headers| headers.has_value(IDEMPOTENCY_KEY));
         idempotency_key = (!named).then(|| Cow::Owned(random::uuid()));
     }
     not_before = not_before.filter(|&time| time > clock::now());

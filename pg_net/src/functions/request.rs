@@ -7,7 +7,6 @@ use pgrx::pg_sys;
 
 use super::caller;
 use super::check::{self, ContentType};
-use super::egress;
 use super::enqueue::{self, Row, Terms};
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
@@ -151,14 +150,13 @@ fn enqueue(arguments: Arguments) -> Answer {
     if let Some(params) = arguments.params {
         target.append_query(&check::params(params)?);
     }
-    egress::check(&target, arguments.caller)?;
     let id = enqueue::insert(Row {
         caller: arguments.caller,
         method: arguments.method,
         url: target.as_str(),
         headers: check::headers(arguments.headers, arguments.content_type)?,
         body: arguments.body,
-        timeout_milliseconds: check::timeout(arguments.timeout)?,
+        timeout_milliseconds: arguments.timeout.ok_or_else(|| check::null_in("timeout_milliseconds"))?,
         terms: arguments.terms,
     })?;
     Ok(Some(id.into()))

@@ -78,6 +78,24 @@ impl<'a> Jsonb<'a> {
         self.members(|key, value| member(key, unsafe { scalar(value) }?.as_deref()))
     }
 
+    /// Whether a member with this name, in whatever case, has a value other than null. The name must be ASCII.
+    pub(crate) fn has_value(self, name: &str) -> bool {
+        let mut found = false;
+        self.each_raw(|key, value| {
+            found |= key.eq_ignore_ascii_case(name.as_bytes()) && value.type_ != jbvType::jbvNull;
+            Ok::<_, SqlError>(())
+        })
+        .is_ok()
+            && found
+    }
+
+    /// This object with the members of another, in the current memory context.
+    pub(crate) fn joined_with(self, other: pg_sys::Datum) -> pg_sys::Datum {
+        // SAFETY: both are plain jsonb objects; the answer is one.
+        unsafe { direct_function_call_as_datum(pg_sys::jsonb_concat, &[Some(self.datum()), Some(other)]) }
+            .expect("two objects make one")
+    }
+
     /// As [`each`](Self::each) without the nulls; and the elements of an array are values under the same key, one by one.
     pub(crate) fn each_field<E: From<SqlError>>(
         self,
@@ -108,6 +126,11 @@ impl<'a> Jsonb<'a> {
         self,
         mut member: impl FnMut(&str, &pg_sys::JsonbValue) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.each_raw(|key, value| member(&text::from_server(key)?, value))
+    }
+
+    /// The same with the keys as the server has them.
+    fn each_raw<E>(self, mut member: impl FnMut(&[u8], &pg_sys::JsonbValue) -> Result<(), E>) -> Result<(), E> {
         if !self.is_object() || self.is_empty() {
             return Ok(());
         }
@@ -122,7 +145,7 @@ impl<'a> Jsonb<'a> {
                     JsonbIteratorToken::WJB_KEY => {
                         let key = string(&value);
                         pg_sys::JsonbIteratorNext(&mut iterator, &mut value, true);
-                        member(&text::from_server(key)?, &value)?;
+                        member(key, &value)?;
                     }
                     _ => return Ok(()),
                 }

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Verdict, Window};
+use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Request, Target, Verdict, Window};
 use pgrx::pg_sys;
 
 use super::backoff::Backoff;
@@ -446,17 +446,24 @@ impl Claim {
         if self.window.get(key).is_some_and(|asked| asked.at_most_once) {
             batch.to_take_out.push(key);
         }
-        match target.and_then(|target| row.request(target)) {
-            Ok(mut request) => {
-                if let Some(rules) = self.rules.of(row.asked_by().unwrap_or_default()) {
-                    request.set_rules(rules.clone());
-                }
-                batch.requests.push(request);
-            }
+        match target.and_then(|target| self.request(row, target)) {
+            Ok(request) => batch.requests.push(request),
             Err(failure) => {
                 batch.failures.push(Outcome { key, result: Err(failure), elapsed: Duration::ZERO });
             }
         }
+    }
+
+    /// The request that a row asks for, bound by the rules of who asked. What its URL alone tells is refused here; the engine
+    /// looks again, at the address, before it connects.
+    fn request(&mut self, row: &QueueRow, target: Target) -> Result<Request, Failure> {
+        let rules = self.rules.of(row.asked_by().unwrap_or_default());
+        settings::egress().check(&target, rules.map(|rules| &**rules))?;
+        let mut request = row.request(target)?;
+        if let Some(rules) = rules {
+            request.set_rules(rules.clone());
+        }
+        Ok(request)
     }
 
     /// Lets go what somebody is taking back.

@@ -104,7 +104,7 @@ impl<'a> Rows<'a> {
             asked.by.map(pg_sys::Datum::from),
             asked.method.as_ref().map(|method| text::datum(method.as_str())),
             asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
-            Some(asked.attempts.into()),
+            Some(attempts(outcome, asked).into()),
             trace.map(|_| milliseconds(outcome.elapsed)),
             trace.map(|trace| milliseconds(trace.phases.dns)),
             trace.map(|trace| milliseconds(trace.phases.handshake)),
@@ -139,6 +139,11 @@ impl<'a> Rows<'a> {
             }
         }
     }
+}
+
+/// Attempts that were made: the claim counted one for what could not even be sent.
+fn attempts(outcome: &Outcome, asked: &Asked) -> i32 {
+    asked.attempts - i32::from(!outcome.was_attempted())
 }
 
 /// Rows, an array a column.

@@ -131,11 +131,7 @@ impl<'s> QueueRow<'s> {
             )));
         }
         let body = self.0.bytes(6).map(Bytes::copy_from_slice).unwrap_or_default();
-        let milliseconds = u64::try_from(self.0.int4(7).unwrap_or_default())
-            .ok()
-            .filter(|&milliseconds| milliseconds > 0)
-            .ok_or_else(|| Failure::invalid("timeout_milliseconds must be above 0"))?;
-        let mut request = Request::new(self.key(), &method, target, body, Duration::from_millis(milliseconds))?;
+        let mut request = Request::new(self.key(), &method, target, body, self.timeout()?)?;
         if let Some(headers) = self.0.jsonb(5) {
             if !headers.is_object() {
                 return Err(Failure::invalid("headers must be a JSON object"));
@@ -154,6 +150,16 @@ impl<'s> QueueRow<'s> {
         Ok(request)
     }
 
+    fn timeout(&self) -> Result<Duration, Failure> {
+        let (most, asked) = (settings::max_timeout_ms(), self.0.int4(7).unwrap_or_default());
+        if (1..=most).contains(&asked) {
+            return Ok(Duration::from_millis(asked.unsigned_abs().into()));
+        }
+        Err(Failure::invalid(format!(
+            "timeout_milliseconds must be between 1 and {most} (pg_net.max_timeout_ms), got {asked}"
+        )))
+    }
+
     /// A text column; empty where it is null, which the table admits for none that must be there.
     fn string(&self, column: usize) -> Result<Cow<'s, str>, Failure> {
         let bytes = self.0.bytes(column).unwrap_or_default();
@@ -162,7 +168,7 @@ impl<'s> QueueRow<'s> {
 }
 
 /// The header by which a receiver knows a request that it has had before.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// What can be wrong with a row's headers.
 enum Wrong {

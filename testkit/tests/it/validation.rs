@@ -1,4 +1,5 @@
-//! What is refused at the call, with its SQLSTATE; nothing of it is sent.
+//! What is refused at the call, with its SQLSTATE: no request can come of it. What else may be wrong is an outcome, which
+//! `field::outcomes` is about.
 
 use crate::support::{Bench, error_of};
 
@@ -65,24 +66,26 @@ fn params_and_headers_that_are_no_objects() {
 }
 
 #[test]
-fn headers_that_cannot_be_sent() {
+fn a_timeout_that_is_null() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/");
-    for headers in [r#"{"a b": "c"}"#, r#"{"": "c"}"#, r#"{"a": "b\r\nc: d"}"#, r#"{"a": "b\nc"}"#, r#"{"a:": "b"}"#] {
-        assert_refused(&mut bench, &format!("net.http_get('{url}', headers := '{headers}')"), "22023", "header");
-    }
+    let call = format!("net.http_get('{url}', timeout_milliseconds := null)");
+    assert_refused(&mut bench, &call, "23502", "timeout_milliseconds");
 }
 
 #[test]
-fn a_timeout_that_is_none() {
+fn arguments_that_make_no_sense() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/");
-    for timeout in ["0", "-1"] {
-        let call = format!("net.http_get('{url}', timeout_milliseconds := {timeout})");
-        assert_refused(&mut bench, &call, "22023", "timeout_milliseconds");
+    for (arguments, part) in [
+        (format!("'G T', '{url}'"), "method"),
+        (format!("'CONNECT', '{url}'"), "method"),
+        (format!("'GET', '{url}', max_attempts := 0"), "max_attempts"),
+        (format!("'GET', '{url}', max_attempts := 1001"), "max_attempts"),
+        (format!("'GET', '{url}', max_attempts := 2, delivery := 'at_most_once'"), "at most once"),
+    ] {
+        assert_refused(&mut bench, &format!("net.http_request({arguments})"), "22023", part);
     }
-    let call = format!("net.http_get('{url}', timeout_milliseconds := null)");
-    assert_refused(&mut bench, &call, "23502", "timeout_milliseconds");
 }
 
 #[test]

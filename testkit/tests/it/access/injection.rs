@@ -56,7 +56,7 @@ fn in_params_is_encoded() {
 }
 
 #[test]
-fn in_headers_is_refused() {
+fn in_headers_is_not_sent() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/a");
     let mut headers = vec![
@@ -80,9 +80,10 @@ fn in_headers_is_refused() {
             "net.http_post($1, headers := $2)",
             "net.http_delete($1, headers := $2)",
         ] {
-            let refused = bench.client.query(&format!("select {function}"), &[&url, &headers]);
-            let refused = refused.expect_err(&headers.to_string());
-            assert_eq!(refused.as_db_error().unwrap().code().code(), "22023", "{headers}");
+            let id = bench.client.query_one(&format!("select {function}"), &[&url, &headers]).unwrap().get(0);
+            let answer = bench.response(id);
+            answer.assert_failure(answer.error());
+            assert!(answer.error().starts_with("header \""), "{answer:?}");
         }
     }
     assert_nothing_smuggled(&mut bench);
@@ -91,7 +92,7 @@ fn in_headers_is_refused() {
 
 /// With its own length or coding, a request could be made to look like two.
 #[test]
-fn of_framing_is_refused() {
+fn of_framing_is_left_out() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/a");
     for name in [
@@ -107,32 +108,29 @@ fn of_framing_is_refused() {
         "HTTP2-Settings",
     ] {
         let headers = json!({ name: "0" });
-        let refused = bench.client.query("select net.http_post($1, headers := $2)", &[&url, &headers]).unwrap_err();
-        let refused = refused.as_db_error().unwrap();
-        assert_eq!(refused.code().code(), "22023");
-        assert!(refused.message().contains(name), "{refused:?}");
-        assert!(refused.hint().is_some());
+        let id = bench.client.query_one("select net.http_post($1, headers := $2)", &[&url, &headers]).unwrap().get(0);
+        assert_eq!(bench.response(id).status_code, Some(200), "{name}");
+        let request = bench.receiver.requests().pop().unwrap();
+        let expected = name.eq_ignore_ascii_case("content-length").then_some("2");
+        assert_eq!((request.header(name), request.text()), (expected, "{}".to_owned()), "{name}");
     }
     let hosts = json!({ "Host": "one.example", "host": "other.example" });
-    let refused = bench.client.query("select net.http_get($1, headers := $2)", &[&url, &hosts]).unwrap_err();
-    assert!(refused.as_db_error().unwrap().message().contains("Host"), "{refused:?}");
+    let id = bench.client.query_one("select net.http_get($1, headers := $2)", &[&url, &hosts]).unwrap().get(0);
+    bench.response(id).assert_failure("more than one header \"Host\"");
     let host = json!({ "host": "one.example" });
     let id = bench.client.query_one("select net.http_get($1, headers := $2)", &[&url, &host]).unwrap().get(0);
     assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.receiver.requests()[0].header("host"), Some("one.example"));
+    assert_eq!(bench.receiver.requests().pop().unwrap().header("host"), Some("one.example"));
 }
 
 #[test]
-fn in_a_direct_insert_becomes_a_failure() {
+fn in_a_direct_insert_is_not_sent() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/a");
     let rows = [
         ("GET", format!("{url}{SMUGGLED}"), json!({})),
         ("GET", url.clone(), json!({ "X-A": SMUGGLED })),
         ("GET", url.clone(), json!({ "X-A\r\nX-Smuggled": "yes" })),
-        ("POST", url.clone(), json!({ "Content-Length": "0" })),
-        ("POST", url.clone(), json!({ "transfer-encoding": "chunked" })),
-        ("GET", url.clone(), json!({ "Connection": "close, X-A" })),
         ("GET", url.clone(), json!({ "Host": "a", "host": "b" })),
     ];
     for (method, url, headers) in rows {
@@ -164,20 +162,22 @@ fn in_a_method_is_refused() {
 }
 
 #[test]
-fn in_an_idempotency_key_is_refused() {
+fn in_an_idempotency_key_is_not_sent() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/a");
     for line_break in ["\r\n", "\n", "\r", "\u{b}"] {
         let key = format!("key{line_break}X-Smuggled: yes");
         let call = "select net.http_request('POST', $1, idempotency_key := $2)";
-        let refused = bench.client.query(call, &[&url, &key]).unwrap_err();
-        assert_eq!(refused.as_db_error().unwrap().code().code(), "22023", "{key:?}");
+        let called: i64 = bench.client.query_one(call, &[&url, &key]).unwrap().get(0);
         let insert = "insert into net.http_request_queue (method, url, timeout_milliseconds, idempotency_key)
                       values ('POST', $1, 2000, $2) returning id";
         let id = bench.client.query_one(insert, &[&url, &key]).unwrap().get(0);
         bench.client.batch_execute("select net.wake()").unwrap();
-        let answer = bench.response(id);
-        answer.assert_failure(answer.error());
+        for id in [called, id] {
+            let answer = bench.response(id);
+            answer.assert_failure(answer.error());
+            assert!(answer.error().starts_with("header \"Idempotency-Key\" contains a "), "{answer:?}");
+        }
     }
     assert_nothing_smuggled(&mut bench);
     assert_eq!(bench.receiver.count(), 1);
@@ -185,20 +185,20 @@ fn in_an_idempotency_key_is_refused() {
 
 /// So many fields that a table of them could not be made.
 #[test]
-fn too_many_headers_are_refused_and_stop_nobody() {
+fn too_many_headers_are_not_sent_and_stop_nobody() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/a");
     let many = "(select jsonb_object_agg('x-' || n, n) from generate_series(1, 40000) n)";
-    let (state, message) = error_of(&mut bench.client, &format!("select net.http_get('{url}', headers := {many})"));
-    assert_eq!(state, "22023", "{message}");
     let worker = bench.cluster.worker_pid(&mut bench.client);
-    let id = bench.ask(&format!(
+    let called = bench.ask(&format!("select net.http_get('{url}', headers := {many})"));
+    let inserted = bench.ask(&format!(
         "insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
          values ('GET', '{url}', {many}, 2000) returning id"
     ));
     bench.client.batch_execute("select net.wake()").unwrap();
-    let answer = bench.response(id);
-    answer.assert_failure("More than 1000 request headers");
+    for id in [called, inserted] {
+        bench.response(id).assert_failure("more than 1000 headers");
+    }
     bench.assert_works();
     assert_eq!(bench.cluster.worker_pid(&mut bench.client), worker);
     let few = "(select jsonb_object_agg('x-' || n, n) from generate_series(1, 40) n)";

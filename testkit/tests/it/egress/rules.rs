@@ -32,7 +32,7 @@ fn a_role_with_rules_and_its_members_call_what_these_allow() {
         let mut client = bench.cluster.connect_as(role, "postgres");
         assert_eq!(status(&mut client, &allowed), Some(200), "{role}");
         assert_eq!(refusal(&mut client, &elsewhere.url("/")), "no egress rule of the role allows it", "{role}");
-        // Also where the call did not look.
+        // Also a row that was made by hand.
         assert_refused_as(&mut bench, role, &elsewhere.url("/"));
         let redirect = bench.receiver.url(&format!("/redirect/302?to={}", elsewhere.url("/")));
         assert_eq!(status(&mut client, &redirect), None, "{role}");
