@@ -33,6 +33,7 @@ pub extern "C-unwind" fn _PG_init() {
     if pg::server::in_binary_upgrade() {
         return;
     }
+    pg::panics::keep_quiet();
     if !pg::server::preloading() {
         pg::SqlError::new(
             pgrx::PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

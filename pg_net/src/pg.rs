@@ -19,6 +19,7 @@ pub(crate) mod jsonb;
 pub(crate) mod latch;
 pub(crate) mod list;
 pub(crate) mod look;
+pub(crate) mod panics;
 pub(crate) mod plan;
 pub(crate) mod random;
 pub(crate) mod relation;

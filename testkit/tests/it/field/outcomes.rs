@@ -1,5 +1,6 @@
 //! What is wrong with a request is its outcome, and no error of the statement that made it; and what settings and logs do to it.
 
+mod messages;
 mod refused;
 
 use std::sync::Arc;
