@@ -44,6 +44,7 @@ pub extern "C-unwind" fn _PG_init() {
     }
     settings::define();
     functions::caller::define();
+    settings::unknown::warn_of_configured();
     shared::reserve();
     wake::install();
     settle::install();

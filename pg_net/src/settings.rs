@@ -3,6 +3,7 @@
 mod check;
 mod proxy;
 mod tls;
+pub(crate) mod unknown;
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::time::Duration;

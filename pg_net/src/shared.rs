@@ -20,6 +20,7 @@ mod asked;
 pub(crate) mod cancels;
 mod closed;
 mod condition;
+mod defaults;
 mod first;
 mod memory;
 mod notes;
@@ -33,6 +34,7 @@ pub(crate) use agenda::Agenda;
 pub(crate) use asked::{Asked, Reason, Waiting};
 pub(crate) use closed::{Closed, Entry};
 pub(crate) use condition::Condition;
+pub(crate) use defaults::Defaults;
 pub(crate) use first::{Bound, First};
 pub(crate) use memory::{get, reserve};
 pub(crate) use notes::Notes;
@@ -51,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) asked: Asked,
     pub(crate) agenda: Agenda,
     pub(crate) closed: Closed,
+    pub(crate) defaults: Defaults,
     /// Whether databases wait for workers that cannot be started: those that are idle, or have had their turn, make room.
     crowded: AtomicU32,
     /// Counts the workers that came to run.
@@ -155,6 +158,23 @@ impl Shared {
             slot.dismiss();
         }
         self.first_slot().poke();
+    }
+
+    /// What sessions of a database, or of all, are given at their beginning has changed. Workers look at what concerns them;
+    /// where there is none, one comes to look.
+    pub(crate) fn change_defaults(&self, database: Option<pg_sys::Oid>) {
+        self.defaults.change();
+        self.slots.iter().filter(|slot| slot.has_process()).for_each(Slot::poke);
+        match database {
+            Some(database) => self.ask(database, Reason::Visit),
+            None => self.visit_all(),
+        }
+    }
+
+    /// Has all databases visited that no worker serves.
+    pub(crate) fn visit_all(&self) {
+        self.first.visit_all();
+        self.call_first();
     }
 
     /// Whether databases wait for workers that cannot be started.

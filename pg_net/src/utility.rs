@@ -1,5 +1,6 @@
-//! Commands that concern the workers: those that need a database to themselves, those that let connections into one, and
-//! `COMMIT PREPARED`; and those that would stop everybody's requests: LOCK and TRUNCATE of our tables.
+//! Commands that concern the workers: those that need a database to themselves, those that let connections into one, those that
+//! change what its sessions are given, and `COMMIT PREPARED`; and those that would stop everybody's requests: LOCK and TRUNCATE
+//! of our tables.
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
@@ -80,6 +81,12 @@ unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
     match unsafe { Command::of(node) } {
         Command::NeedsDatabase(name) => close(&name),
         Command::LetsIn(name) => visit(&name),
+        Command::Defaults(None) => wake::change_defaults_at_commit(None),
+        Command::Defaults(Some(name)) => {
+            if let Some(database) = oid(&name) {
+                wake::change_defaults_at_commit(Some(database));
+            }
+        }
         Command::CommitPrepared => {
             wake::note_any_key();
             wake::wake_at_commit();
@@ -101,6 +108,7 @@ unsafe fn concerns_us(node: *const pg_sys::Node) -> bool {
         match (*node).type_ {
             NodeTag::T_DropdbStmt | NodeTag::T_CreatedbStmt | NodeTag::T_AlterDatabaseStmt => true,
             NodeTag::T_LockStmt | NodeTag::T_TruncateStmt => true,
+            NodeTag::T_AlterDatabaseSetStmt | NodeTag::T_AlterRoleSetStmt => true,
             NodeTag::T_RenameStmt => {
                 (*node.cast::<pg_sys::RenameStmt>()).renameType == pg_sys::ObjectType::OBJECT_DATABASE
             }
@@ -119,6 +127,8 @@ enum Command {
     NeedsDatabase(CString),
     /// It may let connections into this database.
     LetsIn(CString),
+    /// It may change whether sessions of this database, or of all, write.
+    Defaults(Option<CString>),
     /// It commits what another session, or this one earlier, prepared.
     CommitPrepared,
     /// It locks these relations in a mode.
@@ -140,6 +150,14 @@ impl Command {
                 NodeTag::T_RenameStmt => Self::needs((*node.cast::<pg_sys::RenameStmt>()).subname),
                 NodeTag::T_CreatedbStmt => Self::of_create(&*node.cast::<pg_sys::CreatedbStmt>()),
                 NodeTag::T_AlterDatabaseStmt => Self::of_alter(&*node.cast::<pg_sys::AlterDatabaseStmt>()),
+                NodeTag::T_AlterDatabaseSetStmt => {
+                    let statement = &*node.cast::<pg_sys::AlterDatabaseSetStmt>();
+                    Self::of_defaults(statement.setstmt, statement.dbname)
+                }
+                NodeTag::T_AlterRoleSetStmt => {
+                    let statement = &*node.cast::<pg_sys::AlterRoleSetStmt>();
+                    Self::of_defaults(statement.setstmt, statement.database)
+                }
                 NodeTag::T_TransactionStmt => Self::CommitPrepared,
                 NodeTag::T_LockStmt => {
                     let lock = &*node.cast::<pg_sys::LockStmt>();
@@ -160,6 +178,25 @@ impl Command {
         }
         // SAFETY: by the caller's promise.
         Self::NeedsDatabase(unsafe { CStr::from_ptr(name) }.to_owned())
+    }
+
+    /// ALTER DATABASE and ALTER ROLE with SET or RESET.
+    ///
+    /// # Safety
+    ///
+    /// The setting must come from the parser, the database's name must be null or a C string.
+    unsafe fn of_defaults(setting: *const pg_sys::VariableSetStmt, database: *const c_char) -> Self {
+        // SAFETY: by the caller's promise; RESET ALL has no name.
+        unsafe {
+            let name = (*setting).name;
+            let is_ours = name.is_null()
+                || CStr::from_ptr(name).to_bytes().eq_ignore_ascii_case(b"default_transaction_read_only");
+            match is_ours {
+                true if database.is_null() => Self::Defaults(None),
+                true => Self::Defaults(Some(CStr::from_ptr(database).to_owned())),
+                false => Self::Other,
+            }
+        }
     }
 
     /// CREATE DATABASE needs the database that it copies.
@@ -252,11 +289,15 @@ fn close(name: &CStr) {
 
 /// Has somebody look whether a database has requests that wait when the transaction has committed.
 fn visit(name: &CStr) {
-    // SAFETY: a catalog look-up within the command's transaction.
-    let database = unsafe { pg_sys::get_database_oid(name.as_ptr(), true) };
-    if database != pg_sys::InvalidOid {
+    if let Some(database) = oid(name) {
         wake::visit_at_commit(database);
     }
+}
+
+fn oid(name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: a catalog look-up within the command's transaction.
+    let database = unsafe { pg_sys::get_database_oid(name.as_ptr(), true) };
+    (database != pg_sys::InvalidOid).then_some(database)
 }
 
 /// Lets workers in again. Called when a transaction ends, either way; cannot raise.

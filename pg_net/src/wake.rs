@@ -31,9 +31,11 @@ struct Owed {
     restart: bool,
     /// A database that may have been opened to connections.
     visit: Option<pg_sys::Oid>,
+    /// What sessions are given has changed: of this database, or of all.
+    defaults: Option<Option<pg_sys::Oid>>,
 }
 
-const NOTHING: Owed = Owed { keys: None, due: None, wake: false, restart: false, visit: None };
+const NOTHING: Owed = Owed { keys: None, due: None, wake: false, restart: false, visit: None, defaults: None };
 
 thread_local! {
     /// By the transaction that runs.
@@ -92,6 +94,11 @@ pub(crate) fn visit_at_commit(database: pg_sys::Oid) {
     owe(|owed| owed.visit = Some(database));
 }
 
+/// Workers are to look what sessions of a database, or of all, are given, when this transaction has committed.
+pub(crate) fn change_defaults_at_commit(database: Option<pg_sys::Oid>) {
+    owe(|owed| owed.defaults = Some(if owed.defaults.is_some() { None } else { database }));
+}
+
 /// Registers the callbacks. Called once, while the library is preloaded; backends inherit them.
 pub(crate) fn install() {
     // SAFETY: the callbacks are functions of this library, which is never unloaded.
@@ -127,7 +134,7 @@ unsafe extern "C-unwind" fn at_release(
 
 /// An error here would take the server down: atomics, a signal and a latch cannot raise.
 fn pay(owed: Owed) {
-    if owed.keys.is_none() && !owed.wake && !owed.restart && owed.visit.is_none() {
+    if owed.keys.is_none() && !owed.wake && !owed.restart && owed.visit.is_none() && owed.defaults.is_none() {
         return;
     }
     let shared = shared::get();
@@ -135,6 +142,9 @@ fn pay(owed: Owed) {
     shared.bring(database, owed.keys, owed.due, owed.wake);
     if let Some(visit) = owed.visit {
         shared.ask(visit, Reason::Visit);
+    }
+    if let Some(of) = owed.defaults {
+        shared.change_defaults(of);
     }
     if owed.restart {
         server::reload_configuration();

@@ -25,6 +25,7 @@ mod origins;
 mod outcomes;
 mod outside;
 mod queue_row;
+mod read_only;
 mod record;
 mod schedule;
 mod sender;
@@ -40,6 +41,7 @@ use commits::Commits;
 use expire::Expire;
 use launcher::Launcher;
 use origins::Origins;
+use read_only::ReadOnly;
 use record::Record;
 use sender::Sender;
 use tables::Tables;
@@ -104,6 +106,9 @@ fn end(code: i32) -> ! {
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
     shared::get().origins.free_all(server::my_database());
+    if read_only::is_on() {
+        shared::get().first.note_read_only();
+    }
     shared::get().leave(pid.value() as i32, settings::paused());
 }
 
@@ -124,6 +129,7 @@ struct Worker {
     claim: Claim,
     record: Record,
     expire: Expire,
+    read_only: ReadOnly,
     origins: Origins,
     tenure: Tenure,
     /// Where this is the first worker.
@@ -149,6 +155,7 @@ impl Worker {
             claim: Claim::new(),
             record: Record::new(),
             expire: Expire::new(),
+            read_only: ReadOnly::new(),
             origins: Origins::new(),
         }
     }
@@ -191,8 +198,10 @@ impl Worker {
         self.sender.set_policy(policy);
         self.record.reload();
         self.expire.reload();
+        self.read_only.reload();
         if let Some(launcher) = &mut self.launcher {
             launcher.reload();
+            settings::unknown::warn_of_configured();
         }
     }
 
@@ -221,7 +230,7 @@ impl Worker {
             return None;
         }
         let outlook = Outlook {
-            has_more: self.claim.has_work(),
+            has_more: self.claim.has_work() && !self.is_halted(),
             is_troubled: pending > 0 || self.claim.is_hindered(),
             next: self.next_task(now),
         };
@@ -249,9 +258,10 @@ impl Worker {
             self.expire.after_record(now);
         }
         self.claim.answer();
+        let is_read_only = self.read_only.look();
         let claimed = self.may_claim(now)
             && self.claim.work(now, recorded || gathers, &mut self.tables, &mut self.record, &self.sender);
-        let expired = self.expire.work(now, &mut self.tables);
+        let expired = !is_read_only && self.expire.work(now, &mut self.tables);
         if let Some(launcher) = &mut self.launcher {
             launcher.work(now);
         }
@@ -274,15 +284,21 @@ impl Worker {
         commit.into_iter().chain(launch).min()
     }
 
+    /// Whether requests wait, whatever there is to send.
+    fn is_halted(&self) -> bool {
+        settings::paused() || read_only::is_on()
+    }
+
     fn may_claim(&self, now: Instant) -> bool {
-        !settings::paused() && !self.tenure.is_ending(now)
+        !self.is_halted() && !self.tenure.is_ending(now)
     }
 
     /// When there will be something to do.
     fn next_task(&self, now: Instant) -> Option<Instant> {
-        // What waits while requests are paused comes with the reload that ends the pause.
-        let claim = self.claim.deadline(now).filter(|_| !settings::paused());
-        [self.record.deadline(), claim, self.expire.deadline()].into_iter().flatten().min()
+        // What waits while requests are halted comes with what ends that: a reload, or a command that wakes the worker.
+        let claim = self.claim.deadline(now).filter(|_| !self.is_halted());
+        let expire = self.expire.deadline().filter(|_| !read_only::is_on());
+        [self.record.deadline(), claim, expire].into_iter().flatten().min()
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Duration> {

@@ -62,12 +62,21 @@ impl SqlError {
 
     /// Ends the statement with this error.
     pub(crate) fn raise(self) -> ! {
+        self.report(PgLogLevel::ERROR);
+        unreachable!("an error report does not return")
+    }
+
+    /// Says it as a warning.
+    pub(crate) fn warn(self) {
+        self.report(PgLogLevel::WARNING);
+    }
+
+    fn report(self, level: PgLogLevel) {
         let mut report = ErrorReport::new(self.code, text::for_message(self.message), function_name!());
         if let Some(hint) = self.hint {
             report = report.set_hint(hint);
         }
-        report.report(PgLogLevel::ERROR);
-        unreachable!("an error report does not return")
+        report.report(level);
     }
 }
 

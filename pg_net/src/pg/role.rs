@@ -8,6 +8,12 @@ pub(crate) fn current() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// The role that this session is one of.
+pub(crate) fn of_session() -> pg_sys::Oid {
+    // SAFETY: reads a variable of this process.
+    unsafe { pg_sys::GetSessionUserId() }
+}
+
 /// Whether the current role has the rights of another.
 pub(crate) fn is_member(of: pg_sys::Oid) -> bool {
     // SAFETY: catalog look-ups within a transaction; a role that is gone has no members.

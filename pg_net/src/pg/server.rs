@@ -95,6 +95,19 @@ pub(crate) fn set_for_session(name: &std::ffi::CStr, value: &std::ffi::CStr) {
     }
 }
 
+/// The same, where a library that has this setting is loaded.
+pub(crate) fn set_for_session_if_known(name: &std::ffi::CStr, value: &std::ffi::CStr) {
+    if is_known(name) {
+        set_for_session(name, value);
+    }
+}
+
+/// Whether there is a setting of this name.
+pub(crate) fn is_known(name: &std::ffi::CStr) -> bool {
+    // SAFETY: a C string; the answer is null for an unknown setting.
+    unsafe { !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() }
+}
+
 /// Takes back what was set for this session.
 pub(crate) fn reset_for_session(name: &std::ffi::CStr) {
     // SAFETY: a C string; without a value the setting goes back to what configuration, database and role have it at.
@@ -118,6 +131,23 @@ pub(crate) fn set_for_subtransaction(name: &std::ffi::CStr, value: &std::ffi::CS
             pg_sys::GucContext::PGC_USERSET,
             pg_sys::GucSource::PGC_S_SESSION,
             pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
+/// Sets a setting, whoever may, for the level of settings that was begun last.
+pub(crate) fn set_for_level(name: &std::ffi::CStr, value: &std::ffi::CStr) {
+    // SAFETY: both are C strings that Postgres copies.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
             true,
             0,
             false,

@@ -15,6 +15,8 @@ pub(crate) struct First {
     launch: AtomicBool,
     /// Whether workers may have left requests in their queues because of a pause.
     paused: AtomicBool,
+    /// Whether workers may have left requests in their queues because their databases were read only.
+    read_only: AtomicBool,
     /// All databases from this oid on are to be visited; 0 when all have been.
     visit_from: AtomicU32,
     /// The database that it is to serve next, out of turn: nobody else can. 0 for its own.
@@ -92,6 +94,16 @@ impl First {
     /// Whether [`note_pause`](Self::note_pause) was called since the last call.
     pub(crate) fn take_pause(&self) -> bool {
         self.paused.swap(false, SeqCst)
+    }
+
+    /// A worker leaves a database that is read only: what waits is to be looked for when the configuration may have changed that.
+    pub(crate) fn note_read_only(&self) {
+        self.read_only.store(true, SeqCst);
+    }
+
+    /// Whether [`note_read_only`](Self::note_read_only) was called since the last call.
+    pub(crate) fn take_read_only(&self) -> bool {
+        self.read_only.swap(false, SeqCst)
     }
 
     /// All databases are to be visited.

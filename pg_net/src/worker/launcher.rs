@@ -68,6 +68,9 @@ impl Launcher {
     /// The configuration was read anew.
     pub(super) fn reload(&mut self) {
         self.told.clear();
+        if self.shared.first.take_read_only() {
+            self.shared.first.visit_all();
+        }
         self.shared.first.set_launch();
     }
 

@@ -37,6 +37,7 @@ pub(super) fn wait(failed: u32) {
         if BackgroundWorker::sighup_received() || is_changed {
             reload_configuration();
             launcher.reload();
+            settings::unknown::warn_of_configured();
         }
         let now = Instant::now();
         launcher.work(now);

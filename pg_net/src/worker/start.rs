@@ -7,7 +7,8 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys;
 
 use super::outside;
-use crate::pg::server;
+use crate::pg::{internal, server};
+use crate::settings::unknown;
 use crate::shared::{self, Ending, Reason, Shared};
 use crate::{VERSION, settings};
 
@@ -107,7 +108,11 @@ fn prepare_session() {
     for (setting, value) in [
         (c"search_path", c"pg_catalog, pg_temp"),
         (c"default_transaction_isolation", c"read committed"),
+        // Where the database is read only, `read_only` sees to it that nothing is begun: what is under way is recorded.
         (c"default_transaction_read_only", c"off"),
+        (c"default_transaction_deferrable", c"off"),
+        // Triggers of users' fire, whatever role or database are for.
+        (c"session_replication_role", c"origin"),
         // An error of one statement is no reason to end.
         (c"exit_on_error", c"off"),
         (c"statement_timeout", c"0"),
@@ -115,6 +120,8 @@ fn prepare_session() {
         // Whoever holds a table locked must not keep the worker from answering to a signal.
         (c"lock_timeout", c"1s"),
         (c"row_security", c"off"),
+        // A batch of large responses that goes through the executor may take more than its memory.
+        (c"temp_file_limit", c"-1"),
         // The plans are for tables that grow and shrink a thousandfold between two looks of ANALYZE: always by the index.
         (c"plan_cache_mode", c"force_generic_plan"),
         (c"enable_indexscan", c"on"),
@@ -127,8 +134,13 @@ fn prepare_session() {
     ] {
         server::set_for_session(setting, value);
     }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
-    server::set_for_session(c"transaction_timeout", c"0");
+    for (setting, value) in internal::SETTINGS {
+        server::set_for_session_if_known(setting, value);
+    }
+    for timeout in [c"idle_session_timeout", c"transaction_timeout"] {
+        server::set_for_session_if_known(timeout, c"0");
+    }
+    unknown::warn_of_given();
     wait_for_the_disk();
 }
 

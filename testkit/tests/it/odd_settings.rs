@@ -12,7 +12,6 @@ use crate::support::{Bench, allow_at_most};
 const ODD: &[(&str, &str)] = &[
     ("search_path", "nowhere"),
     ("session_replication_role", "replica"),
-    ("default_transaction_read_only", "on"),
     ("default_transaction_isolation", "serializable"),
     ("default_transaction_deferrable", "on"),
     ("statement_timeout", "1ms"),

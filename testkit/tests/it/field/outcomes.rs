@@ -2,6 +2,7 @@
 
 mod messages;
 mod refused;
+mod settings;
 
 use std::sync::Arc;
 
