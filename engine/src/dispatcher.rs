@@ -2,6 +2,7 @@ use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,6 +32,12 @@ pub(crate) enum Command {
     SetPolicy(Box<Policy>),
     ReloadFiles,
     DropWaiting,
+    TakeBack(Vec<Key>, SyncSender<Vec<Key>>),
+    TakeAllBack(SyncSender<Vec<Key>>),
+    /// Start what the limits allow, whatever the host's [`MayStart`] says.
+    StartNow(SyncSender<()>),
+    /// [`MayStart`] has perhaps another answer than before.
+    AskAgain,
     Stop,
 }
 
@@ -39,8 +46,16 @@ pub(crate) enum Command {
 /// host from recording what others wait for.
 const COMPANY: Duration = Duration::from_millis(100);
 
+/// The host's answer to whether requests may start. Asked before each.
+pub(crate) type MayStart = Box<dyn Fn() -> bool + Send>;
+
 /// Starts requests as the limits allow, and hands their outcomes over, until it is told to stop.
-pub(crate) async fn run(mut commands: UnboundedReceiver<Command>, board: Arc<Board>, policy: Policy) {
+pub(crate) async fn run(
+    mut commands: UnboundedReceiver<Command>,
+    board: Arc<Board>,
+    policy: Policy,
+    may_start: MayStart,
+) {
     let (events, mut heard) = mpsc::unbounded_channel();
     let mut dispatcher = Dispatcher {
         board,
@@ -48,6 +63,9 @@ pub(crate) async fn run(mut commands: UnboundedReceiver<Command>, board: Arc<Boa
         retry: policy.retry,
         client: Client::new(policy),
         events,
+        may_start,
+        start_now: None,
+        taken_back: Vec::new(),
         outcomes: Vec::new(),
         unhurried: Vec::new(),
         hand_over_by: None,
@@ -70,6 +88,7 @@ pub(crate) async fn run(mut commands: UnboundedReceiver<Command>, board: Arc<Boa
             dispatcher.start_requests();
             dispatcher.hand_over();
         }
+        dispatcher.answer();
         Poll::Pending
     })
     .await;
@@ -81,6 +100,11 @@ struct Dispatcher {
     retry: RetryPolicy,
     client: Rc<Client>,
     events: UnboundedSender<Event>,
+    may_start: MayStart,
+    /// Who waits for what may start to have started.
+    start_now: Option<SyncSender<()>>,
+    /// What was taken back, and for whom.
+    taken_back: Vec<(SyncSender<Vec<Key>>, Vec<Key>)>,
     /// Kept for its capacity.
     outcomes: Vec<Outcome>,
     /// Outcomes that wait for others, and for how long at most.
@@ -124,6 +148,13 @@ impl Dispatcher {
                 }
                 Some(Command::ReloadFiles) => self.client.reload_files(),
                 Some(Command::DropWaiting) => self.queue.clear(),
+                Some(Command::TakeBack(mut keys, reply)) => {
+                    keys.sort_unstable();
+                    self.take_back(|request| keys.binary_search(&request.key()).is_ok(), reply);
+                }
+                Some(Command::TakeAllBack(reply)) => self.take_back(|_| true, reply),
+                Some(Command::StartNow(reply)) => self.start_now = Some(reply),
+                Some(Command::AskAgain) => {}
                 Some(Command::Stop) | None => return Poll::Ready(()),
             }
         }
@@ -158,8 +189,31 @@ impl Dispatcher {
         }
     }
 
+    /// Takes requests back that wait to be started.
+    fn take_back(&mut self, is_wanted: impl Fn(&Request) -> bool, reply: SyncSender<Vec<Key>>) {
+        let removed = self.queue.remove(is_wanted, self.now);
+        let budget = self.client.budget();
+        let keys = removed.iter().map(|request| {
+            budget.discount(request.body.len());
+            request.key()
+        });
+        self.taken_back.push((reply, keys.collect()));
+    }
+
+    /// Answers the host, which waits. After the news is handed over: what was sent back must not be taken for started.
+    fn answer(&mut self) {
+        for (reply, keys) in self.taken_back.drain(..) {
+            let _ = reply.send(keys);
+        }
+        if let Some(reply) = self.start_now.take() {
+            let _ = reply.send(());
+        }
+    }
+
     fn start_requests(&mut self) {
-        while let Some(Started { item: request, probe, watch }) = self.queue.start(self.now) {
+        // The host is asked before each: it may say no at any moment.
+        while self.start_now.is_some() || (self.may_start)() {
+            let Some(Started { item: request, probe, watch }) = self.queue.start(self.now) else { return };
             if !self.board.begin(1) {
                 // Dropped with the rest of the waiting ones, as soon as the command comes through.
                 self.queue.finish(request.origin(), probe, Reading::Nothing, self.now);

@@ -12,7 +12,7 @@ use crate::board::Board;
 use crate::dispatcher::{self, Command};
 use crate::outcome::Outcome;
 use crate::policy::Policy;
-use crate::request::Request;
+use crate::request::{Key, Request};
 use crate::standing::OriginNews;
 
 /// Sends requests, on a thread of its own.
@@ -67,6 +67,22 @@ impl Engine {
     /// When the system refuses a thread or file descriptors. That no trusted root certificates can be read is no error
     /// here; it fails the https requests.
     pub fn start(policy: Policy, notify: impl Fn() + Send + Sync + 'static) -> Result<Self, StartError> {
+        Self::start_if(policy, || true, notify)
+    }
+
+    /// Like [`start`](Self::start), with a say in when requests start: `may_start` is asked before each, on the engine's
+    /// thread. While it says no, none does; [`ask_again`](Self::ask_again) tells the engine that it may say yes again. It
+    /// should only look at something.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_if(
+        policy: Policy,
+        may_start: impl Fn() -> bool + Send + 'static,
+        notify: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, StartError> {
+        let may_start = Box::new(may_start);
         let (commands, receiver) = mpsc::unbounded_channel();
         let board = Arc::new(Board::new(Box::new(notify)));
         let (report_start, start) = std_mpsc::sync_channel(1);
@@ -79,7 +95,7 @@ impl Engine {
                     Err(error) => return drop(report_start.send(Err(error))),
                 };
                 let _ = report_start.send(Ok(()));
-                let work = dispatcher::run(receiver, on_thread.clone(), policy);
+                let work = dispatcher::run(receiver, on_thread.clone(), policy, may_start);
                 // The hook has reported a panic. What is left is to close the connections and to tell the host.
                 let _ = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
                 // A thread that hangs in the resolver is not waited for.
@@ -102,6 +118,37 @@ impl Engine {
             Command::Submit(requests) => requests,
             _ => unreachable!("a channel gives back what was sent"),
         })
+    }
+
+    /// Takes back those of these requests that were handed over and have not started. Gives their keys; they will have no
+    /// outcome. The others are under way, or have ended, or were [sent back](Self::take_news).
+    ///
+    /// Waits for the engine's thread, which answers at once. Nothing is taken back where it has died.
+    pub fn take_back(&self, keys: Vec<Key>) -> Vec<Key> {
+        self.ask(|reply| Command::TakeBack(keys, reply))
+    }
+
+    /// [Takes back](Self::take_back) all that have not started.
+    pub fn take_all_back(&self) -> Vec<Key> {
+        self.ask(Command::TakeAllBack)
+    }
+
+    /// Starts what the policy's limits allow, whatever the host said to [`start_if`](Self::start_if), and returns when it
+    /// has started.
+    pub fn start_now(&self) {
+        self.ask(Command::StartNow);
+    }
+
+    /// What the host said to [`start_if`](Self::start_if) it may say otherwise now.
+    pub fn ask_again(&self) {
+        let _ = self.commands.send(Command::AskAgain);
+    }
+
+    /// Sends a command and waits for its answer; that of a thread that has died is the empty one.
+    fn ask<T: Default>(&self, command: impl FnOnce(std_mpsc::SyncSender<T>) -> Command) -> T {
+        let (reply, answer) = std_mpsc::sync_channel(1);
+        let _ = self.commands.send(command(reply));
+        answer.recv().unwrap_or_default()
     }
 
     /// Moves all finished outcomes into `into`, in the order in which they finished.

@@ -272,6 +272,32 @@ impl<T: Queued> FairQueue<T> {
         }
     }
 
+    /// Takes out what waits and is wanted.
+    pub(crate) fn remove(&mut self, is_wanted: impl Fn(&T) -> bool, now: Instant) -> Vec<T> {
+        let mut removed = Vec::new();
+        let mut restrained = Vec::new();
+        let mut has_idle = false;
+        for (origin, lane) in &mut self.lanes {
+            let before = removed.len();
+            lane.remove(&is_wanted, &mut removed);
+            if removed.len() > before {
+                has_idle |= lane.is_idle();
+                restrained.extend(lane.restraint.is_some().then(|| origin.clone()));
+            }
+        }
+        if has_idle {
+            self.lanes.retain(|_, lane| !lane.is_idle() || lane.restraint.is_some());
+            self.turns.retain(|turn| match turn {
+                Turn::Of(origin) => self.lanes.contains_key(origin),
+                Turn::Probe => true,
+            });
+        }
+        for origin in restrained {
+            self.attend(&origin, now);
+        }
+        removed
+    }
+
     /// When [`look`](Self::look) has something to do.
     pub(crate) fn next_look(&self) -> Option<Instant> {
         self.alarms.next().into_iter().chain(self.probes.rest_until()).min()

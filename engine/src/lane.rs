@@ -117,6 +117,17 @@ impl<T: Queued> Lane<T> {
         news.states.extend(restraint.tell(origin));
     }
 
+    /// Takes out those that wait and are wanted.
+    pub(crate) fn remove(&mut self, is_wanted: impl Fn(&T) -> bool, removed: &mut Vec<T>) {
+        // Mostly it is another lane's.
+        if !self.waiting.iter().any(&is_wanted) {
+            return;
+        }
+        let (wanted, rest) = self.waiting.drain(..).partition::<VecDeque<_>, _>(is_wanted);
+        self.waiting = rest;
+        removed.extend(wanted);
+    }
+
     /// Whether nobody would miss an idle one. `crowded` says that there are very many.
     pub(crate) fn is_forgettable(&self, crowded: bool, now: Instant) -> bool {
         self.restraint.as_ref().is_none_or(|restraint| crowded || restraint.is_stale(now))

@@ -2,7 +2,8 @@
 //!
 //! The engine knows HTTP, time and policy. It knows nothing of Postgres: a host hands it [`Request`]s, each under a
 //! [`Key`] of the host's choosing, and takes [`Outcome`]s back under the same keys. Exactly one outcome comes for each
-//! request handed over, unless the engine is stopped first, or sends it back unsent ([`OriginNews`]).
+//! request handed over, unless the engine is stopped first, or sends it back unsent ([`OriginNews`]), or the host takes it
+//! back ([`Engine::take_back`]).
 //!
 //! The pieces a host meets: [`Target`] validates a URL, [`Request`] is one row's worth of work, [`Window`] decides which
 //! of the waiting requests may be claimed so that no origin starves another, [`Engine`] does the sending on a thread of

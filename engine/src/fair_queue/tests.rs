@@ -113,3 +113,41 @@ fn an_idle_origin_is_forgotten() {
     done(&mut queue, "a");
     assert!(queue.lanes.is_empty());
 }
+
+#[test]
+fn what_is_taken_out_does_not_start_and_the_rest_keeps_its_order() {
+    let mut queue = queue(100, 2);
+    let now = Instant::now();
+    for item in ["a1", "a2", "a3", "a4", "a5"] {
+        queue.push(origin("a"), item, now);
+    }
+    queue.push(origin("b"), "b1", now);
+    assert_eq!(queue.start(now).map(|started| started.item), Some("a1"));
+    let removed = queue.remove(|item| ["a1", "a2", "a4", "b1"].contains(item), now);
+    assert_eq!(sorted(removed), ["a2", "a4", "b1"], "all but what has started");
+    assert_eq!(started(&mut queue), ["a3"]);
+    done(&mut queue, "a");
+    assert_eq!(started(&mut queue), ["a5"]);
+}
+
+/// An origin that lost all that waited and gets something new still has one turn, not two.
+#[test]
+fn an_origin_that_was_emptied_has_one_turn_again() {
+    let mut queue = queue(100, 100);
+    let now = Instant::now();
+    queue.push(origin("a"), "a1", now);
+    queue.push(origin("b"), "b1", now);
+    assert_eq!(queue.remove(|item| *item == "a1", now), ["a1"]);
+    for item in ["a2", "a3", "a4"] {
+        queue.push(origin("a"), item, now);
+    }
+    for item in ["b2", "b3"] {
+        queue.push(origin("b"), item, now);
+    }
+    assert_eq!(started(&mut queue), ["b1", "a2", "b2", "a3", "b3", "a4"]);
+}
+
+fn sorted(mut items: Vec<&'static str>) -> Vec<&'static str> {
+    items.sort_unstable();
+    items
+}

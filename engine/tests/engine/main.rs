@@ -21,6 +21,7 @@ mod requests;
 mod reuse;
 mod server;
 mod sick_origins;
+mod taking_back;
 mod timeouts;
 mod tls;
 mod traces;
