@@ -240,6 +240,11 @@ impl<T> Window<T> {
         self.claimed.get(&key).map(|claimed| &claimed.tag)
     }
 
+    /// The claimed rows, with what was remembered of each.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.claimed.iter().map(|(&key, claimed)| (key, &claimed.tag))
+    }
+
     /// What was remembered of a claimed row that `wanted` admits.
     pub fn find(&self, wanted: impl Fn(&T) -> bool) -> Option<&T> {
         self.claimed.values().map(|claimed| &claimed.tag).find(|tag| wanted(tag))

@@ -12,6 +12,7 @@ mod functions;
 mod interval;
 mod mutants;
 mod pg;
+mod removals;
 mod schema;
 mod settings;
 mod settings_tables;
@@ -48,6 +49,7 @@ pub extern "C-unwind" fn _PG_init() {
     shared::reserve();
     wake::install();
     settle::install();
+    removals::install();
     utility::install();
     access::install();
     worker::register();

@@ -9,6 +9,7 @@ use pgrx::pg_sys;
 
 use crate::pg::array;
 use crate::pg::plan::{Access, Plan, Session};
+use crate::removals::OwnDelete;
 
 /// Records an outcome before the request is sent.
 pub(crate) fn record_before_send(requests: &[Request], outcomes: &mut Vec<Outcome>) {
@@ -25,6 +26,7 @@ pub(crate) fn delete_at_claim(session: &Session, claimed: &[Key]) {
     if is("delete-at-claim") {
         let delete = Plan::new(c"delete from net.http_request_queue where row_key = any ($1)");
         let keys = array::int8s(claimed.iter().copied());
+        let _own = OwnDelete::begin();
         session.run(&delete, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
     }
 }

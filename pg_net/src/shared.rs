@@ -22,11 +22,13 @@ mod closed;
 mod condition;
 mod defaults;
 mod first;
+mod key_set;
 mod memory;
 mod notes;
 mod origins;
 mod per_process;
 pub(crate) mod questions;
+mod removals;
 mod slot;
 pub(crate) mod waiters;
 
@@ -39,6 +41,7 @@ pub(crate) use first::{Bound, First};
 pub(crate) use memory::{get, reserve};
 pub(crate) use notes::Notes;
 pub(crate) use origins::{Origins, STANDING_DEFERRED, STANDING_HEALTHY, STANDING_PROBING, Sick};
+pub(crate) use removals::Removals;
 pub(crate) use slot::Slot;
 
 /// How many workers there may be at once.
@@ -131,6 +134,16 @@ impl Shared {
                 self.ask(database, Reason::Work);
             }
         }
+    }
+
+    /// A transaction in `database` has committed that may have taken rows out of the queue. Where no worker serves the database
+    /// there is nothing claimed, and one that comes reads the queue as it is.
+    pub(crate) fn remove(&self, database: pg_sys::Oid, emptied: bool) {
+        if let Some(slot) = self.serving(database) {
+            slot.removals.note(emptied);
+            slot.poke();
+        }
+        waiters::tell_all(database);
     }
 
     /// Asks for a worker for a database that has none.

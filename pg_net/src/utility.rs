@@ -10,7 +10,7 @@ use pgrx::pg_guard;
 use pgrx::pg_sys::{self, NodeTag};
 
 use crate::pg::list::cells;
-use crate::{access, shared, wake};
+use crate::{access, removals, shared, wake};
 
 /// How long a worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
 /// Postgres' own wait for other sessions is what reports it.
@@ -90,6 +90,7 @@ unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
         Command::CommitPrepared => {
             wake::note_any_key();
             wake::wake_at_commit();
+            removals::note();
         }
         Command::Locks(relations, mode) => access::check_lock(&relations, mode).unwrap_or_else(|error| error.raise()),
         Command::Truncates(relations) => access::check_truncate(&relations).unwrap_or_else(|error| error.raise()),

@@ -27,6 +27,7 @@ mod outside;
 mod queue_row;
 mod read_only;
 mod record;
+mod removed;
 mod schedule;
 mod sender;
 mod start;
@@ -43,6 +44,7 @@ use launcher::Launcher;
 use origins::Origins;
 use read_only::ReadOnly;
 use record::Record;
+use removed::Removed;
 use sender::Sender;
 use tables::Tables;
 use tenure::{Outlook, Tenure};
@@ -128,6 +130,7 @@ struct Worker {
     commits: Commits,
     claim: Claim,
     record: Record,
+    removed: Removed,
     expire: Expire,
     read_only: ReadOnly,
     origins: Origins,
@@ -145,12 +148,14 @@ impl Worker {
         // The worker before may have ended between a commit and telling of it.
         waiters::tell_all(server::my_database());
         let now = Instant::now();
+        let sender = Sender::new(checked_policy(), settings::paused());
         Self {
             tenure: if place == start::Place::Home { Tenure::home(now) } else { Tenure::guest(now) },
             launcher: (place != start::Place::Given).then(|| Launcher::new(false)),
             served: start::Served::by_settings(),
             tables: Tables::new(),
-            sender: Sender::new(checked_policy()),
+            removed: Removed::new(&sender),
+            sender,
             commits: Commits::new(),
             claim: Claim::new(),
             record: Record::new(),
@@ -196,6 +201,11 @@ impl Worker {
         let policy = checked_policy();
         self.claim.set_policy(&policy);
         self.sender.set_policy(policy);
+        let paused = settings::paused();
+        self.sender.set_paused(paused);
+        if paused {
+            self.claim.let_go(&self.sender, &mut self.origins);
+        }
         self.record.reload();
         self.expire.reload();
         self.read_only.reload();
@@ -248,6 +258,7 @@ impl Worker {
             self.hear_of_origins();
         }
         let recorded = self.record.work(now, &mut self.tables, &mut self.claim);
+        self.claim.drop_orphans(&self.sender);
         if !self.sender.is_alive() {
             pgrx::warning!("pg_net: the engine has stopped; what it had in flight is sent again by a new one");
             self.sender.revive(settings::policy());
@@ -257,7 +268,8 @@ impl Worker {
         if recorded {
             self.expire.after_record(now);
         }
-        self.claim.answer();
+        self.removed.work(now, &mut self.tables, &mut self.claim, &self.sender, &mut self.origins);
+        self.claim.answer(&self.sender, &mut self.origins);
         let is_read_only = self.read_only.look();
         let claimed = self.may_claim(now)
             && self.claim.work(now, recorded || gathers, &mut self.tables, &mut self.record, &self.sender);
@@ -290,22 +302,27 @@ impl Worker {
     }
 
     fn may_claim(&self, now: Instant) -> bool {
-        !self.is_halted() && !self.tenure.is_ending(now)
+        !self.is_halted() && !self.tenure.is_ending(now) && self.removed.deadline(now).is_none()
     }
 
     /// When there will be something to do.
     fn next_task(&self, now: Instant) -> Option<Instant> {
+        let removed = self.removed.deadline(now);
         // What waits while requests are halted comes with what ends that: a reload, or a command that wakes the worker.
-        let claim = self.claim.deadline(now).filter(|_| !self.is_halted());
+        let claim = self.claim.deadline(now).filter(|_| !self.is_halted() && removed.is_none());
         let expire = self.expire.deadline().filter(|_| !read_only::is_on());
-        [self.record.deadline(), claim, expire].into_iter().flatten().min()
+        [self.record.deadline(), removed, claim, expire].into_iter().flatten().min()
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Duration> {
         // A wait for a lock may have swallowed the latch.
         let call = self.call(now);
         // One that makes room claims nothing more, however long the rest takes.
-        let task = if self.tenure.is_ending(now) { self.record.deadline() } else { self.next_task(now) };
+        let task = if self.tenure.is_ending(now) {
+            self.record.deadline().into_iter().chain(self.removed.deadline(now)).min()
+        } else {
+            self.next_task(now)
+        };
         let gathered = self.sender.deadline(now);
         let launch = self.launcher.as_ref().and_then(Launcher::deadline);
         [call, task, gathered, launch, self.tenure.deadline(now)]
@@ -317,7 +334,9 @@ impl Worker {
 
     /// Stops sending, records what still comes in within the grace, and leaves the rest in the queue.
     fn stop(self) {
-        let Self { mut tables, sender, mut claim, mut record, .. } = self;
+        let Self { mut tables, sender, mut claim, mut record, mut origins, .. } = self;
+        // Whoever asks meanwhile may have what is not under way.
+        claim.let_go(&sender, &mut origins);
         sender.close();
         // A command that needs the database to itself waits for us: what is under way is sent again if there is a queue left.
         let grace = if shared::get().closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
@@ -329,7 +348,7 @@ impl Worker {
             let under_way = sender.under_way();
             sender.drain_and_wait_for_more(&mut record);
             while record.work(Instant::now(), &mut tables, &mut claim) {}
-            claim.answer();
+            claim.answer(&sender, &mut origins);
             let left = end.saturating_duration_since(Instant::now());
             if under_way == 0 || left.is_zero() {
                 break;

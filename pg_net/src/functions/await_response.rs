@@ -10,7 +10,7 @@ use crate::pg::call::{Call, sql_function};
 use crate::pg::look::look;
 use crate::pg::plan::{Access, Plan, Rows, Session};
 use crate::pg::{SqlError, array, role, server, wait};
-use crate::shared::questions::{self, Question};
+use crate::shared::questions;
 use crate::shared::waiters::Wait;
 
 sql_function!(await_response, pg_finfo_await_response, wait_for_one);
@@ -216,8 +216,7 @@ fn find(rows: &Rows, missing: &mut Vec<i64>) -> Result<(), Trouble> {
 /// Whether a request that is sent at most once, and so has left the queue, is under way. The worker knows it, and who asked
 /// for it; the same roles may know it that would see its row.
 fn is_under_way(id: i64) -> bool {
-    let asked_by = questions::ask(Question::IsUnderWay(id)).yes;
-    asked_by.is_some_and(|role| {
+    questions::under_way(id).is_some_and(|role| {
         // A request whose maker is not known is everybody's to see.
         if role == pg_sys::InvalidOid {
             return true;

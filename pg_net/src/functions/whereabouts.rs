@@ -20,6 +20,20 @@ pub(super) fn note(id: i64, key: Key) {
     DISTANCE.set(key.checked_sub(id));
 }
 
+/// The ranges of row keys in which requests with these ids, which must be sorted, likely stand: apart from each other and in
+/// order. None if nothing is known.
+pub(super) fn likely_ranges(ids: &[i64]) -> Vec<(Key, Key)> {
+    let mut ranges: Vec<(Key, Key)> = Vec::new();
+    for &id in ids {
+        let Some((lowest, highest)) = likely_keys(&[id]) else { continue };
+        match ranges.last_mut() {
+            Some((_, end)) if lowest <= end.saturating_add(1) => *end = highest,
+            _ => ranges.push((lowest, highest)),
+        }
+    }
+    ranges
+}
+
 /// The lowest and the highest row key that requests with these ids likely have; `None` if nothing is known.
 pub(super) fn likely_keys(ids: &[i64]) -> Option<(Key, Key)> {
     let distance = DISTANCE.get()?;

@@ -20,6 +20,12 @@ pub(crate) fn is_member(of: pg_sys::Oid) -> bool {
     unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), of) }
 }
 
+/// Whether a role has the rights of another, as `pg_has_role(…, 'usage')` has it.
+pub(crate) fn is_member_of(role: pg_sys::Oid, of: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups within a transaction; a role that is gone has no members.
+    unsafe { pg_sys::has_privs_of_role(role, of) }
+}
+
 /// Whether the current role may read all data. Postgres 14 brought the role for it.
 pub(crate) fn reads_all_data() -> bool {
     // SAFETY: a catalog look-up within a transaction; a missing role gives an invalid oid.

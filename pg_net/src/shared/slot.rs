@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::S
 
 use pgrx::pg_sys;
 
-use super::Notes;
+use super::{Notes, Removals};
 use crate::pg::{latch, server};
 
 /// What the first worker's slot has for a database while it is connecting, by name.
@@ -40,6 +40,7 @@ pub(crate) struct Slot {
     work: AtomicU32,
     /// Row keys that commits have brought.
     pub(crate) notes: Notes,
+    pub(crate) removals: Removals,
 }
 
 impl Slot {

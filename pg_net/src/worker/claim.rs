@@ -13,6 +13,7 @@ use pgrx::pg_sys;
 use super::backoff::Backoff;
 use super::batch::Batch;
 use super::copies::Copies;
+use super::origins::Origins;
 use super::queue_row::{self, Asked, QueueRow};
 use super::record::Record;
 use super::schedule::Schedule;
@@ -25,7 +26,7 @@ use crate::pg::clock::{self, Timestamp};
 use crate::pg::plan::{Access, Plan, Rows, Session};
 use crate::pg::transaction::{Aborted, transaction};
 use crate::pg::{array, server};
-use crate::shared::questions::{self, Question};
+use crate::shared::questions::{self, Question, Reply};
 use crate::{mutants, settings, settings_tables, shared};
 
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
@@ -56,6 +57,10 @@ pub(super) struct Claim {
     copies: Copies,
     rules: Rules,
     take_out: TakeOut,
+    /// How often the queue had been emptied when it was read last.
+    emptied: u64,
+    /// Whether the engine has requests of a queue that is gone.
+    has_orphans: bool,
     plans: Plans,
 }
 
@@ -80,6 +85,8 @@ impl Claim {
             copies: Copies::new(),
             rules: Rules::new(),
             take_out: TakeOut::new(),
+            emptied: shared::get().my_slot().removals.emptied(),
+            has_orphans: false,
             plans: Plans {
                 range: Plan::new(queue_row::select!("where row_key >= $1 and row_key <= $2 order by row_key limit $3")),
                 keys: Plan::new(queue_row::select!("where row_key = any ($1)")),
@@ -130,9 +137,60 @@ impl Claim {
         self.more = true;
     }
 
-    /// Nothing that is claimed will have an outcome, and nobody is left to record one for: the queue is another one.
+    /// Nothing that is claimed will have an outcome, and nobody is left to record one for: the queue is another one. Whoever
+    /// calls this calls [`drop_orphans`](Self::drop_orphans) next.
     pub(super) fn start_over(&mut self) {
         drop(self.window.clear());
+        self.has_orphans = true;
+        self.read_again();
+    }
+
+    /// Takes back what the engine has not started of a queue that is gone.
+    pub(super) fn drop_orphans(&mut self, sender: &Sender) {
+        if std::mem::take(&mut self.has_orphans) {
+            sender.take_all_back();
+        }
+    }
+
+    /// The keys of claimed rows that stay in the queue until their outcome is recorded.
+    pub(super) fn keys_in_queue(&self) -> impl Iterator<Item = Key> {
+        self.window.iter().filter(|(_, asked)| !asked.at_most_once).map(|(key, _)| key)
+    }
+
+    /// The keys of claimed rows that have left the queue.
+    pub(super) fn keys_that_left(&self) -> impl Iterator<Item = Key> {
+        self.window.iter().filter(|(_, asked)| asked.at_most_once).map(|(key, _)| key)
+    }
+
+    /// The queue has been emptied so often; whether it has since it was read last.
+    pub(super) fn see_emptied(&mut self, times: u64) -> bool {
+        std::mem::replace(&mut self.emptied, times) != times
+    }
+
+    /// Takes claimed rows back from the engine. Gives the keys of those that had not started; they stay claimed.
+    pub(super) fn take_back(&mut self, keys: Vec<Key>, sender: &Sender, origins: &mut Origins) -> Vec<Key> {
+        if keys.is_empty() {
+            return keys;
+        }
+        let back = sender.take_back(keys);
+        // What it has sent back before is not under way either.
+        let news = sender.news();
+        news.states.iter().for_each(|state| origins.show(state));
+        self.hear(news);
+        back
+    }
+
+    /// A claimed row that the engine has not started is to be claimed anew.
+    pub(super) fn meet_again(&mut self, key: Key) {
+        self.window.give_back(key);
+    }
+
+    /// Leaves to the queue what has not started, to be read again. What has left the queue stays where it is.
+    pub(super) fn let_go(&mut self, sender: &Sender, origins: &mut Origins) {
+        let keys = self.keys_in_queue().collect();
+        for key in self.take_back(keys, sender, origins) {
+            self.window.finish(key);
+        }
         self.read_again();
     }
 
@@ -163,14 +221,26 @@ impl Claim {
     }
 
     /// Answers what sessions ask about requests.
-    pub(super) fn answer(&self) {
+    pub(super) fn answer(&mut self, sender: &Sender, origins: &mut Origins) {
         questions::answer(server::my_database(), |question| match question {
-            Question::MayTakeBack(key) => self.window.get(key).is_none().then_some(pg_sys::InvalidOid),
+            Question::MayTakeBack(keys) => Reply::AllBut(self.withhold(keys, sender, origins)),
             Question::IsUnderWay(id) => {
-                let found = self.window.find(|asked| asked.id == id && asked.at_most_once);
-                found.map(|asked| asked.by.unwrap_or_default())
+                let asked = self.window.find(|asked| asked.id == id && asked.at_most_once);
+                Reply::UnderWay(asked.map(|asked| asked.by.unwrap_or_default()))
             }
         });
+    }
+
+    /// Lets go of rows that a session wants to take back. Those that it may not.
+    fn withhold(&mut self, mut keys: Vec<Key>, sender: &Sender, origins: &mut Origins) -> Vec<Key> {
+        let is_queued = |asked: &Asked| !asked.at_most_once;
+        let claimed = keys.iter().copied().filter(|&key| self.window.get(key).is_some_and(is_queued)).collect();
+        for key in self.take_back(claimed, sender, origins) {
+            self.window.finish(key);
+            self.withheld.let_go(key);
+        }
+        keys.retain(|&key| self.window.get(key).is_some());
+        keys
     }
 
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
@@ -237,6 +307,7 @@ impl Claim {
             mutants::delete_at_claim(session, &batch.claimed);
             mutants::read_freed();
         });
+        self.drop_orphans(sender);
         match claimed {
             Ok(()) => {
                 self.backoff.succeed();
@@ -308,6 +379,10 @@ impl Claim {
             }
         };
         tables.wait_and_look();
+        if shared::get().my_slot().removals.emptied() != self.emptied {
+            // What was claimed before is to be told from what comes now.
+            return;
+        }
         // Not before: what commits while the queue is waited for counts for the requests behind it.
         if self.rules.are_stale() {
             self.rules.read(session);

@@ -1,16 +1,17 @@
 //! The engine as the worker holds it: started with every signal masked, and waited for together with the latch.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use engine::{Engine, OriginNews, Policy, Request};
+use engine::{Engine, Key, OriginNews, Policy, Request};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::descriptors;
 use super::record::Record;
 use crate::pg::wait::WaitSet;
-use crate::shared::waiters;
+use crate::shared::{self, waiters};
 
 /// Outcomes are taken no more often than this: to record a few costs nearly as much as to record many, above all where the disk
 /// is waited for each time.
@@ -21,18 +22,55 @@ pub(super) struct Sender {
     /// The engine writes to it when outcomes have come.
     event: Arc<EventFd>,
     wait_set: WaitSet,
+    permit: Arc<Permit>,
     /// Until when outcomes are left to gather.
     gathers_until: Instant,
 }
 
 impl Sender {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(super) fn new(policy: Policy, paused: bool) -> Self {
         let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
             .unwrap_or_else(|error| panic!("could not make an eventfd: {error}"));
         let event = Arc::new(event);
         let wait_set = WaitSet::new(&event);
         descriptors::raise_limit();
-        Self { engine: start(policy, &event), event, wait_set, gathers_until: Instant::now() }
+        let heeded = AtomicU64::new(shared::get().my_slot().removals.count());
+        let permit = Arc::new(Permit { paused: AtomicBool::new(paused), heeded });
+        Self { engine: start(policy, &event, &permit), event, wait_set, permit, gathers_until: Instant::now() }
+    }
+
+    /// Whether requests wait. What is under way goes on.
+    pub(super) fn set_paused(&self, paused: bool) {
+        self.permit.paused.store(paused, SeqCst);
+        self.engine.ask_again();
+    }
+
+    /// How many removals from the queue were looked after: while there are more, nothing starts.
+    pub(super) fn heeded(&self) -> u64 {
+        self.permit.heeded.load(SeqCst)
+    }
+
+    /// So many removals were looked after.
+    pub(super) fn heed(&self, removals: u64) {
+        self.permit.heeded.store(removals, SeqCst);
+        self.engine.ask_again();
+    }
+
+    /// Takes back those of these requests that have not started. Gives their keys.
+    pub(super) fn take_back(&self, keys: Vec<Key>) -> Vec<Key> {
+        self.engine.take_back(keys)
+    }
+
+    /// Takes back all that have not started.
+    pub(super) fn take_all_back(&self) {
+        self.engine.take_all_back();
+    }
+
+    /// Has what waits start as the limits allow, though there are removals that were not looked after.
+    pub(super) fn start_now(&self) {
+        if !self.permit.paused.load(SeqCst) {
+            self.engine.start_now();
+        }
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -41,7 +79,7 @@ impl Sender {
 
     /// Starts a new engine in the place of one that died.
     pub(super) fn revive(&mut self, policy: Policy) {
-        self.engine = start(policy, &self.event);
+        self.engine = start(policy, &self.event, &self.permit);
     }
 
     /// Applies a configuration that was read anew; the files that it names may have changed, too.
@@ -110,13 +148,24 @@ impl Sender {
     }
 }
 
+/// What the engine's thread looks at before it starts a request.
+struct Permit {
+    paused: AtomicBool,
+    /// The removals from the queue that were looked after.
+    heeded: AtomicU64,
+}
+
 /// Starts an engine whose threads take no signal: Postgres' handlers belong to the main thread.
-fn start(policy: Policy, event: &Arc<EventFd>) -> Engine {
+fn start(policy: Policy, event: &Arc<EventFd>, permit: &Arc<Permit>) -> Engine {
     let event = Arc::clone(event);
+    let permit = Arc::clone(permit);
+    // Shared memory stays where it is for as long as the process lives.
+    let removals = &shared::get().my_slot().removals;
+    let may_start = move || !permit.paused.load(SeqCst) && removals.count() == permit.heeded.load(SeqCst);
     let before = SigSet::all()
         .thread_swap_mask(SigmaskHow::SIG_SETMASK)
         .unwrap_or_else(|error| panic!("could not mask the signals: {error}"));
-    let engine = Engine::start(descriptors::bound(policy), move || {
+    let engine = Engine::start_if(descriptors::bound(policy), may_start, move || {
         // It fails only where the counter is full, and then the worker is being woken already.
         let _ = event.write(1);
     });

@@ -12,6 +12,7 @@ use super::tables::{Found, Tables};
 use crate::pg::array::{self, Array, Element};
 use crate::pg::clock::Timestamp;
 use crate::pg::plan::{Access, Plan, Session};
+use crate::removals::OwnDelete;
 
 /// What an outcome means for its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,7 @@ impl Store {
         let asked_for = keys.len();
         let mut gone_but = None;
         if asked_for > 0 {
+            let _own = OwnDelete::begin();
             let deleted = session.run(&self.delete, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys.build())]);
             if deleted.count() < asked_for {
                 let left = (0..deleted.count()).filter_map(|row| deleted.row::<1>(row).int8(0));
@@ -177,6 +179,7 @@ impl Store {
         const ARGUMENTS: usize = outcomes::COLUMNS + 1;
         let types: [_; ARGUMENTS] = array::with(outcomes::types(), outcomes::COLUMNS, pg_sys::INT8ARRAYOID);
         let arguments: [_; ARGUMENTS] = array::with(outcomes::columns(&rows), outcomes::COLUMNS, keys);
+        let _own = OwnDelete::begin();
         let buried = session.run(&self.bury, Access::Write, types, arguments);
         let buried: HashSet<Key> = (0..buried.count()).filter_map(|row| buried.row::<1>(row).int8(0)).collect();
         let there = used_up.iter().zip(rows).filter(|(entry, _)| buried.contains(&entry.outcome.key));

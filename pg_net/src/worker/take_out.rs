@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 
 use crate::pg::array;
 use crate::pg::plan::{Access, Plan, Session};
+use crate::removals::OwnDelete;
 
 /// When a row that was locked is looked at again.
 const LOCKED: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ impl TakeOut {
             return keys;
         }
         let array = array::int8s(keys.iter().copied());
+        let _own = OwnDelete::begin();
         let taken = session.run(&self.plan, Access::Write, [pg_sys::INT8ARRAYOID], [Some(array)]);
         let taken: HashSet<Key> = (0..taken.count()).filter_map(|row| taken.row::<1>(row).int8(0)).collect();
         let left: Vec<_> = keys.into_iter().filter(|key| !taken.contains(key)).collect();

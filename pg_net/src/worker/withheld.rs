@@ -9,8 +9,8 @@ use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::{array, server};
 use crate::shared::{cancels, questions};
 
-/// The rows that were met and left alone, until a transaction that takes requests back has ended: then they are met again,
-/// since it may have rolled back.
+/// The rows that were met and left alone, or claimed and let go of, until a transaction that takes requests back has ended: then
+/// they are met again, since it may have rolled back.
 pub(super) struct Withheld {
     keys: Vec<Key>,
     /// Those to meet again.
@@ -25,7 +25,7 @@ pub(super) struct Withheld {
 pub(super) struct Withdrawals {
     are_open: bool,
     /// Keys that were granted, and whose rows perhaps are not deleted yet.
-    granted: Vec<Key>,
+    granted: HashSet<Key>,
 }
 
 impl Withheld {
@@ -54,8 +54,13 @@ impl Withheld {
             self.released.append(&mut self.keys);
         }
         let are_open = cancels::are_open();
-        let granted = if are_open { questions::granted(server::my_database()) } else { Vec::new() };
+        let granted = if are_open { questions::granted(server::my_database()) } else { HashSet::new() };
         Withdrawals { are_open, granted }
+    }
+
+    /// A claimed row may be taken back, and is claimed no more.
+    pub(super) fn let_go(&mut self, key: Key) {
+        self.keys.push(key);
     }
 
     /// Takes up to `most` keys of rows to meet again.
