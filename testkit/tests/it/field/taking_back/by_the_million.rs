@@ -1,0 +1,96 @@
+//! A million requests of one role.
+
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+
+use super::{Field, ON_THE_WIRE};
+use crate::support::{allow_at_most, value};
+
+const MANY: usize = 1_000_000;
+/// Of a machine that does other things meanwhile.
+const IN_SECONDS: Duration = Duration::from_secs(30);
+
+/// A session of the plain role `web`, which may delete what it has asked for.
+fn web(field: &mut Field) -> Client {
+    field
+        .bench
+        .client
+        .batch_execute(
+            "create role web login;
+             grant delete on net.http_request_queue to web;
+             create policy web_takes_back on net.http_request_queue for delete to web
+                 using (pg_has_role(requested_by, 'usage'))",
+        )
+        .unwrap();
+    field.bench.cluster.connect_as("web", "postgres")
+}
+
+/// Asks for a path as `web`, so often, and waits until a part is under way.
+fn ask(field: &mut Field, web: &mut Client, path: &str, count: usize) {
+    let url = field.bench.receiver.url(path);
+    let ask =
+        format!("select count(net.http_get('{url}', timeout_milliseconds := 600000)) from generate_series(1, {count})");
+    assert_eq!(value::<i64>(web, &ask), count as i64);
+    field.bench.receiver.wait_for(ON_THE_WIRE);
+}
+
+fn within_seconds<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> T) -> T {
+    allow_at_most(client, IN_SECONDS);
+    let start = Instant::now();
+    let result = work(client);
+    println!("took {:?}", start.elapsed());
+    allow_at_most(client, Duration::ZERO);
+    result
+}
+
+#[test]
+fn case_02_a_million_of_ones_own_are_deleted_in_seconds() {
+    let mut field = Field::new();
+    let mut web = web(&mut field);
+    let gate = field.bench.receiver.hold("/slow");
+    ask(&mut field, &mut web, "/slow", MANY);
+    let url = field.bench.receiver.url("/others");
+    let others = field.bench.ask(&format!("select net.http_get('{url}')"));
+    let deleted = within_seconds(&mut web, |web| web.execute("delete from net.http_request_queue", &[]).unwrap());
+    assert_eq!(deleted, MANY as u64, "all of its own");
+    gate.release();
+    assert_eq!(field.bench.response(others).status_code, Some(200), "and of nobody else's");
+    field.assert_nothing_is_left();
+    assert_eq!(field.arrivals("/slow").0, ON_THE_WIRE);
+}
+
+#[test]
+fn case_02_a_million_ids_are_taken_back_in_seconds() {
+    let mut field = Field::new();
+    let mut web = web(&mut field);
+    let gate = field.bench.receiver.hold("/slow");
+    ask(&mut field, &mut web, "/slow", MANY);
+    let all = "select array_agg(id) from net.http_request_queue";
+    let taken = within_seconds(&mut web, |web| {
+        web.batch_execute("begin").unwrap();
+        value::<i64>(web, &format!("select net.cancel(({all}))"))
+    });
+    assert_eq!(taken, (MANY - ON_THE_WIRE) as i64);
+    within_seconds(&mut web, |web| web.batch_execute("commit").unwrap());
+    gate.release();
+    field.assert_nothing_is_left();
+    assert_eq!(field.arrivals("/slow").0, ON_THE_WIRE);
+}
+
+/// Outcomes are recorded, and rows deleted for it, while the statement deletes the same rows: neither fails for the other.
+#[test]
+fn case_02_a_delete_gets_along_with_a_busy_worker() {
+    let mut field = Field::new();
+    let mut web = web(&mut field);
+    ask(&mut field, &mut web, "/fast", 200_000);
+    field.bench.receiver.wait_for(500);
+    let deleted = within_seconds(&mut web, |web| web.execute("delete from net.http_request_queue", &[]).unwrap());
+    assert!(deleted > 100_000, "{deleted} deleted");
+    let arrived = field.arrivals("/fast").0;
+    field.assert_nothing_is_left();
+    let later = field.arrivals("/fast").0 - arrived;
+    assert!(later <= ON_THE_WIRE, "{later} more arrived than were on the wire");
+    let answered = field.bench.value::<i64>("select count(*) from net._http_response where url like '%/fast'");
+    assert!(answered as u64 + deleted >= 200_000, "{answered} answered, {deleted} deleted");
+}
