@@ -8,6 +8,7 @@ mod hang;
 mod latency;
 mod requests;
 mod saturation;
+mod sick;
 mod sizes;
 mod snapshot;
 pub(crate) mod soak;
@@ -33,6 +34,7 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("backoff", backoff::run),
     ("latency", latency::run),
     ("hang", hang::run),
+    ("sick", sick::run),
     ("calls", calls::run),
     ("trigger", trigger::run),
     ("steady", steady::run),

@@ -148,6 +148,12 @@ impl<T> Window<T> {
         own.min(self.rooms.left_for(kind, flow.asker, self.bounds))
     }
 
+    /// Whether a flow's rows are likely to go out soon: its origin is not in trouble, as far as is known, and something was heard
+    /// of it.
+    pub fn is_quick(&self, flow: &Flow) -> bool {
+        self.flows.get(flow).is_some_and(|share| share.tried && share.standing == Standing::Healthy)
+    }
+
     fn standing(&self, origin: &Origin) -> Standing {
         // Mostly there is none in trouble, and nothing to look for.
         if self.standings.is_empty() {

@@ -168,8 +168,9 @@ fn of_an_origin_that_nothing_was_heard_of_few_are_claimed() {
     for heard in [connected as fn(&mut Window<()>), ended] {
         let mut window = Window::new(bounds);
         (1..=20).for_each(|key| _ = window.offer(key, &new, 1, || ()));
-        assert_eq!((window.claimed(), window.can_resume()), (2, false));
+        assert_eq!((window.claimed(), window.can_resume(), window.is_quick(&new)), (2, false, false));
         heard(&mut window);
+        assert!(window.is_quick(&new));
         let left = 10 - window.claimed();
         assert_eq!(window.resume(100).len(), left);
     }

@@ -46,7 +46,7 @@ pub(super) struct Claim {
     behind: Option<(Key, Key)>,
     /// Whether there may be rows beyond the cursor.
     more: bool,
-    /// Whose rows the last read beyond the cursor had to park: there is likely more of the same ahead.
+    /// Whose rows the last read beyond the cursor had to park, though they go out soon: there is likely more of the same ahead.
     crowded: Option<Flow>,
     schedule: Schedule,
     withheld: Withheld,
@@ -506,7 +506,10 @@ impl Claim {
             Some(flow) => match self.window.offer(key, &flow, row.size(), asked) {
                 Verdict::Claim => true,
                 Verdict::Parked => {
-                    self.crowded = Some(flow);
+                    // The rows of one in trouble wait for longer than it takes to read past them.
+                    if self.window.is_quick(&flow) {
+                        self.crowded = Some(flow);
+                    }
                     false
                 }
                 Verdict::Known => false,

@@ -1,0 +1,135 @@
+//! Origins that are dead must not slow one that is not.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use testkit::{FullPort, PATIENCE, RefusedPort, wait_until};
+
+use crate::clock::{self, milliseconds};
+use crate::lab::Lab;
+use crate::pace::Pace;
+use crate::receiver::Receiver;
+use crate::report::{Report, Row};
+use crate::stats::{Spread, median, percentile};
+use crate::worker;
+
+const ROUNDS: usize = 5;
+const RATE: usize = 200;
+const SECONDS: usize = 5;
+/// Origins that refuse connections, and origins that neither accept nor refuse them.
+const REFUSING: usize = 40;
+const FULL: usize = 10;
+/// How much waits for each of them, and for one that accepts connections and never answers.
+const WAITING: usize = 1000;
+
+/// What a healthy origin is sent beside all of these, in turns with the same alone.
+pub(crate) fn run(report: &mut Report, _: &Path) {
+    report.part("sick: a healthy origin beside 50 dead ones and one that hangs");
+    let mut lab = Lab::new();
+    let (mut alone, mut beside, mut first, mut done) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        rest(&mut lab);
+        alone.push(p99(&mut lab));
+
+        rest(&mut lab);
+        let dead = Dead::take();
+        dead.queue(&mut lab);
+        first.push(one(&mut lab));
+        beside.push(p99(&mut lab));
+        assert!(dead.hanging.record().open() > 0, "some hang meanwhile");
+        done.push(
+            lab.number("select count(*) from net._http_response where error_kind in ('connect', 'timeout')") as f64
+        );
+        assert!(lab.number("select count(*) from net.http_request_queue") > 10_000, "most of it still waits");
+        lab.reset();
+        wait_until("the end of those that hang", PATIENCE, || dead.hanging.record().open() == 0);
+    }
+    let ratios: Vec<f64> = beside.iter().zip(&alone).map(|(beside, alone)| beside / alone).collect();
+    let ratio = median(&ratios);
+    report.row(Row {
+        what: format!(
+            "{RATE} requests a second beside 50 dead origins and one that hangs, 1,000 waiting for each: commit to response row"
+        ),
+        figure: format!("p99 {:.2} ms", median(&beside)),
+        yardstick: format!("alone: p99 {:.2} ms", median(&alone)),
+        ratio: Some(ratio),
+        target: "≤ 1.20".into(),
+        met: ratio <= 1.2,
+    });
+    report.note(format!(
+        "{ROUNDS} rounds of {SECONDS} s alone and {SECONDS} s beside them: p99 alone {} ms, beside {} ms, ratios {}; the first one \
+         that was queued behind them had its response after {} ms; {} of the others ended meanwhile",
+        Spread(&alone),
+        Spread(&beside),
+        Spread(&ratios),
+        Spread(&first),
+        Spread(&done)
+    ));
+}
+
+/// Ports and a server that nothing comes back from.
+struct Dead {
+    refusing: Vec<RefusedPort>,
+    full: Vec<FullPort>,
+    hanging: Receiver,
+}
+
+impl Dead {
+    fn take() -> Self {
+        Self {
+            refusing: (0..REFUSING).map(|_| testkit::Receiver::refused_port()).collect(),
+            full: (0..FULL).map(|_| FullPort::take()).collect(),
+            hanging: Receiver::start(0),
+        }
+    }
+
+    /// Queues what is to wait, that for each origin in one transaction.
+    fn queue(&self, lab: &mut Lab) {
+        let full = self.full.iter().map(|port| port.url("/"));
+        let refusing = self.refusing.iter().map(|port| port.url("/"));
+        for url in full.chain([self.hanging.url("/hang")]).chain(refusing) {
+            let calls = format!("select net.http_get('{url}') from generate_series(1, {WAITING})");
+            lab.client.batch_execute(&calls).expect("queue requests that nobody answers");
+        }
+    }
+}
+
+/// Empties the tables, and waits until the worker has nothing to do.
+fn rest(lab: &mut Lab) {
+    lab.reset();
+    let pid = lab.worker();
+    wait_until("a worker at rest", PATIENCE, || {
+        let before = worker::cpu(pid);
+        thread::sleep(Duration::from_millis(500));
+        worker::cpu(pid) == before
+    });
+}
+
+/// Milliseconds from the commit of a single request to its response.
+fn one(lab: &mut Lab) -> f64 {
+    let receiver = Receiver::start(1);
+    let call = format!("select net.http_get('{}')", receiver.url("/fast/0"));
+    let id = lab.number(&call);
+    let committed = clock::now();
+    lab.client.query("select net.await_response($1)", &[&id]).expect("wait for the response");
+    milliseconds(committed, clock::now())
+}
+
+/// Sends to a healthy origin at a steady rate: from the commits to the response rows.
+fn p99(lab: &mut Lab) -> f64 {
+    let pace = Pace { rate: RATE, count: RATE * SECONDS, timeout_milliseconds: 10_000 };
+    let receiver = Receiver::start(pace.count);
+    let commits = pace.run(&lab.cluster, &Arc::default(), |number| receiver.url(&format!("/fast/{number}")));
+    let (least, most) = (commits.iter().map(|commit| commit.id).min(), commits.iter().map(|commit| commit.id).max());
+    let (least, most) = (least.expect("a commit"), most.expect("a commit"));
+    let these = format!("from net._http_response where status_code = 200 and id between {least} and {most}");
+    wait_until("the responses", PATIENCE, || lab.number(&format!("select count(*) {these}")) == pace.count as i64);
+    let created = format!("select id, (extract(epoch from created) * 1000000)::bigint {these}");
+    let rows = lab.client.query(&created, &[]).expect("read responses");
+    let created: HashMap<i64, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let times: Vec<f64> = commits.iter().map(|commit| milliseconds(commit.known, created[&commit.id])).collect();
+    percentile(&times, 99.0)
+}
