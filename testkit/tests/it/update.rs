@@ -8,6 +8,7 @@ mod http_delete;
 mod old_sql;
 mod old_version;
 mod owner;
+mod plain_worker;
 mod planted_triggers;
 mod platforms;
 mod rights;
