@@ -1,79 +1,143 @@
 //! Waiting for responses: the session sleeps until something happens to the request that it waits for.
 
 use std::collections::HashSet;
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use pgrx::{PgSqlErrorCode, pg_sys};
+use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
 
 use super::{enqueue, whereabouts};
 use crate::pg::call::{Call, sql_function};
+use crate::pg::composite::{self, Composite};
 use crate::pg::look::look;
 use crate::pg::plan::{Access, Plan, Rows, Session};
-use crate::pg::{SqlError, array, role, server, wait};
+use crate::pg::{SqlError, array, relation, role, server, wait};
 use crate::shared::questions;
 use crate::shared::waiters::Wait;
 
+sql_function!(_await_response, pg_finfo__await_response, wait_for_end);
 sql_function!(await_response, pg_finfo_await_response, wait_for_one);
 sql_function!(await_responses, pg_finfo_await_responses, wait_for_all);
+sql_function!(_http_collect_response, pg_finfo__http_collect_response, collect);
+sql_function!(http_collect_response, pg_finfo_http_collect_response, collect_as_of_old);
 
 type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 
 /// As the caller: what the role may not see is not there. Operators and functions are named in full, as the caller's search
 /// path is in force.
 struct Plans {
-    /// The results of requests, and which of them have no response yet. Of several responses the newest counts, found
-    /// in a way that has no use for the index on `created`: that would read all that are newer. The dead letter keeps the
-    /// last outcome for longer.
-    results: Plan,
-    answered: Plan,
+    /// Those for a role that may select from the dead letter, and for one that may not: it does without.
+    outcomes: [Outcomes; 2],
+    /// The response to one request.
+    response: Plan,
     /// Requests in the queue with row keys in a range, and anywhere.
     near: Plan,
     queued: Plan,
 }
 
-thread_local! {
-    static PLANS: Plans = const {
-        Plans {
-            results: Plan::new(
-                c"select pg_catalog.array_agg(case \
-                      when r.id is null then \
-                          row('PENDING', 'the request has no response yet', null)::net.http_response_result \
-                      when r.error_msg is not null then \
-                          row('ERROR', r.error_msg, null)::net.http_response_result \
-                      else row('SUCCESS', 'ok', row(r.status_code, r.headers, r.content)::net.http_response) \
-                          ::net.http_response_result \
-                  end order by asked.place), \
-                  pg_catalog.array_agg(asked.id order by asked.place) filter (where r.id is null) \
-                  from pg_catalog.unnest($1) with ordinality as asked (id, place) \
-                  left join lateral ( \
-                      select s.id, s.error_msg, s.status_code, s.headers, s.content, \
-                             s.created operator(pg_catalog.+) interval '0' as created \
-                      from net._http_response s where s.id operator(pg_catalog.=) asked.id \
-                      union all \
-                      select d.id, d.error_msg, d.status_code, d.response_headers, d.content, d.created \
-                      from net.dead_letter d where d.id operator(pg_catalog.=) asked.id \
-                      order by created desc limit 1 \
-                  ) r on true",
+struct Outcomes {
+    /// The results of requests, and which of them have no response yet. Of several responses the newest counts, found
+    /// in a way that has no use for the index on `created`: that would read all that are newer. The dead letter keeps the
+    /// last outcome for longer.
+    results: Plan,
+    answered: Plan,
+}
+
+/// A plan, of pieces of a statement.
+macro_rules! plan {
+    ($($piece:expr),+) => {
+        const {
+            match CStr::from_bytes_with_nul(concat!($($piece),+, "\0").as_bytes()) {
+                Ok(statement) => Plan::new(statement),
+                Err(_) => panic!("a statement holds no NUL"),
+            }
+        }
+    };
+}
+
+/// What a row of responses is as a result, where it is one.
+macro_rules! outcome {
+    () => {
+        "when r.error_msg is not null then \
+             row('ERROR', r.error_msg, null)::net.http_response_result \
+         else row('SUCCESS', 'ok', row(r.status_code, r.headers, r.content)::net.http_response) \
+             ::net.http_response_result"
+    };
+}
+
+/// The plans that see responses, and what else is given.
+macro_rules! outcomes {
+    ($and_results:literal, $and_answered:literal) => {
+        Outcomes {
+            results: plan!(
+                "select pg_catalog.array_agg(case when r.id is null then \
+                    row('PENDING', 'the request has no response yet', null)::net.http_response_result ",
+                outcome!(),
+                " end order by asked.place), \
+                 pg_catalog.array_agg(asked.id order by asked.place) filter (where r.id is null) \
+                 from pg_catalog.unnest($1) with ordinality as asked (id, place) \
+                 left join lateral ( \
+                     select s.id, s.error_msg, s.status_code, s.headers, s.content, \
+                            s.created operator(pg_catalog.+) interval '0' as created \
+                     from net._http_response s where s.id operator(pg_catalog.=) asked.id ",
+                $and_results,
+                " order by created desc limit 1) r on true"
             ),
-            answered: Plan::new(
-                c"select r.id from net._http_response r where r.id operator(pg_catalog.=) any ($1) \
-                  union all select d.id from net.dead_letter d where d.id operator(pg_catalog.=) any ($1) limit 1",
-            ),
-            near: Plan::new(
-                c"select q.id, q.xmin, q.row_key from net.http_request_queue q \
-                  where q.id operator(pg_catalog.=) any ($1) \
-                    and q.row_key operator(pg_catalog.>=) $2 and q.row_key operator(pg_catalog.<=) $3",
-            ),
-            queued: Plan::new(
-                c"select q.id, q.xmin, q.row_key from net.http_request_queue q \
-                  where q.id operator(pg_catalog.=) any ($1)",
+            answered: plan!(
+                "select r.id from net._http_response r where r.id operator(pg_catalog.=) any ($1) ",
+                $and_answered,
+                " limit 1"
             ),
         }
     };
 }
 
+thread_local! {
+    static PLANS: Plans = const {
+        Plans {
+            outcomes: [
+                outcomes!("", ""),
+                outcomes!(
+                    "union all \
+                     select d.id, d.error_msg, d.status_code, d.response_headers, d.content, d.created \
+                     from net.dead_letter d where d.id operator(pg_catalog.=) asked.id",
+                    "union all select d.id from net.dead_letter d where d.id operator(pg_catalog.=) any ($1)"
+                ),
+            ],
+            response: plan!(
+                "select case when r.id is null then \
+                    row('ERROR', 'request matching request_id not found', null)::net.http_response_result ",
+                outcome!(),
+                " end from (select $1) as asked (id) \
+                 left join lateral ( \
+                     select s.id, s.error_msg, s.status_code, s.headers, s.content, \
+                            s.created operator(pg_catalog.+) interval '0' as created \
+                     from net._http_response s where s.id operator(pg_catalog.=) asked.id \
+                     order by created desc limit 1 \
+                 ) r on true"
+            ),
+            near: plan!(
+                "select q.id, q.xmin, q.row_key from net.http_request_queue q \
+                 where q.id operator(pg_catalog.=) any ($1) \
+                   and q.row_key operator(pg_catalog.>=) $2 and q.row_key operator(pg_catalog.<=) $3"
+            ),
+            queued: plan!(
+                "select q.id, q.xmin, q.row_key from net.http_request_queue q \
+                 where q.id operator(pg_catalog.=) any ($1)"
+            ),
+        }
+    };
+}
+
+impl Plans {
+    fn outcomes(&self) -> &Outcomes {
+        let sees_dead_letters = relation::relation_in_net(c"dead_letter").is_some_and(relation::may_select);
+        &self.outcomes[usize::from(sees_dead_letters)]
+    }
+}
+
 /// `net._await_response`: true once there is a response, false if the request stands nowhere. Waits without a limit.
-fn wait_for_one(call: &Call) -> Answer {
+fn wait_for_end(call: &Call) -> Answer {
     let Some(id) = call.int8(0) else { return Ok(Some(false.into())) };
     match wait(&[id], None) {
         Ok(_) => Ok(Some(true.into())),
@@ -82,17 +146,68 @@ fn wait_for_one(call: &Call) -> Answer {
     }
 }
 
-/// The results of the requests of an array, in its order, once all are there or the time is up.
+/// The result of a request, once it is there or the time is up.
+fn wait_for_one(call: &Call) -> Answer {
+    let id = call.int8(0).ok_or_else(|| is_null("request_id"))?;
+    let until = end_of(call.microseconds(1))?;
+    Ok(elements(wait(&[id], until)?).pop())
+}
+
+/// The results of the requests of an array, a row each in its order, once all are there or the time is up.
 fn wait_for_all(call: &Call) -> Answer {
     let until = end_of(call.microseconds(1))?;
-    Ok(wait(&call.int8s(0), until)?)
+    let ids = call.int8s(0);
+    let results = elements(wait(&ids, until)?);
+    let rows = ids.into_iter().zip(results).map(|(id, result)| {
+        // SAFETY: a net.http_response_result, which has these three fields; it lives as long as the call.
+        let fields = unsafe { Composite::from_datum(result) };
+        [Some(id.into()), fields.datum(1), fields.datum(2), fields.datum(3)]
+    });
+    // SAFETY: the SQL declaration says so: a bigint, and the types of the result's fields.
+    unsafe { composite::rows(call, rows) };
+    Ok(None)
+}
+
+/// `net._http_collect_response`: what there is of a response, or once there is one.
+fn collect(call: &Call) -> Answer {
+    let id = call.int8(0);
+    if let (Some(id), Some(false)) = (id, call.bool(1)) {
+        match wait(&[id], None) {
+            Ok(results) => return Ok(elements(results).pop()),
+            Err(Trouble::Nowhere(_)) => {}
+            Err(trouble) => return Err(trouble.into()),
+        }
+    }
+    Ok(look(|session| {
+        PLANS.with(|plans| {
+            let id = id.map(pg_sys::Datum::from);
+            session.run(&plans.response, Access::Read, [pg_sys::INT8OID], [id]).row::<1>(0).transfer(0)
+        })
+    }))
+}
+
+fn collect_as_of_old(call: &Call) -> Answer {
+    SqlError::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, "net.http_collect_response is deprecated")
+        .hint("Select from net._http_response by id, or call net._http_collect_response.")
+        .notice();
+    collect(call)
+}
+
+/// The elements of an array of results, which lives as long as the call.
+fn elements(results: Option<pg_sys::Datum>) -> Vec<pg_sys::Datum> {
+    // SAFETY: an array that a statement of ours has made, of rows.
+    let results = results.and_then(|array| unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(array, false) });
+    results.iter().flat_map(pgrx::Array::iter).flatten().collect()
+}
+
+fn is_null(argument: &str) -> SqlError {
+    SqlError::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, format!("{argument} must not be null"))
 }
 
 /// When a wait of so many microseconds ends; `None` if that is beyond all measure.
 fn end_of(timeout: Option<i128>) -> Result<Option<Instant>, SqlError> {
     let Some(timeout) = timeout else {
-        return Err(SqlError::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, "timeout must not be null")
-            .hint("Leave it out to wait 30 seconds."));
+        return Err(is_null("timeout").hint("Leave it out to wait 30 seconds."));
     };
     if timeout < 0 {
         return Err(SqlError::invalid("timeout must not be negative"));
@@ -149,7 +264,8 @@ fn sleep_through(waiting: &Wait, expected: Option<i64>, open: &[i64], until: Opt
     for (place, &id) in open.iter().enumerate() {
         if place > 0 || expected != Some(id) {
             waiting.expect(id);
-            let is_answered = |session: &Session| PLANS.with(|plans| run(session, &plans.answered, &[id]).count() > 0);
+            let is_answered =
+                |session: &Session| PLANS.with(|plans| run(session, &plans.outcomes().answered, &[id]).count() > 0);
             if look(is_answered) || survey(&[id])?.1.is_empty() {
                 continue;
             }
@@ -180,7 +296,7 @@ fn survey(ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
 type Reading = (Option<pg_sys::Datum>, Vec<i64>, Vec<i64>);
 
 fn read(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading, Trouble> {
-    let rows = run(session, &plans.results, ids);
+    let rows = run(session, &plans.outcomes().results, ids);
     let row = rows.row::<2>(0);
     let mut seen = HashSet::new();
     let open: Vec<i64> = row.int8s(1).into_iter().filter(|&id| seen.insert(id)).collect();
@@ -194,7 +310,7 @@ fn read(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading, Troubl
     if !missing.is_empty() {
         find(&run(session, &plans.queued, &missing), &mut missing)?;
     }
-    Ok((row.transfer_array(0), open, missing))
+    Ok((row.transfer(0), open, missing))
 }
 
 /// Takes what was found in the queue off the missing.

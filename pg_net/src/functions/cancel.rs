@@ -7,10 +7,11 @@ use pgrx::pg_sys;
 
 use super::{caller, enqueue};
 use crate::pg::call::{Call, sql_function};
+use crate::pg::internal::Internal;
 use crate::pg::look::look;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::role::ActAs;
-use crate::pg::{SqlError, array, server};
+use crate::pg::{SqlError, array};
 use crate::removals::OwnDelete;
 use crate::shared::{cancels, questions};
 
@@ -92,12 +93,10 @@ fn take_back(owner: pg_sys::Oid, mut waiting: Vec<Waiting>) -> usize {
 fn delete(owner: pg_sys::Oid, keys: &[Key]) -> Vec<Key> {
     let _owner = ActAs::new(owner, 0);
     // By the index, however small the queue was when the statement was planned.
-    let _settings = server::LocalSettings::set(&[
-        (c"plan_cache_mode", c"force_generic_plan"),
-        (c"enable_seqscan", c"off"),
-        (c"enable_bitmapscan", c"off"),
-        (c"jit", c"off"),
-    ]);
+    let internal = Internal::new();
+    for (name, value) in [(c"enable_seqscan", c"off"), (c"enable_bitmapscan", c"off"), (c"jit", c"off")] {
+        internal.set(name, value);
+    }
     let session = Session::connect();
     let keys = array::int8s(keys.iter().copied());
     let _own = OwnDelete::begin();

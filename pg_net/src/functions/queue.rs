@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::pg::default::{ColumnDefault, Defaults};
+use crate::pg::internal::Internal;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::relation::{self, Queue};
 use crate::pg::table::Table;
@@ -87,6 +88,7 @@ fn run_insert(places: &Places, usual: Usual, terms: Option<Terms>) {
     let [id, method, url, headers, body, timeout, row_key, caller, delivery, most, _, due, key, _] =
         places.column_types();
     let types = [id, method, url, headers, body, timeout, row_key, caller];
+    let _internal = Internal::new();
     let session = Session::connect();
     match terms {
         None => INSERT.with(|plan| {

@@ -4,6 +4,7 @@ use pgrx::pg_sys;
 
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
+use crate::pg::internal::Internal;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::role::ActAs;
 use crate::wake;
@@ -41,6 +42,7 @@ fn retry_request(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
     let owner = super::enqueue::owner()?;
     let caller = super::caller::of(call);
     let _owner = ActAs::new(owner, 0);
+    let _internal = Internal::new();
     let session = Session::connect();
     let sent = REQUEUE.with(|plan| {
         let types = [pg_sys::INT8OID, pg_sys::OIDOID];

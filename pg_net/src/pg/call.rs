@@ -84,6 +84,10 @@ impl<'a> Call<'a> {
         (!argument.isnull).then_some(argument.value)
     }
 
+    pub(crate) fn bool(&self, place: usize) -> Option<bool> {
+        self.datum(place).map(|datum| datum.value() & 0xff != 0)
+    }
+
     pub(crate) fn int4(&self, place: usize) -> Option<i32> {
         self.datum(place).map(|datum| datum.value() as i32)
     }

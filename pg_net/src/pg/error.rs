@@ -71,6 +71,11 @@ impl SqlError {
         self.report(PgLogLevel::WARNING);
     }
 
+    /// Tells the client, who called something that is there for the sake of old code.
+    pub(crate) fn notice(self) {
+        self.report(PgLogLevel::NOTICE);
+    }
+
     fn report(self, level: PgLogLevel) {
         let mut report = ErrorReport::new(self.code, text::for_message(self.message), function_name!());
         if let Some(hint) = self.hint {

@@ -23,14 +23,20 @@ impl Internal {
     pub(crate) fn new() -> Self {
         // SAFETY: within a transaction; `Drop`, or an abort, ends the level.
         let level = unsafe { pg_sys::NewGUCNestLevel() };
-        // A generic plan holds no values: those who log plans would log them too. It is not made anew for each call either.
-        server::set_for_level(c"plan_cache_mode", c"force_generic_plan");
+        let internal = Self { level };
+        // Ours ask for generic plans, which hold no values that could be logged with them.
+        internal.set(c"plan_cache_mode", c"auto");
         for (setting, value) in SETTINGS {
             if server::is_known(setting) {
-                server::set_for_level(setting, value);
+                internal.set(setting, value);
             }
         }
-        Self { level }
+        internal
+    }
+
+    /// Sets one more.
+    pub(crate) fn set(&self, setting: &CStr, value: &CStr) {
+        server::set_for_level(setting, value);
     }
 }
 

@@ -5,8 +5,8 @@ use std::ptr;
 
 use pgrx::{PgTryBuilder, pg_sys};
 
+use super::internal::Internal;
 use super::plan::Session;
-use super::server;
 
 /// Runs `work`, whose statements with [`Access::Read`](super::plan::Access::Read) see what is committed now, also where the
 /// transaction goes on seeing what was committed when it began. It leaves no lock behind: who waits for a response must not
@@ -21,15 +21,13 @@ pub(crate) fn look<R>(work: impl FnOnce(&Session) -> R) -> R {
         pg_sys::MemoryContextSwitchTo(context);
     }
     let result = PgTryBuilder::new(AssertUnwindSafe(|| {
-        // By the index, however small the tables were when the statements were planned; and once, not for each call anew. Where
-        // there is no index, costs that say so are no reason to compile.
-        for (name, value) in [
-            (c"plan_cache_mode", c"force_generic_plan"),
-            (c"enable_seqscan", c"off"),
-            (c"enable_bitmapscan", c"off"),
-            (c"jit", c"off"),
-        ] {
-            server::set_for_subtransaction(name, value);
+        let internal = Internal::new();
+        // By the index, however small the tables were when the statements were planned. Where there is no index, costs that say
+        // so are no reason to compile. What a role may not see is left out, and no error.
+        for (name, value) in
+            [(c"enable_seqscan", c"off"), (c"enable_bitmapscan", c"off"), (c"jit", c"off"), (c"row_security", c"on")]
+        {
+            internal.set(name, value);
         }
         // SAFETY: a snapshot of this very moment, active while `work` runs; an error has the rollback take it away.
         unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
@@ -38,6 +36,7 @@ pub(crate) fn look<R>(work: impl FnOnce(&Session) -> R) -> R {
         drop(session);
         // SAFETY: pushed above.
         unsafe { pg_sys::PopActiveSnapshot() };
+        drop(internal);
         Ok(result)
     }))
     .catch_others(|error| Err(Box::new(error)))

@@ -10,8 +10,8 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::SqlError;
 use super::clock::Timestamp;
 
-/// A statement with its parameter types. Planned at its first use in a session, then kept; Postgres plans it anew when
-/// something that it depends on changes.
+/// A statement with its parameter types. Planned at its first use in a session, whatever the arguments are, then kept;
+/// Postgres plans it anew when something that it depends on changes.
 pub(crate) struct Plan {
     sql: &'static CStr,
     kept: Cell<pg_sys::SPIPlanPtr>,
@@ -46,8 +46,13 @@ impl Plan {
         if self.kept.get().is_null() {
             // SAFETY: a C string and as many types as the count says; both are copied. A failure raises or gives null.
             let plan = unsafe {
-                let plan = pg_sys::SPI_prepare(self.sql.as_ptr(), types.len() as i32, types.as_ptr().cast_mut());
-                assert!(!plan.is_null(), "SPI_prepare refused a statement of ours");
+                let plan = pg_sys::SPI_prepare_cursor(
+                    self.sql.as_ptr(),
+                    types.len() as i32,
+                    types.as_ptr().cast_mut(),
+                    pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+                );
+                assert!(!plan.is_null(), "SPI_prepare_cursor refused a statement of ours");
                 pg_sys::SPI_keepplan(plan);
                 plan
             };
@@ -211,9 +216,9 @@ impl<'s, const N: usize> Row<'s, N> {
         unsafe { super::array::int8s_of(self.get(column, &[pg_sys::INT8ARRAYOID])) }
     }
 
-    /// A column that the statement makes with `array_agg`, copied to the memory context that the session was connected in.
-    pub(crate) fn transfer_array(&self, column: usize) -> Option<pg_sys::Datum> {
-        // SAFETY: an array, whatever its elements are, and so a varlena; it lives until the session ends.
+    /// A column with an array or a row, copied to the memory context that the session was connected in.
+    pub(crate) fn transfer(&self, column: usize) -> Option<pg_sys::Datum> {
+        // SAFETY: an array or a row, whatever is in it, and so a varlena; it lives until the session ends.
         (!self.nulls[column]).then(|| unsafe { pg_sys::SPI_datumTransfer(self.values[column], false, -1) })
     }
 

@@ -120,6 +120,13 @@ pub(crate) fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
     }
 }
 
+/// Whether the current role may select from a relation.
+pub(crate) fn may_select(relation: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups within a transaction.
+    let answer = unsafe { pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_SELECT.into()) };
+    answer == pg_sys::AclResult::ACLCHECK_OK
+}
+
 fn valid(oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
     (oid != pg_sys::InvalidOid).then_some(oid)
 }

@@ -121,45 +121,6 @@ pub(crate) fn reset_for_session(name: &std::ffi::CStr) {
     }
 }
 
-/// Settings as they are until it is dropped, or the transaction or subtransaction is rolled back.
-pub(crate) struct LocalSettings(i32);
-
-impl LocalSettings {
-    pub(crate) fn set(settings: &[(&std::ffi::CStr, &std::ffi::CStr)]) -> Self {
-        // SAFETY: opens a level of settings, which `Drop` or a rollback closes.
-        let level = unsafe { pg_sys::NewGUCNestLevel() };
-        settings.iter().for_each(|(name, value)| set_for_subtransaction(name, value));
-        Self(level)
-    }
-}
-
-impl Drop for LocalSettings {
-    fn drop(&mut self) {
-        // After an error the rollback does it.
-        if !std::thread::panicking() {
-            // SAFETY: closes the level that was opened above.
-            unsafe { pg_sys::AtEOXact_GUC(true, self.0) };
-        }
-    }
-}
-
-/// Sets a setting for the subtransaction that runs; it goes when that is rolled back.
-pub(crate) fn set_for_subtransaction(name: &std::ffi::CStr, value: &std::ffi::CStr) {
-    // SAFETY: both are C strings that Postgres copies.
-    unsafe {
-        pg_sys::set_config_option(
-            name.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_LOCAL,
-            true,
-            0,
-            false,
-        );
-    }
-}
-
 /// Sets a setting, whoever may, for the level of settings that was begun last.
 pub(crate) fn set_for_level(name: &std::ffi::CStr, value: &std::ffi::CStr) {
     // SAFETY: both are C strings that Postgres copies.

@@ -8,7 +8,6 @@ use crate::support::{Bench, ask, value};
 /// What the functions that take ids say to a role that must not see this one: what they would say of no request at all.
 const CALLS: &[(&str, &str)] = &[
     ("_await_response(bigint)", "false"),
-    ("_await_responses(bigint[],interval)", "P0002"),
     ("await_response(bigint,interval)", "P0002"),
     ("await_responses(bigint[],interval)", "P0002"),
     ("_http_collect_response(bigint,boolean)", "(ERROR,\"request matching request_id not found\",)"),
@@ -21,8 +20,7 @@ const CALLS: &[(&str, &str)] = &[
 fn answer(client: &mut Client, function: &str, id: i64) -> String {
     let name = function.split_once('(').expect("a signature").0;
     let ids = if function.contains("(bigint[]") { format!("array[{id}]::bigint[]") } else { id.to_string() };
-    let timeout = if function == "_await_responses(bigint[],interval)" { ", '0'" } else { "" };
-    match client.simple_query(&format!("select net.{name}({ids}{timeout})::text")) {
+    match client.simple_query(&format!("select net.{name}({ids})::text")) {
         Ok(rows) => rows
             .iter()
             .find_map(|row| match row {

@@ -43,13 +43,6 @@ const SIGNALLER: Expected = "+     +          -      -    -              -      
 const MONITOR: Expected = " +      +          -      -    -              -       -       -          +    -";
 
 const NOTHING: &[&str] = &[];
-const WAITING: &[&str] = &["net._await_responses(bigint[],interval)"];
-const COLLECTING: &[&str] = &[
-    "net._await_response(bigint)",
-    "net._await_responses(bigint[],interval)",
-    "net.await_response(bigint,interval)",
-    "net._http_collect_response(bigint,boolean)",
-];
 
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -92,18 +85,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { signature: "net.worker_restart()", call: "select net.worker_restart()", installed: SIGNALLER, granted: Whole },
     Function { signature: "net._await_response(bigint)",
         call: "select net._await_response(1)", installed: ALL, granted: Reader { calls: NOTHING } },
-    Function { signature: "net._await_responses(bigint[],interval)",
-        call: "select net._await_responses('{}', '0')", installed: ALL, granted: Reader { calls: NOTHING } },
     Function { signature: "net.await_response(bigint,interval)",
-        call: "select net.await_response(1, '0')", installed: ALL, granted: Reader { calls: WAITING } },
+        call: "select net.await_response(1, '0')", installed: ALL, granted: Reader { calls: NOTHING } },
     Function { signature: "net.await_responses(bigint[],interval)",
-        call: "select net.await_responses('{1}', '0')", installed: ALL, granted: Reader { calls: WAITING } },
+        call: "select net.await_responses('{1}', '0')", installed: ALL, granted: Reader { calls: NOTHING } },
     Function { signature: "net.cancel(bigint)", call: "select net.cancel(1)", installed: ALL, granted: Whole },
     Function { signature: "net.retry(bigint)", call: "select net.retry(1)", installed: ALL, granted: Whole },
     Function { signature: "net._http_collect_response(bigint,boolean)",
-        call: "select net._http_collect_response(1, false)", installed: ALL, granted: Reader { calls: COLLECTING } },
+        call: "select net._http_collect_response(1, false)", installed: ALL, granted: Reader { calls: NOTHING } },
     Function { signature: "net.http_collect_response(bigint,boolean)",
-        call: "select net.http_collect_response(1, false)", installed: ALL, granted: Reader { calls: COLLECTING } },
+        call: "select net.http_collect_response(1, false)", installed: ALL, granted: Reader { calls: NOTHING } },
     Function { signature: "net.set_queue_logged(boolean)",
         call: "select net.set_queue_logged(true)", installed: OWNER, granted: OwnersOnly },
     Function { signature: "net.set_responses_logged(boolean)",
