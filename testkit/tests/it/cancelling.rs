@@ -1,30 +1,56 @@
 //! `net.cancel`: a request is sent, or taken back, and never both.
 
+mod many;
 mod moments;
 mod stress;
 
 use postgres::Client;
-use testkit::{Cluster, Gate, PATIENCE};
+use testkit::{Cluster, Gate, PATIENCE, Receiver};
 
 use crate::support::{Bench, allow_at_most, ask, error_of, value};
 
-/// A server that has one request under way at a time, and one under way that is held: all others wait.
-fn crowded() -> (Bench, Gate) {
+/// Where a request stands that waits behind what is under way to its origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The worker has claimed it: it stands ready.
+    Claimed,
+    /// In the queue: the worker has claimed another one before it.
+    Queued,
+}
+
+const STANDINGS: [Standing; 2] = [Standing::Claimed, Standing::Queued];
+
+/// A server that has one request under way at a time, and one under way that is held: all others wait, and the first that is
+/// asked for next stands as is said.
+fn crowded_so_that_the_next_is(standing: Standing) -> (Bench, Gate) {
+    let before = if standing == Standing::Claimed { 1 } else { 2 };
     let mut bench = Bench::with(Cluster::builder().conf("pg_net.max_in_flight_per_origin", "1").start_ready());
     allow_at_most(&mut bench.client, PATIENCE);
     let gate = bench.receiver.hold("/held");
     let url = bench.receiver.url("/held");
-    // What is claimed beyond the one that is sent is under way, too.
-    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 2)");
+    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, {before})");
     bench.client.batch_execute(&ask).unwrap();
     bench.received("/held");
     (bench, gate)
 }
 
-/// Asks for a path that has to wait behind what is held.
+/// The same where the worker has claimed all that it will.
+fn crowded() -> (Bench, Gate) {
+    crowded_so_that_the_next_is(Standing::Queued)
+}
+
+/// Asks for a path that has to wait behind what is held. When it returns, the worker has claimed it if it will.
 fn ask_waiting(bench: &mut Bench, path: &str) -> i64 {
     let url = bench.receiver.url(path);
-    bench.ask(&format!("select net.http_get('{url}')"))
+    let id = bench.ask(&format!("select net.http_get('{url}')"));
+    let is_up = bench.client.batch_execute("select net.check_worker_is_up()").is_ok();
+    if is_up {
+        // The queue is read in order.
+        let aside = Receiver::start();
+        let last = bench.ask(&format!("select net.http_get('{}')", aside.url("/")));
+        assert_eq!(bench.response(last).status_code, Some(200));
+    }
+    id
 }
 
 fn cancel(client: &mut Client, id: i64) -> bool {
@@ -38,26 +64,28 @@ fn arrivals(bench: &Bench, path: &str) -> usize {
 
 #[test]
 fn a_waiting_request_is_taken_back() {
-    let (mut bench, gate) = crowded();
-    let (lost, kept) = (ask_waiting(&mut bench, "/lost"), ask_waiting(&mut bench, "/kept"));
-    assert!(cancel(&mut bench.client, lost));
-    assert!(!cancel(&mut bench.client, lost), "a second time");
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 3);
-    gate.release();
-    assert_eq!(bench.response(kept).status_code, Some(200));
-    bench.assert_works();
-    assert_eq!(arrivals(&bench, "/lost"), 0);
-    assert_eq!(bench.value::<i64>(&format!("select count(*) from net._http_response where id = {lost}")), 0);
-    assert_eq!(error_of(&mut bench.client, &format!("select net.await_response({lost})")).0, "P0002");
+    for standing in STANDINGS {
+        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
+        let (lost, kept) = (ask_waiting(&mut bench, "/lost"), ask_waiting(&mut bench, "/kept"));
+        let queued = bench.value::<i64>("select count(*) from net.http_request_queue");
+        assert!(cancel(&mut bench.client, lost), "{standing:?}");
+        assert!(!cancel(&mut bench.client, lost), "a second time");
+        assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), queued - 1);
+        gate.release();
+        assert_eq!(bench.response(kept).status_code, Some(200));
+        bench.assert_works();
+        assert_eq!(arrivals(&bench, "/lost"), 0, "{standing:?}");
+        assert_eq!(bench.value::<i64>(&format!("select count(*) from net._http_response where id = {lost}")), 0);
+        assert_eq!(error_of(&mut bench.client, &format!("select net.await_response({lost})")).0, "P0002");
+    }
 }
 
 #[test]
 fn a_request_that_is_under_way_done_or_unknown_is_not_taken_back() {
     let (mut bench, gate) = crowded();
     assert!(!cancel(&mut bench.client, 1), "under way");
-    assert!(!cancel(&mut bench.client, 2), "claimed");
     assert!(!cancel(&mut bench.client, 12345), "unknown");
-    assert!(!bench.value::<bool>("select net.cancel(null)"));
+    assert!(!bench.value::<bool>("select net.cancel(null::bigint)"));
     gate.release();
     assert_eq!(bench.response(1).status_code, Some(200));
     assert_eq!(bench.response(2).status_code, Some(200));

@@ -5,7 +5,7 @@ use std::thread;
 use postgres::Client;
 use testkit::{PATIENCE, wait_until};
 
-use super::{arrivals, ask_waiting, cancel, crowded};
+use super::{STANDINGS, arrivals, ask_waiting, cancel, crowded, crowded_so_that_the_next_is};
 use crate::support::{Bench, allow_at_most, value};
 
 /// Takes a request back, and leaves the transaction open.
@@ -18,8 +18,8 @@ fn begin_cancel(client: &mut Client, id: i64) {
 /// While the worker has room and claims all else.
 #[test]
 fn nothing_is_sent_while_it_is_open_whether_it_will_be_taken_back() {
-    for end in ["commit", "rollback"] {
-        let (mut bench, gate) = crowded();
+    for (standing, end) in STANDINGS.into_iter().flat_map(|standing| [(standing, "commit"), (standing, "rollback")]) {
+        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
         let id = ask_waiting(&mut bench, "/open");
         let after = ask_waiting(&mut bench, "/after");
         let mut canceller = bench.cluster.connect();
@@ -68,40 +68,44 @@ fn requests_of_every_kind_are_left_alone_while_it_is_open() {
 
 #[test]
 fn a_session_that_ends_rolls_back() {
-    let (mut bench, gate) = crowded();
-    let id = ask_waiting(&mut bench, "/open");
-    let mut canceller = bench.cluster.connect();
-    let pid: i32 = value(&mut canceller, "select pg_backend_pid()");
-    begin_cancel(&mut canceller, id);
-    gate.release();
-    bench.assert_works();
-    assert_eq!(arrivals(&bench, "/open"), 0);
-    bench.client.batch_execute(&format!("select pg_terminate_backend({pid})")).unwrap();
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(arrivals(&bench, "/open"), 1);
+    for standing in STANDINGS {
+        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
+        let id = ask_waiting(&mut bench, "/open");
+        let mut canceller = bench.cluster.connect();
+        let pid: i32 = value(&mut canceller, "select pg_backend_pid()");
+        begin_cancel(&mut canceller, id);
+        gate.release();
+        bench.assert_works();
+        assert_eq!(arrivals(&bench, "/open"), 0);
+        bench.client.batch_execute(&format!("select pg_terminate_backend({pid})")).unwrap();
+        assert_eq!(bench.response(id).status_code, Some(200));
+        assert_eq!(arrivals(&bench, "/open"), 1);
+    }
 }
 
 #[test]
 fn a_rollback_to_a_savepoint_gives_it_back() {
-    let (mut bench, gate) = crowded();
-    let (kept, lost) = (ask_waiting(&mut bench, "/kept"), ask_waiting(&mut bench, "/lost"));
-    let mut canceller = bench.cluster.connect();
-    canceller.batch_execute("begin; savepoint a").unwrap();
-    assert!(cancel(&mut canceller, kept));
-    canceller.batch_execute("rollback to a").unwrap();
-    assert!(cancel(&mut canceller, lost));
-    gate.release();
-    canceller.batch_execute("commit").unwrap();
-    assert_eq!(bench.response(kept).status_code, Some(200));
-    bench.assert_works();
-    assert_eq!((arrivals(&bench, "/kept"), arrivals(&bench, "/lost")), (1, 0));
+    for standing in STANDINGS {
+        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
+        let (kept, lost) = (ask_waiting(&mut bench, "/kept"), ask_waiting(&mut bench, "/lost"));
+        let mut canceller = bench.cluster.connect();
+        canceller.batch_execute("begin; savepoint a").unwrap();
+        assert!(cancel(&mut canceller, kept));
+        canceller.batch_execute("rollback to a").unwrap();
+        assert!(cancel(&mut canceller, lost));
+        gate.release();
+        canceller.batch_execute("commit").unwrap();
+        assert_eq!(bench.response(kept).status_code, Some(200));
+        bench.assert_works();
+        assert_eq!((arrivals(&bench, "/kept"), arrivals(&bench, "/lost")), (1, 0));
+    }
 }
 
 /// The new worker knows nothing of what the old one has answered.
 #[test]
 fn a_worker_that_starts_meanwhile_leaves_it_alone() {
-    for end in ["commit", "rollback"] {
-        let (mut bench, gate) = crowded();
+    for (standing, end) in STANDINGS.into_iter().flat_map(|standing| [(standing, "commit"), (standing, "rollback")]) {
+        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
         let id = ask_waiting(&mut bench, "/open");
         let mut canceller = bench.cluster.connect();
         begin_cancel(&mut canceller, id);
@@ -146,8 +150,10 @@ fn without_a_worker_all_that_waits_is_taken_back() {
 /// The second waits for the first, and takes back what that gives back.
 #[test]
 fn two_sessions_take_back_the_same() {
-    for (end, second_succeeds) in [("commit", false), ("rollback", true)] {
-        let (mut bench, gate) = crowded();
+    let ends = [("commit", false), ("rollback", true)];
+    for (standing, (end, second_succeeds)) in STANDINGS.into_iter().flat_map(|standing| ends.map(|end| (standing, end)))
+    {
+        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
         let id = ask_waiting(&mut bench, "/open");
         let (mut first, mut second) = (bench.cluster.connect(), bench.cluster.connect());
         begin_cancel(&mut first, id);

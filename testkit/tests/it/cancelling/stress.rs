@@ -95,3 +95,61 @@ fn work(client: &mut postgres::Client, url: &str, session: usize) -> HashSet<i64
     }
     taken
 }
+
+/// The same for many at a time: what was taken back and what has arrived make all.
+#[test]
+fn each_of_many_is_either_sent_or_taken_back() {
+    let cluster = Cluster::builder()
+        .conf("pg_net.max_in_flight_per_origin", "4")
+        .conf("pg_net.max_in_flight", "16")
+        .conf("pg_net.batch_size", "20")
+        .start_ready();
+    let mut bench = Bench::with(cluster);
+    let url = bench.receiver.url("/delay/4");
+    let taken: usize = thread::scope(|scope| {
+        let sessions: Vec<_> = (0..SESSIONS)
+            .map(|session| {
+                let (cluster, url) = (&bench.cluster, &url);
+                scope.spawn(move || work_by_the_dozen(&mut cluster.connect(), url, session))
+            })
+            .collect();
+        sessions.into_iter().map(|session| session.join().unwrap()).sum()
+    });
+    let sent = SESSIONS * ROUNDS * DOZEN - taken;
+    let answers = testkit::responses(&mut bench.client, sent);
+    bench.assert_works();
+    assert_eq!(answers.len(), sent);
+    let mut arrived: HashMap<Vec<u8>, usize> = HashMap::new();
+    for request in bench.receiver.requests().iter().filter(|request| request.path() == "/delay/4") {
+        *arrived.entry(request.body.clone()).or_default() += 1;
+    }
+    assert_eq!(arrived.len(), sent, "each arrived");
+    assert!(arrived.values().all(|&times| times == 1), "and none twice");
+    println!("{sent} requests were sent, {taken} taken back");
+    assert!(taken > 50 && sent > 50, "both happened often");
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+}
+
+const ROUNDS: usize = 25;
+const DOZEN: usize = 12;
+
+/// Asks for a dozen at a time, and takes back what it can of them a moment later, now and then with a rollback. How many were
+/// taken back for good.
+fn work_by_the_dozen(client: &mut postgres::Client, url: &str, session: usize) -> usize {
+    let mut numbers = Numbers(0x2545_F491_4F6C_DD1D ^ (session as u64 + 1));
+    let mut taken = 0;
+    for round in 0..ROUNDS {
+        let ask = format!(
+            "select array_agg(net.http_request('POST', '{url}', '{session}-{round}-' || n)) from generate_series(1, {DOZEN}) n"
+        );
+        let ids: Vec<i64> = client.query_one(&ask, &[]).unwrap().get(0);
+        thread::sleep(Duration::from_micros(numbers.below(20_000)));
+        let rolls_back = numbers.below(3) == 0;
+        client.batch_execute("begin").unwrap();
+        let cancelled: i64 = client.query_one("select net.cancel($1::bigint[])", &[&ids]).unwrap().get(0);
+        thread::sleep(Duration::from_micros(numbers.below(3000)));
+        client.batch_execute(if rolls_back { "rollback" } else { "commit" }).unwrap();
+        taken += if rolls_back { 0 } else { cancelled as usize };
+    }
+    taken
+}

@@ -3,10 +3,9 @@
 mod by_the_million;
 mod forms;
 mod once;
+mod storm;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Instant;
 
 use postgres::Client;
 use testkit::{Cluster, Gate, PATIENCE, Receiver, response};
@@ -145,34 +144,4 @@ fn what_a_delete_leaves_is_sent_once() {
     // The first ones were on the wire: 1 to 5, and so two that were deleted.
     assert_eq!((arrived.len(), odd), (100 + ON_THE_WIRE / 2, 100));
     assert_eq!(field.arrivals("/slow").0, 100 + ON_THE_WIRE / 2);
-}
-
-/// Deletes that follow each other faster than the worker can look do not stop everything else.
-#[test]
-fn what_is_left_goes_out_while_others_delete_all_the_time() {
-    let Field { mut bench, .. } = Field::new();
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let (cluster, done) = (&bench.cluster, &done);
-        for _ in 0..6 {
-            scope.spawn(move || {
-                let mut client = cluster.connect();
-                let start = Instant::now();
-                while !done.load(SeqCst) && start.elapsed() < 2 * PATIENCE {
-                    client.batch_execute("delete from net.http_request_queue where id = 0").unwrap();
-                }
-            });
-        }
-        let url = bench.receiver.url("/kept");
-        let ask = format!(
-            "select count(net.http_request('POST', '{url}', n::text, timeout_milliseconds := 60000)) \
-             from generate_series(1, 300) n"
-        );
-        assert_eq!(value::<i64>(&mut bench.client, &ask), 300);
-        let start = Instant::now();
-        testkit::responses(&mut bench.client, 300);
-        println!("all were answered after {:?}", start.elapsed());
-        done.store(true, SeqCst);
-    });
-    assert_eq!(bench.receiver.count(), 300);
 }

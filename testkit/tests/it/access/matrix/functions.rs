@@ -90,6 +90,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { signature: "net.await_responses(bigint[],interval)",
         call: "select net.await_responses('{1}', '0')", installed: ALL, granted: Reader { calls: NOTHING } },
     Function { signature: "net.cancel(bigint)", call: "select net.cancel(1)", installed: ALL, granted: Whole },
+    Function { signature: "net.cancel(bigint[])", call: "select net.cancel(array[1])", installed: ALL, granted: Whole },
     Function { signature: "net.retry(bigint)", call: "select net.retry(1)", installed: ALL, granted: Whole },
     Function { signature: "net._http_collect_response(bigint,boolean)",
         call: "select net._http_collect_response(1, false)", installed: ALL, granted: Reader { calls: NOTHING } },
