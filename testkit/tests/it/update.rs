@@ -1,12 +1,11 @@
 //! `ALTER EXTENSION pg_net UPDATE` in a database that has the C version, from each version of it.
 
 mod before;
-mod before_0_8;
-mod catalog;
+pub(crate) mod catalog;
 mod each_version;
 mod http_delete;
 mod old_sql;
-mod old_version;
+pub(crate) mod old_version;
 mod owner;
 mod plain_worker;
 mod planted_triggers;
@@ -24,7 +23,7 @@ use crate::support::Bench;
 use old_version::Version;
 
 /// A server that has the scripts of the C version's SQL, and no extension yet.
-fn bench() -> Bench {
+pub(crate) fn bench() -> Bench {
     let mut bench = Bench::with(Cluster::builder().start());
     old_sql::install(&mut bench.client);
     bench
@@ -32,7 +31,7 @@ fn bench() -> Bench {
 
 /// Makes the extension as this version of the C version did, in place of the one that is there.
 #[track_caller]
-fn create(client: &mut Client, version: Version) {
+pub(crate) fn create(client: &mut Client, version: Version) {
     client
         .batch_execute(&format!(
             "drop extension if exists pg_net cascade;
@@ -45,7 +44,7 @@ fn create(client: &mut Client, version: Version) {
 
 /// Switches to our SQL.
 #[track_caller]
-fn update(client: &mut Client) {
+pub(crate) fn update(client: &mut Client) {
     client.batch_execute("alter extension pg_net update").unwrap_or_else(|error| panic!("update: {error:?}"));
 }
 
@@ -57,7 +56,7 @@ fn times_asked_for(cluster: &Cluster, worker: i32) -> usize {
 }
 
 /// A connection that keeps the notices and warnings that it is sent.
-fn listening(cluster: &Cluster) -> (Client, Arc<Mutex<Vec<DbError>>>) {
+pub(crate) fn listening(cluster: &Cluster) -> (Client, Arc<Mutex<Vec<DbError>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ear = Arc::clone(&heard);
     let mut config: Config = cluster.connection_string().parse().unwrap();

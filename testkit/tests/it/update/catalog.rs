@@ -6,7 +6,7 @@ use postgres::Client;
 
 /// One fact a line: an object, a property, its value.
 #[track_caller]
-pub(super) fn read(client: &mut Client) -> BTreeSet<String> {
+pub(crate) fn read(client: &mut Client) -> BTreeSet<String> {
     let rows = client.query(include_str!("catalog.sql"), &[]).unwrap_or_else(|error| panic!("{error:?}"));
     rows.iter().map(|row| row.get(0)).collect()
 }

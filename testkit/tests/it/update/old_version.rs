@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Version(pub(super) u8, pub(super) u8, pub(super) u8);
+pub(crate) struct Version(pub(crate) u8, pub(crate) u8, pub(crate) u8);
 
 impl fmt::Display for Version {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -18,7 +18,7 @@ impl fmt::Display for Version {
 }
 
 /// All of them, from the oldest.
-pub(super) const ALL: [Version; 41] = [
+pub(crate) const ALL: [Version; 41] = [
     Version(0, 1, 0),
     Version(0, 2, 0),
     Version(0, 3, 0),
@@ -62,61 +62,59 @@ pub(super) const ALL: [Version; 41] = [
     Version(0, 20, 5),
 ];
 
-pub(super) const OLDEST: Version = ALL[0];
-pub(super) const NEWEST: Version = ALL[40];
-/// The first one that has all the functions and tables that callers know of the later ones.
-pub(super) const COMPLETE: Version = Version(0, 8, 0);
+pub(crate) const OLDEST: Version = ALL[0];
+pub(crate) const NEWEST: Version = ALL[40];
 /// The last one with an `http_delete` of four arguments.
-pub(super) const LAST_WITHOUT_BODY: Version = Version(0, 14, 0);
+pub(crate) const LAST_WITHOUT_BODY: Version = Version(0, 14, 0);
 
 impl Version {
     /// Requests stay in the queue, which knows when each was made, when they have their response, which refers to them.
-    pub(super) fn keeps_what_is_done(self) -> bool {
+    pub(crate) fn keeps_what_is_done(self) -> bool {
         self < Self(0, 3, 0)
     }
 
     /// Tables survive a crash, and `id` is their primary key.
-    pub(super) fn is_logged(self) -> bool {
+    pub(crate) fn is_logged(self) -> bool {
         self < Self(0, 5, 0)
     }
 
-    pub(super) fn indexes_created(self) -> bool {
+    pub(crate) fn indexes_created(self) -> bool {
         !self.keeps_what_is_done() && (self.is_logged() || self >= Self(0, 6, 0))
     }
 
     /// A trigger on the queue looks whether the worker runs; later a function does.
-    pub(super) fn looks_by_trigger(self) -> bool {
+    pub(crate) fn looks_by_trigger(self) -> bool {
         self == Self(0, 4, 0)
     }
 
-    pub(super) fn has_check_worker_is_up(self) -> bool {
+    pub(crate) fn has_check_worker_is_up(self) -> bool {
         !self.is_logged()
     }
 
-    pub(super) fn deletes(self) -> bool {
+    pub(crate) fn deletes(self) -> bool {
         self >= Self(0, 7, 0)
     }
 
     /// Its function that collects responses is not deprecated yet.
-    pub(super) fn collects_by_old_name_only(self) -> bool {
+    pub(crate) fn collects_by_old_name_only(self) -> bool {
         self < Self(0, 7, 0)
     }
 
-    pub(super) fn collects_by_old_name(self) -> bool {
+    pub(crate) fn collects_by_old_name(self) -> bool {
         self != Self(0, 7, 0)
     }
 
-    pub(super) fn has_worker_restart(self) -> bool {
+    pub(crate) fn has_worker_restart(self) -> bool {
         self >= Self(0, 8, 0)
     }
 
     /// Functions act with the owner's rights, from the time that they no longer act with the caller's until they do again.
-    pub(super) fn acts_as_owner(self) -> bool {
+    pub(crate) fn acts_as_owner(self) -> bool {
         self >= Self(0, 4, 0) && !self.is_open_to_all()
     }
 
     /// The timeout of a request that names none.
-    pub(super) fn default_timeout(self) -> u16 {
+    pub(crate) fn default_timeout(self) -> u16 {
         match self {
             _ if self < Self(0, 6, 0) => 1000,
             _ if self < Self(0, 8, 0) => 2000,
@@ -125,34 +123,34 @@ impl Version {
     }
 
     /// Functions are the callers', and everybody may read and write the tables.
-    pub(super) fn is_open_to_all(self) -> bool {
+    pub(crate) fn is_open_to_all(self) -> bool {
         self >= Self(0, 12, 0)
     }
 
     /// `http_delete` takes a body.
-    pub(super) fn deletes_with_body(self) -> bool {
+    pub(crate) fn deletes_with_body(self) -> bool {
         self >= Self(0, 15, 0)
     }
 
     /// Functions are called with nulls, and in the leader of a parallel query alone.
-    pub(super) fn is_called_on_null(self) -> bool {
+    pub(crate) fn is_called_on_null(self) -> bool {
         self >= Self(0, 16, 0)
     }
 
-    pub(super) fn has_wait_until_running(self) -> bool {
+    pub(crate) fn has_wait_until_running(self) -> bool {
         self >= Self(0, 17, 0)
     }
 
-    pub(super) fn has_wake(self) -> bool {
+    pub(crate) fn has_wake(self) -> bool {
         self >= Self(0, 19, 0)
     }
 
-    pub(super) fn headers_may_be_null(self) -> bool {
+    pub(crate) fn headers_may_be_null(self) -> bool {
         self >= Self(0, 19, 3)
     }
 
     /// What its C functions call the library.
-    pub(super) fn library(self) -> &'static str {
+    pub(crate) fn library(self) -> &'static str {
         if self >= Self(0, 19, 7) { "$libdir/pg_net" } else { "pg_net" }
     }
 }

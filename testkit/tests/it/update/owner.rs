@@ -12,6 +12,8 @@ fn who_is_no_superuser_any_more_owns_all_of_it() {
         bench.client.batch_execute("create role boss superuser login").unwrap();
         let mut boss = bench.cluster.connect_as("boss", "postgres");
         create(&mut boss, version);
+        // Which everybody has since 0.12.
+        boss.batch_execute("grant usage on schema net to public").unwrap();
         drop(boss);
         bench.client.batch_execute("alter role boss nosuperuser").unwrap();
         let url = bench.receiver.url("/waits");

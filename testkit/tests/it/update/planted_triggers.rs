@@ -59,9 +59,9 @@ fn are_disabled_and_listed() {
         let warnings: Vec<_> = heard.iter().filter(|notice| notice.severity() == "WARNING").collect();
         let messages: Vec<_> = warnings.iter().map(|warning| warning.message()).collect();
         let expected = [
-            "trigger planted on net.http_request_queue is disabled: it runs spy()",
-            "trigger Second on net._http_response is disabled: it runs spy()",
-            "trigger planted on net._http_response is disabled: it runs spy()",
+            "trigger planted on net.http_request_queue is disabled: it runs public.spy()",
+            "trigger Second on net._http_response is disabled: it runs public.spy()",
+            "trigger planted on net._http_response is disabled: it runs public.spy()",
             NEW_RULES,
         ];
         assert_eq!(messages, expected, "{version}");

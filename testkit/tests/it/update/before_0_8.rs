@@ -1,1 +1,0 @@
-//! Databases of 2021 and 2022.
