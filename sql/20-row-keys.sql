@@ -15,20 +15,15 @@ create or replace function net._take_noted_row_key() returns bigint
     language c volatile parallel unsafe
     as 'MODULE_PATHNAME', 'take_noted_row_key';
 
-create or replace function net._assign_row_key() returns trigger
-    language plpgsql
-    set search_path = pg_catalog, pg_temp
-as $$
-begin
-    -- Rows that come by logical replication, or from a dump, into a session that plays a replica are another database's to
-    -- send: it has them, too.
-    if current_setting('session_replication_role') = 'replica' then
-        return null;
-    end if;
-    perform net._note_row_key(nextval('net.http_request_queue_row_key_seq'));
-    new.row_key := net._take_noted_row_key();
-    new.made_in := net._this_database();
-    return new;
-end
-$$;
+-- A new row key, noted as the one of the row that is inserted next. Whoever may insert may have one, whoever owns the sequence.
+create function net._next_row_key() returns bigint
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'next_row_key';
 
+-- Gives a row whose key is not the one that was noted for it a new one. Drops it in a session that plays a replica: rows that come by
+-- logical replication, or from a dump, are another database's to send, which has them, too.
+create or replace function net._assign_row_key() returns trigger
+    language c volatile parallel unsafe
+    as 'MODULE_PATHNAME', 'assign_row_key';
+
+revoke execute on function net._assign_row_key() from public;

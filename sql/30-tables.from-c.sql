@@ -49,7 +49,7 @@ begin
     update net.http_request_queue set row_key = nextval('net.http_request_queue_row_key_seq') where row_key is null;
     alter table net.http_request_queue
         alter column row_key set not null,
-        alter column row_key set default net._note_row_key(pg_catalog.nextval('net.http_request_queue_row_key_seq'));
+        alter column row_key set default net._next_row_key();
 
     -- This one is a rewrite whatever is done. Everything works without it, too.
     if exists (select from pg_class where oid = 'net.http_request_queue'::regclass and relpersistence = 'u') then

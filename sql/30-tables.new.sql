@@ -7,8 +7,7 @@ create table net.http_request_queue (
     headers jsonb,
     body bytea,
     timeout_milliseconds int not null,
-    row_key bigint not null
-        default net._note_row_key(pg_catalog.nextval('net.http_request_queue_row_key_seq')),
+    row_key bigint not null default net._next_row_key(),
     -- The role that asked: who may see the row. Null, where that is not known: then everybody may.
     requested_by oid default pg_catalog.quote_ident(current_user)::pg_catalog.regrole::oid,
     delivery net.delivery not null default 'at_least_once',

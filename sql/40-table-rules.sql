@@ -1,8 +1,7 @@
 -- A row that is inserted with a row key of its own, such as a copy of another one, gets a new key; under logical
 -- replication, which only such a trigger meets that is always enabled, it does not come in.
 create trigger assign_row_key before insert on net.http_request_queue
-    for each row when (new.row_key is distinct from net._take_noted_row_key())
-    execute function net._assign_row_key();
+    for each row execute function net._assign_row_key();
 alter table net.http_request_queue enable always trigger assign_row_key;
 
 -- What a claim is ordered by: rows that may be sent at once by their row keys, those that wait for a time by that time.

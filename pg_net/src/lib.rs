@@ -18,6 +18,7 @@ mod settings;
 mod settings_tables;
 mod settle;
 mod shared;
+mod user_code;
 mod utility;
 mod wake;
 mod worker;
@@ -52,5 +53,6 @@ pub extern "C-unwind" fn _PG_init() {
     removals::install();
     utility::install();
     access::install();
+    user_code::install();
     worker::register();
 }

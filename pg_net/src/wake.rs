@@ -51,9 +51,14 @@ fn owe(change: impl FnOnce(&mut Owed)) {
     OWED.set(owed);
 }
 
+/// A row with this key is about to be inserted.
+pub(crate) fn expect_key(key: Key) {
+    LAST_KEY.set(Some(key));
+}
+
 /// This transaction brings a row with this key.
 pub(crate) fn note_key(key: Key) {
-    LAST_KEY.set(Some(key));
+    expect_key(key);
     owe(|owed| {
         let (lowest, highest) = owed.keys.unwrap_or((key, key));
         owed.keys = Some((lowest.min(key), highest.max(key)));

@@ -9,7 +9,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags
 use pgrx::{pg_guard, pg_sys};
 
 use crate::pg::transaction::{report_idle, report_statistics, take_ran};
-use crate::pg::{allocator, cancel, latch, server};
+use crate::pg::{allocator, cancel, latch, role, server};
 use crate::settings;
 use crate::shared::{self, Ending, Shared, Ticket, waiters};
 
@@ -72,6 +72,7 @@ fn builder(name: &str) -> BackgroundWorkerBuilder {
 #[unsafe(no_mangle)]
 pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
     cancel::install();
+    role::set_worker();
     allocator::bound();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // What SIGHUP said before that was not heard: the settings are still those of the moment when the process was forked.

@@ -9,6 +9,7 @@ use super::{caller, enqueue};
 use crate::pg::call::{Call, sql_function};
 use crate::pg::internal::Internal;
 use crate::pg::look::look;
+use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::role::ActAs;
 use crate::pg::{SqlError, array};
@@ -44,7 +45,7 @@ fn cancel_request(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
         let _owner = ActAs::new(owner, 0);
         find::one(session, id, caller, owner)
     });
-    Ok(Some((take_back(owner, waiting) > 0).into()))
+    Ok(Some((take_back(waiting) > 0).into()))
 }
 
 /// How many requests with these ids were taken back.
@@ -61,14 +62,14 @@ fn cancel_requests(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
             find::many(&ids, caller, owner)
         }),
     };
-    Ok(Some((take_back(owner, waiting) as i64).into()))
+    Ok(Some((take_back(waiting) as i64).into()))
 }
 
 /// Takes rows out of the queue that are not under way. How many.
 ///
 /// They are deleted only after the worker has said that they are not, and from then on it leaves them alone: first because they
 /// were granted, then because their deletion has not ended.
-fn take_back(owner: pg_sys::Oid, mut waiting: Vec<Waiting>) -> usize {
+fn take_back(mut waiting: Vec<Waiting>) -> usize {
     waiting.sort_unstable();
     let keys: Vec<Key> = waiting.iter().map(|row| row.key).collect();
     let mut left = &keys[..];
@@ -81,7 +82,7 @@ fn take_back(owner: pg_sys::Oid, mut waiting: Vec<Waiting>) -> usize {
         if grant.keys.is_empty() {
             continue;
         }
-        let deleted = delete(owner, &grant.keys);
+        let deleted = delete(&grant.keys);
         taken += deleted.len();
         let id_of = |key: &Key| waiting.binary_search_by_key(key, |row| row.key).ok().map(|at| waiting[at].id);
         deleted.iter().filter_map(id_of).for_each(cancels::note);
@@ -90,8 +91,8 @@ fn take_back(owner: pg_sys::Oid, mut waiting: Vec<Waiting>) -> usize {
 }
 
 /// The keys of those rows that were still there: another session may have taken some back, and have committed.
-fn delete(owner: pg_sys::Oid, keys: &[Key]) -> Vec<Key> {
-    let _owner = ActAs::new(owner, 0);
+fn delete(keys: &[Key]) -> Vec<Key> {
+    let Some(_queue) = OnTable::named(c"http_request_queue") else { return Vec::new() };
     // By the index, however small the queue was when the statement was planned.
     let internal = Internal::new();
     for (name, value) in [(c"enable_seqscan", c"off"), (c"enable_bitmapscan", c"off"), (c"jit", c"off")] {

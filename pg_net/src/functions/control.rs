@@ -5,7 +5,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::pg::SqlError;
 use crate::pg::call::{Call, sql_function};
 use crate::pg::database::{self, Look};
-use crate::pg::{server, text};
+use crate::pg::{relation, row_trigger, server, text};
 use crate::shared::{Reason, Slot};
 use crate::{VERSION, settings, shared, wake};
 
@@ -16,6 +16,8 @@ sql_function!(check_worker_is_up, pg_finfo_check_worker_is_up, check_worker);
 sql_function!(library_version, pg_finfo_library_version, version);
 sql_function!(note_row_key, pg_finfo_note_row_key, note_key);
 sql_function!(take_noted_row_key, pg_finfo_take_noted_row_key, take_key);
+sql_function!(next_row_key, pg_finfo_next_row_key, next_key);
+sql_function!(assign_row_key, pg_finfo_assign_row_key, assign_key);
 
 type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 
@@ -95,4 +97,41 @@ fn note_key(call: &Call) -> Answer {
 
 fn take_key(_: &Call) -> Answer {
     Ok(wake::take_last_key().map(pg_sys::Datum::from))
+}
+
+fn next_key(_: &Call) -> Answer {
+    let key = new_key()?;
+    wake::note_key(key);
+    Ok(Some(key.into()))
+}
+
+fn new_key() -> Result<i64, SqlError> {
+    relation::relation_in_net(c"http_request_queue_row_key_seq").map(relation::next_value).ok_or_else(|| {
+        SqlError::new(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+            "net.http_request_queue_row_key_seq is missing from this database",
+        )
+    })
+}
+
+/// A trigger on the queue, before a row is inserted.
+fn assign_key(call: &Call) -> Answer {
+    // SAFETY: the trigger that calls it is one of rows.
+    let Some(row) = (unsafe { row_trigger::NewRow::of(call) }) else {
+        return Err(SqlError::new(
+            PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+            "net._assign_row_key is for a trigger before a row is inserted",
+        ));
+    };
+    let noted = wake::take_last_key();
+    if noted.is_some() && noted == row.int8(c"row_key") {
+        return Ok(Some(row.unchanged()));
+    }
+    if server::is_replica() {
+        return Ok(Some(pg_sys::Datum::null()));
+    }
+    let key = new_key()?;
+    wake::note_key(key);
+    wake::take_last_key();
+    Ok(Some(row.with([(c"row_key", key), (c"made_in", server::Stamp::of_this_database().0)])))
 }

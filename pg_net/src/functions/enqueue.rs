@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::queue::{self, Places};
+use super::queue::{self, Places, Stored};
 use super::whereabouts;
 use crate::pg::clock::Timestamp;
 use crate::pg::role::ActAs;
@@ -50,8 +50,9 @@ pub(super) struct Terms<'a> {
     pub(super) idempotency_key: Option<Cow<'a, str>>,
 }
 
-/// Inserts the row and gives its id. The worker hears of it when the transaction commits.
-pub(super) fn insert(row: Row) -> Result<i64, SqlError> {
+/// Inserts the row and gives its id. The worker hears of it when the transaction commits. `None` where a trigger of the queue's owner has
+/// made nothing of it: then there is no request.
+pub(super) fn insert(row: Row) -> Result<Option<i64>, SqlError> {
     if server::is_read_only() {
         return Err(read_only());
     }
@@ -60,19 +61,15 @@ pub(super) fn insert(row: Row) -> Result<i64, SqlError> {
     SqlError::without_detail(|| write(row, &places))?
 }
 
-fn write(row: Row, places: &Places) -> Result<i64, SqlError> {
+fn write(row: Row, places: &Places) -> Result<Option<i64>, SqlError> {
     let _owner = ActAs::new(places.owner(), 0);
     // Before the sequences are asked: who takes the queue away, as `TRUNCATE … RESTART IDENTITY` does, locks it before them,
     // and in another order two sessions would wait for each other.
     let table = places.open_queue()?;
     let (id, row_key) = places.next_numbers();
-    wake::note_key(row_key);
-    whereabouts::note(id, row_key);
-    wake::wake_at_commit();
+    wake::expect_key(row_key);
     let terms = row.terms.as_ref();
-    if let Some(due) = terms.and_then(|terms| terms.not_before) {
-        wake::note_due(due);
-    }
+    let due = terms.and_then(|terms| terms.not_before);
     let usual = [
         Some(id.into()),
         Some(text::datum(row.method)),
@@ -91,8 +88,17 @@ fn write(row: Row, places: &Places) -> Result<i64, SqlError> {
             terms.idempotency_key.as_deref().map(text::datum),
         ]
     });
-    queue::insert(places, &table, usual, terms);
-    Ok(id)
+    let Some(stored) = queue::insert(places, &table, usual, terms, Stored { id, row_key, due }) else {
+        return Ok(None);
+    };
+    wake::note_key(stored.row_key);
+    wake::take_last_key();
+    whereabouts::note(stored.id, stored.row_key);
+    wake::wake_at_commit();
+    if let Some(due) = stored.due {
+        wake::note_due(due);
+    }
+    Ok(Some(stored.id))
 }
 
 /// Who owns the queue: whose rights the functions act with.

@@ -2,11 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 
+use engine::Key;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use crate::pg::clock::Timestamp;
 use crate::pg::default::{ColumnDefault, Defaults};
 use crate::pg::internal::Internal;
-use crate::pg::plan::{Access, Plan, Session};
+use crate::pg::on_table::OnTable;
+use crate::pg::plan::{Access, Plan, Rows, Session};
 use crate::pg::relation::{self, Queue};
 use crate::pg::table::Table;
 use crate::pg::{SqlError, array, bulk, invalidation, server};
@@ -28,39 +31,103 @@ const DUE: usize = 11;
 const IDEMPOTENCY_KEY: usize = 12;
 const MADE_IN: usize = 13;
 
-thread_local! {
-    static INSERT: Plan = const {
-        Plan::new(
-            c"insert into net.http_request_queue \
-              (id, method, url, headers, body, timeout_milliseconds, row_key, requested_by) \
-              values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
+/// An INSERT of the columns that every row is given, and of others; and what comes after it.
+macro_rules! insert {
+    ($columns:literal, $values:literal, $returning:literal) => {
+        const {
+            let statement = concat!(
+                "insert into net.http_request_queue \
+                 (id, method, url, headers, body, timeout_milliseconds, row_key, requested_by",
+                $columns,
+                ") values ($1, $2, $3, $4, $5, $6, $7, $8",
+                $values,
+                ")",
+                $returning,
+                "\0"
+            );
+            match std::ffi::CStr::from_bytes_with_nul(statement.as_bytes()) {
+                Ok(statement) => Plan::new(statement),
+                Err(_) => panic!("a statement holds no NUL"),
+            }
+        }
     };
-    static INSERT_ON_TERMS: Plan = const {
-        Plan::new(
-            c"insert into net.http_request_queue \
-              (id, method, url, headers, body, timeout_milliseconds, row_key, requested_by, \
-               delivery, max_attempts, due, idempotency_key) \
-              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
+}
+
+/// The ways to insert a row: with the usual terms, and with others; each also in a way that says what was stored, which rules need not
+/// admit.
+struct Inserts {
+    usual: Plan,
+    usual_told: Plan,
+    on_terms: Plan,
+    on_terms_told: Plan,
+}
+
+impl Inserts {
+    fn forget(&self) {
+        [&self.usual, &self.usual_told, &self.on_terms, &self.on_terms_told].map(Plan::forget);
+    }
+}
+
+thread_local! {
+    static INSERTS: Inserts = const {
+        Inserts {
+            usual: insert!("", "", ""),
+            usual_told: insert!("", "", " returning id, row_key, due"),
+            on_terms: insert!(", delivery, max_attempts, due, idempotency_key", ", $9, $10, $11, $12", ""),
+            on_terms_told: insert!(
+                ", delivery, max_attempts, due, idempotency_key",
+                ", $9, $10, $11, $12",
+                " returning id, row_key, due"
+            ),
+        }
     };
     /// With the count of changes before they were found.
     static PLACES: Cell<Option<(u64, Places)>> = const { Cell::new(None) };
     static DEFAULTS: RefCell<Defaults<COLUMNS>> = const { RefCell::new(Defaults::new()) };
 }
 
-/// Inserts a row into the open queue.
+/// What stands in the queue of a row that was to be inserted: triggers of the owner may have changed it.
+pub(super) struct Stored {
+    pub(super) id: i64,
+    pub(super) row_key: Key,
+    pub(super) due: Option<Timestamp>,
+}
+
+/// Inserts a row into the open queue. `None` where a trigger has made nothing of it.
 ///
 /// The executor takes longer to start and end than the row to be stored, so it is spared where it would only store the row.
-pub(super) fn insert(places: &Places, table: &Table, usual: Usual, terms: Option<Terms>) {
+pub(super) fn insert(
+    places: &Places,
+    table: &Table,
+    usual: Usual,
+    terms: Option<Terms>,
+    asked: Stored,
+) -> Option<Stored> {
     let is_stored = whole(places, table, usual, terms)
         .is_some_and(|row| bulk::insert_one(table, places.column_types(), row, places.assign_row_key));
     if is_stored {
         // As the trigger would have.
         wake::take_last_key();
-    } else {
-        run_insert(places, usual, terms);
+        return Some(asked);
     }
+    let _owner = OnTable::of(table);
+    let session = Session::connect();
+    if table.has_rules() {
+        // What they make of it is theirs; the worker finds what there is by the key.
+        run_insert(&session, places, usual, terms, false);
+        return Some(asked);
+    }
+    let rows = run_insert(&session, places, usual, terms, true);
+    if rows.count() == 0 {
+        wake::take_last_key();
+        return None;
+    }
+    let row = rows.row::<3>(0);
+    Some(Stored {
+        id: row.int8(0).unwrap_or(asked.id),
+        row_key: row.int8(1).unwrap_or(asked.row_key),
+        due: row.timestamp(2),
+    })
 }
 
 /// The row with all its columns; `None` where that takes the executor.
@@ -84,21 +151,28 @@ fn whole(places: &Places, table: &Table, usual: Usual, terms: Option<Terms>) -> 
     })
 }
 
-fn run_insert(places: &Places, usual: Usual, terms: Option<Terms>) {
+fn run_insert<'s>(
+    session: &'s Session,
+    places: &Places,
+    usual: Usual,
+    terms: Option<Terms>,
+    is_told: bool,
+) -> Rows<'s> {
     let [id, method, url, headers, body, timeout, row_key, caller, delivery, most, _, due, key, _] =
         places.column_types();
     let types = [id, method, url, headers, body, timeout, row_key, caller];
     let _internal = Internal::new();
-    let session = Session::connect();
-    match terms {
-        None => INSERT.with(|plan| {
-            session.run(plan, Access::Write, types, usual);
-        }),
-        Some(terms) => INSERT_ON_TERMS.with(|plan| {
+    INSERTS.with(|inserts| match terms {
+        None => {
+            let plan = if is_told { &inserts.usual_told } else { &inserts.usual };
+            session.run(plan, Access::Write, types, usual)
+        }
+        Some(terms) => {
+            let plan = if is_told { &inserts.on_terms_told } else { &inserts.on_terms };
             let types: [_; 12] = array::joined(types, [delivery, most, due, key]);
-            session.run(plan, Access::Write, types, array::joined(usual, terms));
-        }),
-    }
+            session.run(plan, Access::Write, types, array::joined(usual, terms))
+        }
+    })
 }
 
 /// The objects that an insert needs, looked up once and again when the extension is another one.
@@ -137,8 +211,7 @@ impl Places {
     }
 
     fn look_up(queue: Queue) -> Result<Self, SqlError> {
-        INSERT.with(Plan::forget);
-        INSERT_ON_TERMS.with(Plan::forget);
+        INSERTS.with(Inserts::forget);
         Ok(Self {
             queue,
             ids: relation::relation_in_net(c"http_request_queue_id_seq").ok_or_else(missing)?,
@@ -184,6 +257,16 @@ impl Places {
             pg_sys::INT8OID,
         ]
     }
+}
+
+/// The next row key, for a row that is not a call's.
+pub(super) fn next_row_key() -> Option<Key> {
+    relation::relation_in_net(c"http_request_queue_row_key_seq").map(relation::next_value)
+}
+
+/// The domain `net.http_method`.
+pub(super) fn method_type() -> Option<pg_sys::Oid> {
+    relation::type_in_net(c"http_method")
 }
 
 fn missing() -> SqlError {

@@ -159,7 +159,7 @@ fn enqueue(arguments: Arguments) -> Answer {
         timeout_milliseconds: arguments.timeout.ok_or_else(|| check::null_in("timeout_milliseconds"))?,
         terms: arguments.terms,
     })?;
-    Ok(Some(id.into()))
+    Ok(id.map(pg_sys::Datum::from))
 }
 
 thread_local! {

@@ -1,12 +1,12 @@
-use std::cell::UnsafeCell;
-use std::ffi::c_void;
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::{c_int, c_void};
 use std::panic::AssertUnwindSafe;
 use std::ptr;
 
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, function_name, pg_guard, pg_sys};
 
-use super::text;
+use super::{last_error, text};
 
 /// An error for the one who called: what was wrong, its SQLSTATE, and what to do.
 #[derive(Debug)]
@@ -14,11 +14,13 @@ pub(crate) struct SqlError {
     code: PgSqlErrorCode,
     message: String,
     hint: Option<String>,
+    /// The SQLSTATE where it is none of Postgres' own, as Postgres packs it.
+    foreign: Option<c_int>,
 }
 
 impl SqlError {
     pub(crate) fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hint: None, foreign: None }
     }
 
     /// An argument with a value that it must not have (SQLSTATE 22023).
@@ -38,7 +40,7 @@ impl SqlError {
     /// Does what may raise an error of Postgres' whose detail holds a row, such as that of a constraint, and takes the detail
     /// off. The transaction cannot go on after it: it is to be raised.
     pub(crate) fn without_detail<R>(work: impl FnOnce() -> R) -> Result<R, Self> {
-        PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
+        PgTryBuilder::new(AssertUnwindSafe(|| Ok(last_error::watch(work))))
             .catch_others(|error| {
                 let (CaughtError::PostgresError(report)
                 | CaughtError::ErrorReport(report)
@@ -47,6 +49,9 @@ impl SqlError {
                     code: report.sql_error_code(),
                     message: report.message().to_owned(),
                     hint: report.hint().map(str::to_owned),
+                    foreign: last_error::take()
+                        .map(|error| error.sqlstate)
+                        .filter(|_| is_unknown(report.sql_error_code())),
                 })
             })
             .execute()
@@ -56,6 +61,7 @@ impl SqlError {
     /// statement and what led to it go to the client only, not into the server's log: the arguments stand there, and with
     /// them secrets.
     pub(crate) fn raise_to_caller(self) -> ! {
+        FOREIGN.set(self.foreign);
         keep_statement_out_of_the_log();
         self.raise()
     }
@@ -85,9 +91,21 @@ impl SqlError {
     }
 }
 
+/// Whether a SQLSTATE is what the bindings make of one that they do not know.
+fn is_unknown(code: PgSqlErrorCode) -> bool {
+    code == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR
+}
+
+unsafe extern "C-unwind" {
+    /// Not among the bindings. Does not raise where an error is being put together.
+    fn errcode(sqlstate: c_int) -> c_int;
+}
+
 struct Callback(UnsafeCell<pg_sys::ErrorContextCallback>);
 
 thread_local! {
+    /// The SQLSTATE of the error that is raised next, where it is none of Postgres' own.
+    static FOREIGN: Cell<Option<c_int>> = const { Cell::new(None) };
     static CALLBACK: Callback = const {
         Callback(UnsafeCell::new(pg_sys::ErrorContextCallback {
             previous: ptr::null_mut(),
@@ -118,5 +136,8 @@ unsafe extern "C-unwind" fn hide_statement(_argument: *mut c_void) {
     unsafe {
         pg_sys::errhidestmt(true);
         pg_sys::errhidecontext(true);
+        if let Some(sqlstate) = FOREIGN.take() {
+            errcode(sqlstate);
+        }
     }
 }

@@ -184,6 +184,11 @@ impl<'s, const N: usize> Row<'s, N> {
         SqlError::new(PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message).raise()
     }
 
+    /// A value of whatever type, to be handed on to another statement.
+    pub(crate) fn any(&self, column: usize) -> Option<pg_sys::Datum> {
+        (!self.nulls[column]).then_some(self.values[column])
+    }
+
     pub(crate) fn int8(&self, column: usize) -> Option<i64> {
         self.get(column, &[pg_sys::INT8OID]).map(|datum| datum.value() as i64)
     }

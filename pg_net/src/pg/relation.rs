@@ -127,26 +127,49 @@ pub(crate) fn may_select(relation: pg_sys::Oid) -> bool {
     answer == pg_sys::AclResult::ACLCHECK_OK
 }
 
+/// Who owns a function; `None` if it is gone.
+pub(crate) fn owner_of_function(function: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: the row of pg_proc stays valid until it is released, and is read only before.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as i32, function.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>()).proowner;
+        pg_sys::ReleaseSysCache(tuple);
+        Some(owner)
+    }
+}
+
+/// A function's name with the types of its arguments.
+pub(crate) fn function_name(function: pg_sys::Oid) -> String {
+    // SAFETY: catalog look-ups within a transaction; the answer is a C string, a number for a function that is gone.
+    unsafe { CStr::from_ptr(pg_sys::format_procedure(function)).to_string_lossy().into_owned() }
+}
+
+/// A role's name; its number where there is none any more.
+pub(crate) fn role_name(role: pg_sys::Oid) -> String {
+    // SAFETY: a catalog look-up within a transaction; the answer is a C string, or null for a role that is gone.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        if name.is_null() { role.to_u32().to_string() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+    }
+}
+
 fn valid(oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
     (oid != pg_sys::InvalidOid).then_some(oid)
 }
 
-/// The next value of a sequence.
+unsafe extern "C-unwind" {
+    /// Not among the bindings.
+    fn nextval_internal(sequence: pg_sys::Oid, check_permissions: bool) -> i64;
+}
+
+/// The next value of a sequence, whoever owns it: that of the row keys belongs to no table, and does not follow one that is given
+/// to somebody else.
 pub(crate) fn next_value(sequence: pg_sys::Oid) -> i64 {
-    /// A call with one argument, which stands behind the fixed part. On the stack, as every request takes two numbers.
-    #[repr(C)]
-    struct Frame {
-        call: pg_sys::FunctionCallInfoBaseData,
-        argument: pg_sys::NullableDatum,
-    }
-    // SAFETY: zeros are a call of nothing. nextval takes a sequence's oid, raises if it is none, and never gives a null.
-    let value = unsafe {
-        let mut frame: Frame = std::mem::zeroed();
-        frame.call.nargs = 1;
-        frame.argument.value = sequence.into();
-        pg_sys::nextval_oid((&raw mut frame).cast())
-    };
-    value.value() as i64
+    // SAFETY: takes a sequence's oid and raises if it is none, through the boundary that turns an error into a panic.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| nextval_internal(sequence, false)) }
 }
 
 /// The oid of a type in the schema `net`.

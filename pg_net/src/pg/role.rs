@@ -1,6 +1,51 @@
 //! Who acts.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use pgrx::pg_sys;
+
+/// Whether this process is a worker of ours, and not somebody's session.
+static IS_WORKER: AtomicBool = AtomicBool::new(false);
+
+/// This process is a worker of ours.
+pub(crate) fn set_worker() {
+    IS_WORKER.store(true, Relaxed);
+}
+
+pub(crate) fn is_worker() -> bool {
+    IS_WORKER.load(Relaxed)
+}
+
+/// Whether a role is a superuser. One that is gone is none.
+pub(crate) fn is_superuser(role: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up within a transaction.
+    unsafe { pg_sys::superuser_arg(role) }
+}
+
+/// Whether the current role owns a table, by itself, by a membership, or as a superuser.
+pub(crate) fn owns(table: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups within a transaction.
+    unsafe {
+        let user = pg_sys::GetUserId();
+        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+        return pg_sys::pg_class_ownercheck(table, user);
+        #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+        return pg_sys::object_ownercheck(pg_sys::RelationRelationId, table, user);
+    }
+}
+
+/// The security context in which the code of a table's owner runs, where it is `outer` around it.
+///
+/// In a session it is that of a SECURITY DEFINER function. In a worker there is nobody to keep a superuser's code from switching back
+/// to, and it is what a session of the owner's would be.
+pub(crate) fn context_of_owner(owner: pg_sys::Oid, outer: i32) -> i32 {
+    let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;
+    match (is_worker(), is_worker() && is_superuser(owner)) {
+        (true, true) => 0,
+        (true, false) => local,
+        (false, _) => outer | local,
+    }
+}
 
 /// The role that statements run as now.
 pub(crate) fn current() -> pg_sys::Oid {
@@ -31,17 +76,6 @@ pub(crate) fn reads_all_data() -> bool {
     // SAFETY: a catalog look-up within a transaction; a missing role gives an invalid oid.
     let reader = unsafe { pg_sys::get_role_oid(c"pg_read_all_data".as_ptr(), true) };
     reader != pg_sys::InvalidOid && is_member(reader)
-}
-
-/// Whether the current role owns a relation, or has its owner's rights, as superusers have.
-pub(crate) fn owns(relation: pg_sys::Oid) -> bool {
-    // SAFETY: catalog look-ups within a transaction.
-    unsafe {
-        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
-        return pg_sys::pg_class_ownercheck(relation, pg_sys::GetUserId());
-        #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
-        return pg_sys::object_ownercheck(pg_sys::RelationRelationId, relation, pg_sys::GetUserId());
-    }
 }
 
 /// Whether a function runs as its owner, whoever calls it.
@@ -80,12 +114,20 @@ pub(crate) struct ActAs {
 impl ActAs {
     /// `also` are further `SECURITY_…` flags for the context.
     pub(crate) fn new(role: pg_sys::Oid, also: u32) -> Self {
+        Self::within(role, |outer| outer | (pg_sys::SECURITY_LOCAL_USERID_CHANGE | also) as i32)
+    }
+
+    /// As the owner of a table, for statements that may run code which is attached to it.
+    pub(crate) fn owner(owner: pg_sys::Oid) -> Self {
+        Self::within(owner, |outer| context_of_owner(owner, outer))
+    }
+
+    fn within(role: pg_sys::Oid, context: impl FnOnce(i32) -> i32) -> Self {
         let mut before = Self { role: pg_sys::InvalidOid, context: 0 };
         // SAFETY: reads and sets variables of this process; `Drop`, or an abort of the transaction, sets them back.
         unsafe {
             pg_sys::GetUserIdAndSecContext(&mut before.role, &mut before.context);
-            let context = before.context | (pg_sys::SECURITY_LOCAL_USERID_CHANGE | also) as i32;
-            pg_sys::SetUserIdAndSecContext(role, context);
+            pg_sys::SetUserIdAndSecContext(role, context(before.context));
         }
         before
     }

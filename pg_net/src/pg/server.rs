@@ -159,6 +159,12 @@ pub(crate) fn is_read_only() -> bool {
     unsafe { pg_sys::XactReadOnly }
 }
 
+/// Whether this session plays a replica, as logical replication and some tools of dumps do.
+pub(crate) fn is_replica() -> bool {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::SessionReplicationRole == pg_sys::SESSION_REPLICATION_ROLE_REPLICA as i32 }
+}
+
 /// Whether the server is a standby, or recovers: it is read-only.
 pub(crate) fn is_in_recovery() -> bool {
     // SAFETY: reads shared memory of Postgres'.

@@ -4,6 +4,8 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use super::relation;
+
 /// An open table, with the lock that an INSERT takes. The lock is kept when it is closed.
 pub(crate) struct Table(pg_sys::Relation);
 
@@ -13,6 +15,42 @@ impl Table {
         // SAFETY: within a transaction; null for a relation that is gone.
         let relation = unsafe { pg_sys::try_relation_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE) };
         (!relation.is_null()).then(|| Self(relation))
+    }
+
+    pub(super) fn oid(&self) -> pg_sys::Oid {
+        // SAFETY: the relation is open.
+        unsafe { (*self.0).rd_id }
+    }
+
+    /// Who owns it.
+    pub(crate) fn owner(&self) -> pg_sys::Oid {
+        // SAFETY: the relation is open.
+        unsafe { (*(*self.0).rd_rel).relowner }
+    }
+
+    /// Whether there is a rule, which may make something else of a statement.
+    pub(crate) fn has_rules(&self) -> bool {
+        // SAFETY: the relation is open.
+        unsafe { !(*self.0).rd_rules.is_null() }
+    }
+
+    /// Whether a statement on the table may run code that is not ours, apart from the expressions of indexes.
+    pub(super) fn has_code(&self) -> bool {
+        // SAFETY: the relation is open; what may be missing is looked at only where it is there.
+        unsafe {
+            let class = &*(*self.0).rd_rel;
+            let computes = (*self.description()).constr.as_ref().is_some_and(|constraints| {
+                constraints.num_check > 0
+                    || constraints.has_generated_stored
+                    || (0..usize::from(constraints.num_defval))
+                        .any(|at| i32::from((*constraints.defval.add(at)).adnum) > own_columns(self.oid()))
+            });
+            let has_triggers = (*self.0)
+                .trigdesc
+                .as_ref()
+                .is_some_and(|found| (0..found.numtriggers as usize).any(|at| is_users(&*found.triggers.add(at))));
+            has_triggers || computes || class.relforcerowsecurity || class.relhassubclass || self.has_rules()
+        }
     }
 
     pub(super) fn relation(&self) -> pg_sys::Relation {
@@ -88,6 +126,25 @@ impl Table {
                 .find(|default| default.adnum as usize == column + 1)
                 .map(|default| CStr::from_ptr(default.adbin))
         }
+    }
+}
+
+/// Whether a trigger is not ours, nor the server's own.
+pub(crate) fn is_users(trigger: &pg_sys::Trigger) -> bool {
+    const DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
+    let ours = [c"_assign_row_key", c"_settings_changed"];
+    !trigger.tgisinternal
+        && trigger.tgenabled != DISABLED
+        && !ours.into_iter().any(|ours| relation::function_in_net(ours) == Some(trigger.tgfoid))
+}
+
+/// How many columns the extension gives its tables that rows are stored in without being asked.
+fn own_columns(table: pg_sys::Oid) -> i32 {
+    match relation::name(table).as_str() {
+        "http_request_queue" => 14,
+        "_http_response" => 22,
+        "dead_letter" => 20,
+        _ => i32::from(i16::MAX),
     }
 }
 

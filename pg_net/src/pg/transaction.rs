@@ -9,6 +9,7 @@ use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_sys};
 
 use super::cancel::Cancellable;
+use super::leftovers;
 use super::plan::Session;
 
 /// Why a transaction was aborted: the error's SQLSTATE and message, and nothing that could hold a row's values.
@@ -34,6 +35,12 @@ impl Aborted {
 
 thread_local! {
     static RAN: Cell<bool> = const { Cell::new(false) };
+    static USER_CODE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Code of users may run in this transaction.
+pub(crate) fn note_user_code() {
+    USER_CODE.set(true);
 }
 
 /// Whether there was a transaction since the last call.
@@ -59,11 +66,14 @@ pub(crate) fn transaction<R>(activity: &CStr, work: impl FnOnce(&Session) -> R) 
             let snapshot = pg_sys::GetTransactionSnapshot();
             pg_sys::PushActiveSnapshot(snapshot);
         }
+        // SAFETY: a level of settings of its own, ended below, or by the abort.
+        let settings = unsafe { pg_sys::NewGUCNestLevel() };
         let session = Session::connect();
         let result = work(&session);
         drop(session);
-        // SAFETY: ends what was begun above.
+        // SAFETY: ends what was begun above. What code of users has set ends with it.
         unsafe {
+            pg_sys::AtEOXact_GUC(false, settings);
             pg_sys::PopActiveSnapshot();
             pg_sys::CommitTransactionCommand();
         }
@@ -74,6 +84,9 @@ pub(crate) fn transaction<R>(activity: &CStr, work: impl FnOnce(&Session) -> R) 
     if result.is_err() {
         // SAFETY: the transaction failed; the abort releases whatever it held and leaves no transaction.
         unsafe { pg_sys::AbortCurrentTransaction() };
+    }
+    if USER_CODE.take() {
+        leftovers::remove();
     }
     result
 }

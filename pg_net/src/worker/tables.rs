@@ -1,7 +1,5 @@
 //! The tables that the worker serves, and whether they are still the same.
 
-use pgrx::pg_sys;
-
 use crate::pg::relation::Queue;
 use crate::pg::role::ActAs;
 
@@ -61,8 +59,7 @@ impl Tables {
             return Found::Nothing;
         }
         self.known = Some(queue);
-        // Code that others attached to the tables, as triggers or defaults, gets the owner's rights and no way back to ours.
-        let owner = ActAs::new(queue.owner, pg_sys::SECURITY_RESTRICTED_OPERATION);
+        let owner = ActAs::owner(queue.owner);
         if same { Found::Same(owner) } else { Found::New(owner) }
     }
 }

@@ -46,7 +46,8 @@ struct Asked {
     body: &'static str,
 }
 
-const STORED: &str = "select string_agg((id, status_code, content_type, headers, content, timed_out, error_msg)::text, e'\n'
+const STORED: &str =
+    "select string_agg((id, status_code, content_type, headers, content, timed_out, error_msg)::text, e'\n'
                                         order by id)
                         from net._http_response where id in (1, 2)";
 const CREATED: &str = "select array_agg(created::text order by id) from net._http_response where id in (1, 2)";
@@ -114,12 +115,12 @@ fn new_worker(bench: &mut Bench, version: Version) -> i32 {
 fn store_responses(bench: &mut Bench, version: Version) {
     if version.keeps_what_is_done() {
         let done = url(bench, version, "done");
+        bench.client.batch_execute(&format!("select net.http_get('{done}'), net.http_post('{done}')")).unwrap();
+    } else {
         bench
             .client
-            .batch_execute(&format!("select net.http_get('{done}'), net.http_post('{done}')"))
+            .batch_execute("select nextval('net.http_request_queue_id_seq') from generate_series(1, 2)")
             .unwrap();
-    } else {
-        bench.client.batch_execute("select nextval('net.http_request_queue_id_seq') from generate_series(1, 2)").unwrap();
     }
     bench
         .client
@@ -130,7 +131,10 @@ fn store_responses(bench: &mut Bench, version: Version) {
         )
         .unwrap();
     if !version.keeps_what_is_done() {
-        bench.client.batch_execute("update net._http_response set created = now() - interval '1 hour' where id = 1").unwrap();
+        bench
+            .client
+            .batch_execute("update net._http_response set created = now() - interval '1 hour' where id = 1")
+            .unwrap();
     }
 }
 

@@ -15,7 +15,9 @@ fn what_uses_the_one_without_a_body_goes_on_and_is_named() {
     let url = bench.receiver.url("/removed");
     bench
         .client
-        .batch_execute(&format!("create view removals as select net.http_delete('{url}', timeout_milliseconds := 4000) as id"))
+        .batch_execute(&format!(
+            "create view removals as select net.http_delete('{url}', timeout_milliseconds := 4000) as id"
+        ))
         .unwrap();
     let waiting = bench.ask("select id from removals");
     let (mut client, heard) = listening(&bench.cluster);

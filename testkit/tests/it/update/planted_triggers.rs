@@ -75,7 +75,8 @@ fn are_disabled_and_listed() {
         bench.assert_works();
         assert_eq!(bench.value::<String>(SEEN), "net.http_request_queue 1", "nothing planted runs");
 
-        // The hint has the statement that brings it back.
+        // The hint has the statement that brings it back, once its function is no stranger's.
+        bench.client.batch_execute("alter function spy() owner to postgres").unwrap();
         let hint = warnings[1].hint().unwrap();
         let enable = hint.split_once(": ").unwrap().1;
         bench.client.batch_execute(enable).unwrap_or_else(|error| panic!("{hint}: {error}"));

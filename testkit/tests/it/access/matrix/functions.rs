@@ -112,6 +112,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         call: "select net.origin_state()", installed: MONITOR, granted: Reader { calls: &["net._origin_states()"] } },
     Function { signature: "net._origin_states()", call: "select net._origin_states()", installed: MONITOR, granted: Whole },
     Function { signature: "net._note_row_key(bigint)", call: "select net._note_row_key(1)", installed: OWNER, granted: Whole },
+    Function { signature: "net._next_row_key()", call: "select net._next_row_key()", installed: ALL, granted: Whole },
+    Function { signature: "net._run_trigger()", call: "create trigger t before insert on mine
+        for each row execute function net._run_trigger()", installed: OWNER, granted: Whole },
     Function { signature: "net._take_noted_row_key()",
         call: "select net._take_noted_row_key()", installed: ALL, granted: Whole },
     Function { signature: "net._this_database()", call: "select net._this_database()", installed: ALL, granted: Whole },

@@ -9,7 +9,8 @@ use crate::update::{bench, catalog, create, update};
 const EXTVERSION: &str = "select extversion from pg_extension where extname = 'pg_net'";
 /// Short forms, and what is likely to come.
 const MORE: [&str; 14] = [
-    "0.5.0", "0.7.0", "0.8", "0.9", "0.10", "0.19", "0.20", "0.20.6", "0.20.13", "0.20.20", "0.21", "0.21.0", "0.22.3", "0.25.9",
+    "0.5.0", "0.7.0", "0.8", "0.9", "0.10", "0.19", "0.20", "0.20.6", "0.20.13", "0.20.20", "0.21", "0.21.0", "0.22.3",
+    "0.25.9",
 ];
 
 fn numbers() -> impl Iterator<Item = String> {
@@ -105,7 +106,10 @@ fn case_12_objects_count_and_no_number_does() {
         stranger(NEWEST, "0.1"),
     ] {
         create(&mut bench.client, old);
-        bench.client.batch_execute(&format!("update pg_extension set extversion = '{number}' where extname = 'pg_net'")).unwrap();
+        bench
+            .client
+            .batch_execute(&format!("update pg_extension set extversion = '{number}' where extname = 'pg_net'"))
+            .unwrap();
         update(&mut bench.client);
         assert_eq!(bench.value::<String>(EXTVERSION), "1.0.0", "{old} as {number}");
         bench.assert_works();
@@ -124,15 +128,30 @@ fn case_12_objects_count_and_no_number_does() {
 #[test]
 fn case_12_tables_of_an_unknown_shape_stop_the_update_with_a_sentence() {
     const SHAPES: [(&str, &str); 9] = [
-        ("alter table net.http_request_queue alter url type varchar", "column url of net.http_request_queue is character varying, not text"),
+        (
+            "alter table net.http_request_queue alter url type varchar",
+            "column url of net.http_request_queue is character varying, not text",
+        ),
         ("alter table net.http_request_queue drop column body cascade", "net.http_request_queue has no column body"),
-        ("alter table net.http_request_queue alter timeout_milliseconds type bigint", "timeout_milliseconds of net.http_request_queue is bigint, not integer"),
+        (
+            "alter table net.http_request_queue alter timeout_milliseconds type bigint",
+            "timeout_milliseconds of net.http_request_queue is bigint, not integer",
+        ),
         ("alter table net._http_response rename column content to answer", "net._http_response has no column content"),
-        ("alter table net._http_response alter status_code type text", "column status_code of net._http_response is text, not integer"),
-        ("alter table net._http_response alter created type date using created::date", "column created of net._http_response is date"),
+        (
+            "alter table net._http_response alter status_code type text",
+            "column status_code of net._http_response is text, not integer",
+        ),
+        (
+            "alter table net._http_response alter created type date using created::date",
+            "column created of net._http_response is date",
+        ),
         ("create table child () inherits (net._http_response)", "net._http_response is no table of its own"),
         ("alter extension pg_net drop table net._http_response", "net._http_response does not belong to the extension"),
-        ("alter sequence net.http_request_queue_id_seq rename to ids", "there is no sequence net.http_request_queue_id_seq"),
+        (
+            "alter sequence net.http_request_queue_id_seq rename to ids",
+            "there is no sequence net.http_request_queue_id_seq",
+        ),
     ];
     let mut bench = bench();
     create(&mut bench.client, NEWEST);
@@ -149,13 +168,18 @@ fn case_12_tables_of_an_unknown_shape_stop_the_update_with_a_sentence() {
     let before = catalog::read(&mut bench.client);
     bench.client.batch_execute("alter table net._http_response alter status_code type text").unwrap();
     bench.client.batch_execute("alter extension pg_net update").unwrap_err();
-    bench.client.batch_execute("alter table net._http_response alter status_code type int using status_code::int").unwrap();
+    bench
+        .client
+        .batch_execute("alter table net._http_response alter status_code type int using status_code::int")
+        .unwrap();
     assert!(before == catalog::read(&mut bench.client), "an update that stops changes nothing");
 
     // Without the tables there is nothing to go by.
     bench
         .client
-        .batch_execute("alter extension pg_net drop table net._http_response; alter table net._http_response rename to other")
+        .batch_execute(
+            "alter extension pg_net drop table net._http_response; alter table net._http_response rename to other",
+        )
         .unwrap();
     let error = bench.client.batch_execute("alter extension pg_net update").unwrap_err();
     let error = error.as_db_error().unwrap();

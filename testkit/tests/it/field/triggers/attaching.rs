@@ -1,0 +1,121 @@
+//! Who attaches code, and what becomes of that of strangers.
+
+use super::{fixture, run};
+use crate::support::{ask, error_of, value};
+
+const TABLES: [&str; 5] =
+    ["net.http_request_queue", "net._http_response", "net.dead_letter", "net.egress_rule", "net._home"];
+
+const PLANTED: &str = "
+    create function anon_takes_over() returns trigger language plpgsql as $$
+    begin
+        execute 'alter role anon superuser';
+        return coalesce(new, old);
+    end $$;";
+
+fn is_superuser(bench: &mut crate::support::Bench, role: &str) -> bool {
+    bench.value(&format!("select rolsuper from pg_roles where rolname = '{role}'"))
+}
+
+/// By a grant on all there is, by one on each table, and by one that comes with whatever is made later.
+#[test]
+fn case_06_only_the_owner_attaches_code_whatever_was_granted() {
+    let mut bench = fixture();
+    run(
+        &mut bench.client,
+        "grant all on schema net to anon;
+         grant all on all tables in schema net to anon;
+         grant all on all sequences in schema net to anon;
+         grant all on all functions in schema net to anon;
+         set role supa; alter default privileges in schema net grant all on tables to anon; reset role",
+    );
+    let mut anon = bench.cluster.connect_as("anon", "postgres");
+    run(&mut anon, PLANTED);
+    for table in TABLES {
+        for attach in [
+            "create trigger t before insert on {} for each row execute function anon_takes_over()",
+            "create trigger t after truncate on {} for each statement execute function anon_takes_over()",
+            "create constraint trigger t after insert on {} deferrable initially deferred for each row execute function anon_takes_over()",
+            "create or replace trigger t after insert on {} for each row execute function net._run_trigger()",
+            "create rule t as on insert to {} do also select 1",
+        ] {
+            let statement = attach.replace("{}", table);
+            assert_eq!(error_of(&mut anon, &statement).0, "42501", "{statement}");
+        }
+    }
+    // A foreign key is triggers, too, by which a row cannot go.
+    let refers = "create table refers (rule int references net.egress_rule (id))";
+    let (code, message) = error_of(&mut anon, refers);
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("42501", "must be owner of table net.egress_rule to attach a trigger to it")
+    );
+    let url = bench.receiver.url("/x");
+    bench.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+    bench.assert_works();
+    assert!(!is_superuser(&mut bench, "anon"));
+    // Who has the owner's rights may, and so may superusers.
+    run(&mut bench.client, "set role supa; alter table net._http_response owner to app; reset role; grant app to web");
+    let mut web = bench.cluster.connect_as("web", "postgres");
+    run(&mut web, &PLANTED.replace("anon_takes_over", "webs"));
+    run(&mut web, "create trigger webs before insert on net._http_response for each row execute function webs()");
+    run(
+        &mut bench.client,
+        "create trigger supers before update on net.dead_letter for each row execute function webs()",
+    );
+}
+
+/// A trigger that was the owner's when it was made, and is a stranger's now: the table or the function has changed hands.
+#[test]
+fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning() {
+    let mut bench = fixture();
+    run(&mut bench.client, "set role supa; alter table net.http_request_queue owner to anon; reset role");
+    let mut anon = bench.cluster.connect_as("anon", "postgres");
+    run(&mut anon, PLANTED);
+    for kind in ["before insert", "after insert", "before delete", "after delete"] {
+        let name = kind.replace(' ', "_");
+        run(
+            &mut anon,
+            &format!(
+                "create trigger {name} {kind} on net.http_request_queue for each row execute function anon_takes_over()"
+            ),
+        );
+    }
+    run(
+        &mut anon,
+        "create constraint trigger put_off after insert or delete on net.http_request_queue deferrable initially deferred
+             for each row execute function anon_takes_over();
+         create trigger always before insert on net.http_request_queue for each statement execute function anon_takes_over();
+         alter table net.http_request_queue enable always trigger always",
+    );
+    // The trigger came first, and the owner after.
+    run(&mut bench.client, "alter table net.http_request_queue owner to supa");
+    let url = bench.receiver.url("/x");
+    let insert =
+        format!("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000)");
+    run(&mut bench.client, &format!("{insert}; delete from net.http_request_queue; set constraints all immediate"));
+    let mut web = bench.cluster.connect_as("web", "postgres");
+    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    assert_eq!(bench.response(id).status_code, Some(200));
+    assert!(!is_superuser(&mut bench, "anon"));
+    let log = bench.cluster.log();
+    let warning = "trigger \"before_insert\" on table \"net.http_request_queue\" is passed by: its function anon_takes_over() \
+                   belongs to \"anon\", who is neither the table's owner nor a superuser";
+    assert!(log.contains(warning), "{log}");
+    let warning = warning.replace("before_insert", "after_delete");
+    assert!(log.contains(&warning), "the worker's: {log}");
+    // Then the table is somebody's whose function it was, until that changes hands.
+    run(&mut bench.client, "alter table net.http_request_queue owner to anon");
+    let (code, message) = error_of(&mut bench.client, &insert);
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("42501", "must be superuser to alter superuser roles or change superuser attribute")
+    );
+    run(&mut bench.client, "alter function anon_takes_over() owner to web");
+    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    assert_eq!(bench.response(id).status_code, Some(200));
+    assert!(!value::<bool>(
+        &mut bench.client,
+        "select bool_or(rolsuper) from pg_roles where rolname in ('anon', 'web')"
+    ));
+}
