@@ -52,7 +52,7 @@ impl Board {
         state.under_way -= outcomes.len();
         state.outcomes.append(outcomes);
         state.news.states.append(&mut news.states);
-        state.news.reached.append(&mut news.reached);
+        state.news.paces.append(&mut news.paces);
         state.news.sent_back.append(&mut news.sent_back);
         let is_coming = std::mem::replace(&mut state.is_coming, true);
         drop(state);

@@ -242,10 +242,10 @@ impl Dispatcher {
     }
 
     fn hand_over(&mut self) {
-        let News { states, reached, sent_back } = self.queue.news();
+        let News { states, paces, sent_back } = self.queue.news();
         let budget = self.client.budget();
         self.news.states.append(states);
-        self.news.reached.append(reached);
+        self.news.paces.append(paces);
         self.news.sent_back.extend(sent_back.drain(..).map(|request| {
             budget.discount(request.body.len());
             request.key()

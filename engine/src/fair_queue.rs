@@ -5,7 +5,7 @@ use crate::alarms::Alarms;
 use crate::lane::{Lane, Queued};
 use crate::origin::Origin;
 use crate::probes::Probes;
-use crate::standing::OriginState;
+use crate::standing::{OriginState, Pace};
 
 /// What waits to be started, in order for each origin, the origins in turn.
 ///
@@ -18,7 +18,11 @@ pub(crate) struct FairQueue<T> {
     /// Whose next item may start, each once, in the order of their turns.
     turns: VecDeque<Turn>,
     probes: Probes,
+    /// The origins that do not answer whose turn came when these had all their places.
+    stalled: VecDeque<Origin>,
     under_way: usize,
+    /// Of these, to origins that do not answer.
+    silent: usize,
     /// When to look at the origins in trouble.
     alarms: Alarms,
     news: News<T>,
@@ -42,6 +46,16 @@ pub(crate) struct Limits {
     pub(crate) breaker_failures: u32,
 }
 
+impl Limits {
+    /// To all origins that do not answer, or have not answered yet, beyond one for each.
+    ///
+    /// Decided: half of all, or what one origin may have where that is more. So with the quarter of those that are sick a
+    /// quarter is left to those that answer, however many others hang until their time is up.
+    fn silent(&self) -> usize {
+        (self.total / 2).max(self.per_origin)
+    }
+}
+
 /// An item that may start.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Started<T> {
@@ -55,8 +69,10 @@ pub(crate) struct Started<T> {
 /// What the end of an item says about its origin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reading {
-    /// It can be connected to.
+    /// It can be connected to, and answers.
     Reached,
+    /// It can be connected to, and has not answered in time.
+    Late,
     /// It cannot; this is the name of the failure.
     Missed(&'static str),
     /// Nothing.
@@ -67,15 +83,15 @@ pub(crate) enum Reading {
 #[derive(Debug)]
 pub(crate) struct News<T> {
     pub(crate) states: Vec<OriginState>,
-    /// Origins that more than a few wait for, and that can be connected to.
-    pub(crate) reached: Vec<Origin>,
+    /// Of origins that more than a few wait for, and that can be connected to.
+    pub(crate) paces: Vec<(Origin, Pace)>,
     /// Items of origins that are held: nobody knows for how long, so they wait elsewhere.
     pub(crate) sent_back: Vec<T>,
 }
 
 impl<T> Default for News<T> {
     fn default() -> Self {
-        Self { states: Vec::new(), reached: Vec::new(), sent_back: Vec::new() }
+        Self { states: Vec::new(), paces: Vec::new(), sent_back: Vec::new() }
     }
 }
 
@@ -89,7 +105,9 @@ impl<T: Queued> FairQueue<T> {
             lanes: HashMap::new(),
             turns: VecDeque::new(),
             probes: Probes::default(),
+            stalled: VecDeque::new(),
             under_way: 0,
+            silent: 0,
             alarms: Alarms::default(),
             news: News::default(),
         }
@@ -98,6 +116,7 @@ impl<T: Queued> FairQueue<T> {
     /// Applies to what starts from now on; what is under way beyond a lower limit goes on.
     pub(crate) fn set_limits(&mut self, limits: Limits, now: Instant) {
         self.limits = limits;
+        self.resume_stalled();
         let mut restrained = Vec::new();
         for (origin, lane) in &mut self.lanes {
             if lane.restraint.is_some() {
@@ -151,7 +170,14 @@ impl<T: Queued> FairQueue<T> {
             return None;
         }
         // The limit may have been lowered since.
+        if lane.silent() > 0 && self.silent >= self.limits.silent() && lane.admits(&self.limits) {
+            lane.has_turn = true;
+            self.stalled.push_back(origin);
+            return None;
+        }
+        let before = lane.silent();
         let started = lane.admits(&self.limits).then(|| lane.start()).flatten();
+        self.silent += lane.silent() - before;
         if lane.claims_turn(&self.limits) {
             self.turns.push_back(Turn::Of(origin));
         }
@@ -205,9 +231,8 @@ impl<T: Queued> FairQueue<T> {
     /// There is a connection to the origin: how long its replies take, and whether any come, is no matter.
     pub(crate) fn reach(&mut self, origin: &Origin, now: Instant) {
         let Some(lane) = self.lanes.get_mut(origin) else { return };
-        if lane.reach(&self.limits) {
-            self.news.reached.push(origin.clone());
-        }
+        lane.reach();
+        self.news.paces.extend(lane.tell_pace(&self.limits).map(|pace| (origin.clone(), pace)));
         if lane.restraint.is_some() {
             self.recover(origin);
             self.attend(origin, now);
@@ -221,6 +246,7 @@ impl<T: Queued> FairQueue<T> {
         if lane.is_sick() {
             // It has its next turn with the others.
             self.probes.leave(origin);
+            self.stalled.retain(|stalled| stalled != origin);
             lane.has_turn = false;
         }
         if lane.recover(self.limits.per_origin) {
@@ -231,6 +257,7 @@ impl<T: Queued> FairQueue<T> {
     /// One that was started is done.
     pub(crate) fn finish(&mut self, origin: &Origin, probe: bool, reading: Reading, now: Instant) {
         let Some(lane) = self.lanes.get_mut(origin) else { return };
+        let silent = lane.silent();
         lane.under_way -= 1;
         self.under_way -= 1;
         if probe {
@@ -238,21 +265,30 @@ impl<T: Queued> FairQueue<T> {
             self.probes.finish();
         }
         match reading {
+            Reading::Reached => lane.answer(),
+            Reading::Late => lane.delay(),
+            Reading::Missed(_) | Reading::Nothing => {}
+        }
+        self.silent = self.silent + lane.silent() - silent;
+        if !self.stalled.is_empty() {
+            self.resume(origin, reading);
+        }
+        let Some(lane) = self.lanes.get_mut(origin) else { return };
+        match reading {
             // The common way: an origin that is well, and stays so.
-            Reading::Reached | Reading::Nothing if lane.restraint.is_none() && !probe => {
-                if let Reading::Reached = reading
-                    && lane.reach(&self.limits)
-                {
-                    self.news.reached.push(origin.clone());
+            Reading::Reached | Reading::Late | Reading::Nothing if lane.restraint.is_none() && !probe => {
+                if !matches!(reading, Reading::Nothing) {
+                    lane.reach();
+                    self.news.paces.extend(lane.tell_pace(&self.limits).map(|pace| (origin.clone(), pace)));
                 }
                 if lane.claims_turn(&self.limits) {
                     self.turns.push_back(Turn::Of(origin.clone()));
                 } else if lane.is_idle() {
-                    self.lanes.remove(origin);
+                    self.forget(origin);
                 }
                 return;
             }
-            Reading::Reached => self.reach(origin, now),
+            Reading::Reached | Reading::Late => self.reach(origin, now),
             Reading::Missed(kind) => lane.miss(kind, &self.limits, now),
             Reading::Nothing => {
                 if let Some(restraint) = &mut lane.restraint {
@@ -261,6 +297,28 @@ impl<T: Queued> FairQueue<T> {
             }
         }
         self.attend(origin, now);
+    }
+
+    /// Gives those their turns back that had to wait for places of origins that do not answer, as many as there are.
+    fn resume_stalled(&mut self) {
+        let free = self.limits.silent().saturating_sub(self.silent);
+        let resumed = self.stalled.len().min(free);
+        self.turns.extend(self.stalled.drain(..resumed).map(Turn::Of));
+    }
+
+    fn resume(&mut self, origin: &Origin, reading: Reading) {
+        // One that answers has nothing to wait for.
+        let place = self.stalled.iter().position(|stalled| matches!(reading, Reading::Reached) && stalled == origin);
+        if let Some(place) = place {
+            self.turns.extend(self.stalled.remove(place).map(Turn::Of));
+        }
+        self.resume_stalled();
+    }
+
+    fn forget(&mut self, origin: &Origin) {
+        if self.lanes.remove(origin).is_some_and(|lane| lane.is_told_silent()) {
+            self.news.paces.push((origin.clone(), Pace::Answering));
+        }
     }
 
     /// The origin wants nothing before `until`.
@@ -326,7 +384,7 @@ impl<T: Queued> FairQueue<T> {
                 self.news.states.push(OriginState::well(origin));
             }
             self.probes.leave(origin);
-            self.lanes.remove(origin);
+            self.forget(origin);
         }
         self.give_turn(origin, now);
     }
@@ -335,6 +393,7 @@ impl<T: Queued> FairQueue<T> {
     pub(crate) fn clear(&mut self) {
         self.turns.clear();
         self.probes.clear();
+        self.stalled.clear();
         self.lanes.retain(|_, lane| {
             lane.clear();
             !lane.is_idle() || lane.restraint.is_some()

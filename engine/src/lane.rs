@@ -7,7 +7,10 @@ use crate::alarms::Alarms;
 use crate::fair_queue::{Limits, News, Started};
 use crate::origin::Origin;
 use crate::restraint::Restraint;
-use crate::standing::Standing;
+use crate::standing::{Pace, Standing};
+
+/// Time-outs in a row after which an origin counts as one that does not answer.
+const MANY: u32 = 5;
 
 /// What can wait.
 pub(crate) trait Queued {
@@ -25,13 +28,28 @@ pub(crate) struct Lane<T> {
     pub(crate) has_turn: bool,
     /// Whether it was connected to.
     tried: bool,
+    /// Whether it has answered, and has not been late too often since.
+    answers: bool,
+    late: u32,
+    /// What the host knows.
+    told: Option<Pace>,
     /// Rare, and none where the origin is well.
     pub(crate) restraint: Option<Box<Restraint>>,
 }
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), under_way: 0, probes: 0, has_turn: false, tried: false, restraint: None }
+        Self {
+            waiting: VecDeque::new(),
+            under_way: 0,
+            probes: 0,
+            has_turn: false,
+            tried: false,
+            answers: false,
+            late: 0,
+            told: None,
+            restraint: None,
+        }
     }
 }
 
@@ -74,10 +92,39 @@ impl<T: Queued> Lane<T> {
         restraint
     }
 
-    /// The origin can be connected to. Whether more than a few requests hear that for the first time.
-    pub(crate) fn reach(&mut self, limits: &Limits) -> bool {
-        let is_news = !std::mem::replace(&mut self.tried, true);
-        is_news && self.under_way + self.waiting.len() >= limits.untried
+    /// How many are under way to an origin that does not answer, but for those that try to connect to one that is sick.
+    pub(crate) fn silent(&self) -> usize {
+        if self.answers { 0 } else { self.under_way - self.probes }
+    }
+
+    /// The origin can be connected to.
+    pub(crate) fn reach(&mut self) {
+        self.tried = true;
+    }
+
+    /// It has answered.
+    pub(crate) fn answer(&mut self) {
+        self.answers = true;
+        self.late = 0;
+    }
+
+    /// It was connected to, and has not answered in time.
+    pub(crate) fn delay(&mut self) {
+        self.late = self.late.saturating_add(1);
+        self.answers &= self.late < MANY;
+    }
+
+    /// What the host has to hear about an origin that was connected to: where it has more than a few requests.
+    pub(crate) fn tell_pace(&mut self, limits: &Limits) -> Option<Pace> {
+        let pace = if self.answers { Pace::Answering } else { Pace::Silent };
+        let is_worth = self.told.is_some() || self.under_way + self.waiting.len() >= limits.untried;
+        let is_news = self.tried && is_worth && self.told != Some(pace);
+        is_news.then(|| *self.told.insert(pace))
+    }
+
+    /// Whether the host has to hear that nobody knows any more whether the origin answers.
+    pub(crate) fn is_told_silent(&self) -> bool {
+        self.told == Some(Pace::Silent)
     }
 
     /// One could not connect.

@@ -100,7 +100,7 @@ pub use proxy::{Proxy, ProxyError};
 pub use refusal::Refusal;
 pub use request::{Key, Request};
 pub use retry::RetryPolicy;
-pub use standing::{OriginNews, OriginState, Standing};
+pub use standing::{OriginNews, OriginState, Pace, Standing};
 pub use target::{LastTarget, Target, TargetError};
 pub use trace::Trace;
 pub use window::{Asker, Bounds, Flow, Verdict, Window};

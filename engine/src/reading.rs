@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 /// | a reply, or a failure after a redirect | reached | it answered |
 /// | `no_reply`, `send`, `receive`, `partial`, `weird_reply`, … | reached | there was a connection |
 /// | `certificate` | reached | it answered, though not as we want it |
-/// | `timeout` with a connection | reached | how long it takes is between the request and it |
+/// | `timeout` with a connection | late | how long it takes is between the request and it |
 /// | `timeout` before there was one | missed | connecting, the TLS handshake and the proxy included, took all the time there was |
 /// | `connect`, `tls_handshake`, `proxy` | missed | no connection came about |
 /// | `resolve`, `resolve_proxy` | missed | the name leads nowhere |
@@ -24,7 +24,7 @@ pub(crate) fn of(outcome: &Outcome) -> Reading {
     }
     match failure.kind() {
         // The protocol is known once there is a connection that a request can be sent on.
-        FailureKind::Timeout { .. } if failure.trace().is_some_and(|trace| trace.version.is_some()) => Reading::Reached,
+        FailureKind::Timeout { .. } if failure.trace().is_some_and(|trace| trace.version.is_some()) => Reading::Late,
         FailureKind::Timeout { .. }
         | FailureKind::Connect
         | FailureKind::Resolve

@@ -14,13 +14,22 @@ pub enum Standing {
     Deferred,
 }
 
+/// How fast the requests to an origin that can be connected to are likely to be done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as it answers.
+    Answering,
+    /// When their time is up: it has not answered yet, or not any more.
+    Silent,
+}
+
 /// What an [`Engine`](crate::Engine) has to say about origins.
 #[derive(Debug, Default)]
 pub struct OriginNews {
     /// How origins are doing since something about them changed, oldest first.
     pub states: Vec<OriginState>,
-    /// Origins with more than a few requests that can be connected to; before, that was not known.
-    pub reached: Vec<Origin>,
+    /// What has become of origins with more than a few requests that can be connected to, oldest first.
+    pub paces: Vec<(Origin, Pace)>,
     /// Requests to origins that are deferred, handed back unsent.
     pub sent_back: Vec<Key>,
 }
@@ -28,7 +37,7 @@ pub struct OriginNews {
 impl OriginNews {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty() && self.reached.is_empty() && self.sent_back.is_empty()
+        self.states.is_empty() && self.paces.is_empty() && self.sent_back.is_empty()
     }
 }
 

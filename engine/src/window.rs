@@ -5,8 +5,8 @@
 //! host reads on, so that the rows of other flows behind it are not held up, however many there are. When a flow has room
 //! again, the window names the parked keys to fetch. A parked key costs a bit or two of memory, not a row.
 //!
-//! Nobody gets all there is: an asker has at most as much as it leaves free. What is claimed for origins in trouble, which
-//! may stay so for long, has a room of its own: it takes none from the others. Of an origin that may turn out to be in trouble,
+//! Nobody gets all there is: an asker has at most as much as it leaves free. What is claimed for origins in trouble, or that
+//! do not answer, which may stay so for long, has a room of its own: it takes none from the others. Of an origin that may turn out to be in trouble,
 //! since nothing was heard of it yet, only a few rows are claimed: many such origins take a part of the room, too, not all of it.
 
 mod rooms;
@@ -14,14 +14,14 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rooms::{Kind, Rooms};
 use share::Share;
 
 use crate::origin::Origin;
 use crate::request::Key;
-use crate::standing::Standing;
+use crate::standing::{Pace, Standing};
 
 /// Who asked for a request: a number of the host's, which the engine does not look into.
 pub type Asker = u32;
@@ -36,7 +36,7 @@ pub struct Flow {
 }
 
 /// How much may be claimed at once: what is in flight and what stands ready to go. One asker alone gets half of the total.
-/// For origins in trouble it is as much again, in total, as half of this.
+/// For origins in trouble, and those that do not answer, it is as much again, in total, as half of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Over all flows.
@@ -68,6 +68,8 @@ pub struct Window<T> {
     flows: HashMap<Flow, Share>,
     /// Of the origins that are not healthy.
     standings: HashMap<Origin, Standing>,
+    /// The origins that can be connected to and do not answer.
+    silent: HashSet<Origin>,
     rooms: Rooms,
 }
 
@@ -86,6 +88,7 @@ impl<T> Window<T> {
             claimed: HashMap::new(),
             flows: HashMap::new(),
             standings: HashMap::new(),
+            silent: HashSet::new(),
             rooms: Rooms::default(),
         }
     }
@@ -108,25 +111,37 @@ impl<T> Window<T> {
             Standing::Healthy => self.standings.remove(origin),
             _ => self.standings.insert(origin.clone(), standing),
         };
-        // Rare, and the flows are those that have something claimed or parked.
+        self.change(origin, |share| share.standing = standing);
+    }
+
+    /// Hears that an origin can be connected to, and whether it answers. Where it does not, its rows take no room from the
+    /// others, either.
+    pub fn set_pace(&mut self, origin: &Origin, pace: Pace) {
+        let silent = pace == Pace::Silent;
+        if silent {
+            self.silent.insert(origin.clone());
+        } else {
+            self.silent.remove(origin);
+        }
+        self.change(origin, |share| {
+            share.tried = true;
+            share.silent = silent;
+        });
+    }
+
+    /// Changes what is known of an origin. Rare, and the flows are those that have something claimed or parked.
+    fn change(&mut self, origin: &Origin, change: impl Fn(&mut Share)) {
         for (flow, share) in self.flows.iter_mut().filter(|(flow, _)| flow.origin == *origin) {
-            let (before, after) = (share.kind(), Kind::of(standing));
-            share.standing = standing;
+            let before = share.kind();
             if std::mem::take(&mut share.resumable) {
                 self.rooms.unqueue(before, flow);
             }
+            change(share);
+            let after = share.kind();
             if before != after {
                 self.rooms.give_up(before, Some(flow.asker), share.claimed, share.bytes);
                 self.rooms.take_up(after, Some(flow.asker), share.claimed, share.bytes);
             }
-            share.queue_if_resumable(flow, &self.bounds, &mut self.rooms);
-        }
-    }
-
-    /// Hears that an origin can be connected to.
-    pub fn reach(&mut self, origin: &Origin) {
-        for (flow, share) in self.flows.iter_mut().filter(|(flow, _)| flow.origin == *origin) {
-            share.tried = true;
             share.queue_if_resumable(flow, &self.bounds, &mut self.rooms);
         }
     }
@@ -141,17 +156,16 @@ impl<T> Window<T> {
         let (own, kind) = match self.flows.get(flow) {
             Some(share) => (share.left(&self.bounds), share.kind()),
             None => {
-                let share = Share::new(self.standing(&flow.origin));
+                let share = Share::new(self.standing(&flow.origin), self.silent.contains(&flow.origin));
                 (share.left(&self.bounds), share.kind())
             }
         };
         own.min(self.rooms.left_for(kind, flow.asker, self.bounds))
     }
 
-    /// Whether a flow's rows are likely to go out soon: its origin is not in trouble, as far as is known, and something was heard
-    /// of it.
+    /// Whether a flow's rows are likely to go out soon: its origin answers, as far as is known.
     pub fn is_quick(&self, flow: &Flow) -> bool {
-        self.flows.get(flow).is_some_and(|share| share.tried && share.standing == Standing::Healthy)
+        self.flows.get(flow).is_some_and(|share| share.tried && share.kind() == Kind::Well)
     }
 
     fn standing(&self, origin: &Origin) -> Standing {
@@ -220,8 +234,8 @@ impl<T> Window<T> {
 
     fn share(&mut self, flow: &Flow) -> &mut Share {
         if !self.flows.contains_key(flow) {
-            let standing = self.standing(&flow.origin);
-            self.flows.insert(flow.clone(), Share::new(standing));
+            let share = Share::new(self.standing(&flow.origin), self.silent.contains(&flow.origin));
+            self.flows.insert(flow.clone(), share);
         }
         self.flows.get_mut(flow).expect("it was made if it was not there")
     }
@@ -354,6 +368,9 @@ impl<T> Window<T> {
         let origins: Vec<_> = self.standings.keys().cloned().collect();
         for origin in origins {
             self.set_standing(&origin, Standing::Healthy);
+        }
+        for origin in std::mem::take(&mut self.silent) {
+            self.change(&origin, |share| share.silent = false);
         }
     }
 }

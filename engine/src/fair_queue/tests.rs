@@ -95,10 +95,46 @@ fn an_origin_has_few_until_there_is_a_connection_to_it() {
     assert_eq!(started(&mut queue), ["b1", "a2"]);
     queue.reach(&origin("a"), Instant::now());
     queue.reach(&origin("b"), Instant::now());
-    assert_eq!(queue.news().reached, [origin("a")], "nobody waits for the other one");
+    assert_eq!(queue.news().paces, [(origin("a"), Pace::Silent)], "nobody waits for the other one");
     let third = queue.start(Instant::now()).unwrap();
     assert_eq!((third.item, third.watch), ("a3", false));
     assert_eq!(started(&mut queue), ["a4"]);
+    queue.news().paces.clear();
+    (0..2).for_each(|_| done(&mut queue, "a"));
+    assert_eq!(queue.news().paces, [(origin("a"), Pace::Answering)]);
+}
+
+#[test]
+fn origins_that_do_not_answer_leave_places_to_those_that_do() {
+    let mut queue = queue(100, 20);
+    for host in ["a", "b", "c", "d", "e", "f"] {
+        (0..40).for_each(|_| queue.push(origin(host), "hangs", Instant::now()));
+    }
+    assert_eq!(started(&mut queue).len(), 50);
+    queue.push(origin("g"), "new", Instant::now());
+    queue.push(origin("g"), "and more", Instant::now());
+    assert_eq!(started(&mut queue), ["new"], "one may always");
+    done(&mut queue, "g");
+    assert_eq!(started(&mut queue), ["and more"], "it has answered");
+    // One more of the others goes for each that ends.
+    queue.finish(&origin("a"), false, Reading::Late, Instant::now());
+    assert_eq!(started(&mut queue), ["hangs"]);
+    // One that answers has its places for itself.
+    done(&mut queue, "b");
+    assert_eq!(queue.lanes[&origin("b")].silent(), 0);
+    let more = started(&mut queue).len();
+    assert_eq!((queue.lanes[&origin("b")].under_way, queue.silent), (20, 50), "{more}");
+    for _ in 0..5 {
+        queue.finish(&origin("b"), false, Reading::Late, Instant::now());
+    }
+    assert_eq!(queue.silent, 65, "it did");
+    queue.clear();
+    for host in ["a", "b", "c", "d", "e", "f", "g"] {
+        while queue.lanes.get(&origin(host)).is_some_and(|lane| lane.under_way > 0) {
+            done(&mut queue, host);
+        }
+    }
+    assert_eq!((queue.silent, queue.under_way, queue.lanes.len()), (0, 0, 0));
 }
 
 #[test]

@@ -2,26 +2,18 @@ use std::collections::{HashMap, VecDeque};
 
 use super::{Asker, Bounds, Flow};
 use crate::origin::Origin;
-use crate::standing::Standing;
 
 /// Which of the two rooms a flow's rows take up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// That of origins that are well.
     Well,
-    /// That of origins in trouble.
+    /// That of origins in trouble, or that do not answer.
     Troubled,
 }
 
 impl Kind {
     pub(super) const ALL: [Self; 2] = [Self::Well, Self::Troubled];
-
-    pub(super) fn of(standing: Standing) -> Self {
-        match standing {
-            Standing::Healthy => Self::Well,
-            Standing::Probing | Standing::Deferred => Self::Troubled,
-        }
-    }
 
     /// How much of each room there is: rows, and bytes.
     fn size(self, bounds: Bounds) -> (usize, usize) {

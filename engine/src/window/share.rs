@@ -15,15 +15,17 @@ pub(super) struct Share {
     pub(super) standing: Standing,
     /// Whether the origin can be connected to, as far as is known, or an outcome has come from it.
     pub(super) tried: bool,
+    /// Whether the origin does not answer, though it can be connected to.
+    pub(super) silent: bool,
 }
 
 impl Share {
-    pub(super) fn new(standing: Standing) -> Self {
-        Self { claimed: 0, bytes: 0, parked: RoaringTreemap::new(), resumable: false, standing, tried: false }
+    pub(super) fn new(standing: Standing, silent: bool) -> Self {
+        Self { claimed: 0, bytes: 0, parked: RoaringTreemap::new(), resumable: false, standing, tried: false, silent }
     }
 
     pub(super) fn kind(&self) -> Kind {
-        Kind::of(self.standing)
+        if self.standing == Standing::Healthy && !self.silent { Kind::Well } else { Kind::Troubled }
     }
 
     pub(super) fn take_up(&mut self, bytes: usize) {

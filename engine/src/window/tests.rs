@@ -142,7 +142,7 @@ fn fifty_dead_origins_leave_room_for_a_healthy_one() {
     }
     assert!(claimed.iter().all(|rows| rows.len() == 15), "nothing is known of any");
     assert_eq!(offer(&mut window, "well").1, Verdict::Claim);
-    window.reach(&flow("well").origin);
+    window.set_pace(&flow("well").origin, Pace::Answering);
     assert_eq!(window.room_for(&flow("well")), 399);
 
     for host in &dead {
@@ -160,10 +160,35 @@ fn fifty_dead_origins_leave_room_for_a_healthy_one() {
 }
 
 #[test]
+fn origins_that_do_not_answer_take_no_room_from_those_that_do() {
+    let bounds = Bounds { total: 400, per_flow: 40, per_flow_untried: 2, bytes: usize::MAX };
+    let (mut window, mut key) = (Window::<()>::new(bounds), 0);
+    for number in 0..50 {
+        let hanging = flow(&format!("hanging{number}"));
+        let mut offer = |window: &mut Window<()>| {
+            key += 1;
+            window.offer(key, &hanging, 1, || ())
+        };
+        (0..100).for_each(|_| _ = offer(&mut window));
+        window.set_pace(&hanging.origin, Pace::Silent);
+        window.resume(100).into_iter().for_each(|key| _ = window.claim(key, Some(&hanging), 1, ()));
+        assert!(!window.is_quick(&hanging));
+    }
+    // An asker has half of the other room; two rows of each were there before anything was heard.
+    assert_eq!((window.room(), window.claimed()), (400, 100 + 46 * 2));
+    let hanging = flow("hanging0");
+    window.set_pace(&hanging.origin, Pace::Answering);
+    assert_eq!((window.room(), window.is_quick(&hanging)), (360, true));
+    window.set_pace(&hanging.origin, Pace::Silent);
+    window.forget_standings();
+    assert_eq!(window.room(), 400 - window.claimed());
+}
+
+#[test]
 fn of_an_origin_that_nothing_was_heard_of_few_are_claimed() {
     let new = flow("new");
     let bounds = Bounds { total: 100, per_flow: 10, per_flow_untried: 2, bytes: 1000 };
-    let connected = |window: &mut Window<()>| window.reach(&flow("new").origin);
+    let connected = |window: &mut Window<()>| window.set_pace(&flow("new").origin, Pace::Answering);
     let ended = |window: &mut Window<()>| _ = window.finish(1);
     for heard in [connected as fn(&mut Window<()>), ended] {
         let mut window = Window::new(bounds);
@@ -194,7 +219,7 @@ fn a_held_origin_gets_nothing_until_it_is_not() {
     assert_eq!(window.resume(10), [4]);
     window.set_standing(&held.origin, Standing::Deferred);
     window.forget_standings();
-    assert!(window.flows.is_empty() && window.standings.is_empty());
+    assert!(window.flows.is_empty() && window.standings.is_empty() && window.silent.is_empty());
 }
 
 #[test]

@@ -124,8 +124,8 @@ impl Claim {
         for state in news.states {
             self.window.set_standing(&state.origin, state.standing);
         }
-        for origin in news.reached {
-            self.window.reach(&origin);
+        for (origin, pace) in news.paces {
+            self.window.set_pace(&origin, pace);
         }
         for key in news.sent_back {
             self.window.give_back(key);
