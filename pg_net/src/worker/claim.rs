@@ -5,6 +5,8 @@
 //! behind what has been read, past the rows that are done and not yet vacuumed. What commits bring from below the cursor is
 //! found by the notes that they leave.
 
+mod taking_back;
+
 use std::time::{Duration, Instant};
 
 use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Request, Target, Verdict, Window};
@@ -13,7 +15,6 @@ use pgrx::pg_sys;
 use super::backoff::Backoff;
 use super::batch::Batch;
 use super::copies::Copies;
-use super::origins::Origins;
 use super::queue_row::{self, Asked, QueueRow};
 use super::record::Record;
 use super::schedule::Schedule;
@@ -22,11 +23,10 @@ use super::tables::{Found, Tables};
 use super::take_out::TakeOut;
 use super::withheld::{Withdrawals, Withheld};
 use crate::egress::Rules;
+use crate::pg::array;
 use crate::pg::clock::{self, Timestamp};
 use crate::pg::plan::{Access, Plan, Rows, Session};
 use crate::pg::transaction::{Aborted, transaction};
-use crate::pg::{array, server};
-use crate::shared::questions::{self, Question, Reply};
 use crate::{mutants, settings, settings_tables, shared};
 
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
@@ -145,55 +145,6 @@ impl Claim {
         self.read_again();
     }
 
-    /// Takes back what the engine has not started of a queue that is gone.
-    pub(super) fn drop_orphans(&mut self, sender: &Sender) {
-        if std::mem::take(&mut self.has_orphans) {
-            sender.take_all_back();
-        }
-    }
-
-    /// The keys of claimed rows that stay in the queue until their outcome is recorded.
-    pub(super) fn keys_in_queue(&self) -> impl Iterator<Item = Key> {
-        self.window.iter().filter(|(_, asked)| !asked.at_most_once).map(|(key, _)| key)
-    }
-
-    /// The keys of claimed rows that have left the queue.
-    pub(super) fn keys_that_left(&self) -> impl Iterator<Item = Key> {
-        self.window.iter().filter(|(_, asked)| asked.at_most_once).map(|(key, _)| key)
-    }
-
-    /// The queue has been emptied so often; whether it has since it was read last.
-    pub(super) fn see_emptied(&mut self, times: u64) -> bool {
-        std::mem::replace(&mut self.emptied, times) != times
-    }
-
-    /// Takes claimed rows back from the engine. Gives the keys of those that had not started; they stay claimed.
-    pub(super) fn take_back(&mut self, keys: Vec<Key>, sender: &Sender, origins: &mut Origins) -> Vec<Key> {
-        if keys.is_empty() {
-            return keys;
-        }
-        let back = sender.take_back(keys);
-        // What it has sent back before is not under way either.
-        let news = sender.news();
-        news.states.iter().for_each(|state| origins.show(state));
-        self.hear(news);
-        back
-    }
-
-    /// A claimed row that the engine has not started is to be claimed anew.
-    pub(super) fn meet_again(&mut self, key: Key) {
-        self.window.give_back(key);
-    }
-
-    /// Leaves to the queue what has not started, to be read again. What has left the queue stays where it is.
-    pub(super) fn let_go(&mut self, sender: &Sender, origins: &mut Origins) {
-        let keys = self.keys_in_queue().collect();
-        for key in self.take_back(keys, sender, origins) {
-            self.window.finish(key);
-        }
-        self.read_again();
-    }
-
     /// Nothing that is claimed will have an outcome: what is still in the queue is read again. Gives the outcomes of what is
     /// not, as it is sent at most once; they are still to be recorded.
     pub(super) fn abandon(&mut self) -> Vec<Outcome> {
@@ -218,29 +169,6 @@ impl Claim {
         self.crowded = None;
         self.schedule.start_over();
         self.withheld.clear();
-    }
-
-    /// Answers what sessions ask about requests.
-    pub(super) fn answer(&mut self, sender: &Sender, origins: &mut Origins) {
-        questions::answer(server::my_database(), |question| match question {
-            Question::MayTakeBack(keys) => Reply::AllBut(self.withhold(keys, sender, origins)),
-            Question::IsUnderWay(id) => {
-                let asked = self.window.find(|asked| asked.id == id && asked.at_most_once);
-                Reply::UnderWay(asked.map(|asked| asked.by.unwrap_or_default()))
-            }
-        });
-    }
-
-    /// Lets go of rows that a session wants to take back. Those that it may not.
-    fn withhold(&mut self, mut keys: Vec<Key>, sender: &Sender, origins: &mut Origins) -> Vec<Key> {
-        let is_queued = |asked: &Asked| !asked.at_most_once;
-        let claimed = keys.iter().copied().filter(|&key| self.window.get(key).is_some_and(is_queued)).collect();
-        for key in self.take_back(claimed, sender, origins) {
-            self.window.finish(key);
-            self.withheld.let_go(key);
-        }
-        keys.retain(|&key| self.window.get(key).is_some());
-        keys
     }
 
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {

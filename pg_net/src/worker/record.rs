@@ -169,7 +169,7 @@ impl Record {
                 true
             }
             // Perhaps the lock of a single row, which must not hold up the others.
-            Err(error) if error.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE && !careful => {
+            Err(error) if is_of_a_lock(error.code) && !careful => {
                 self.careful = true;
                 self.ready.extend(batch);
                 true
@@ -247,6 +247,12 @@ impl Record {
         self.pass(bytes + batch.len() * BESIDE);
         batch
     }
+}
+
+/// Whether an error says that somebody holds what was waited for.
+fn is_of_a_lock(code: PgSqlErrorCode) -> bool {
+    use PgSqlErrorCode::*;
+    matches!(code, ERRCODE_LOCK_NOT_AVAILABLE | ERRCODE_T_R_DEADLOCK_DETECTED)
 }
 
 /// Whether an error says nothing about the rows that met it.

@@ -119,6 +119,8 @@ fn prepare_session() {
         (c"idle_in_transaction_session_timeout", c"0"),
         // Whoever holds a table locked must not keep the worker from answering to a signal.
         (c"lock_timeout", c"1s"),
+        // Where a session and the worker wait for each other, as both delete rows, it is the worker who finds out and gives up.
+        (c"deadlock_timeout", c"100ms"),
         (c"row_security", c"off"),
         // A batch of large responses that goes through the executor may take more than its memory.
         (c"temp_file_limit", c"-1"),

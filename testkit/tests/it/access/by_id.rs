@@ -13,6 +13,7 @@ const CALLS: &[(&str, &str)] = &[
     ("_http_collect_response(bigint,boolean)", "(ERROR,\"request matching request_id not found\",)"),
     ("http_collect_response(bigint,boolean)", "(ERROR,\"request matching request_id not found\",)"),
     ("cancel(bigint)", "false"),
+    ("cancel(bigint[])", "0"),
     ("retry(bigint)", "false"),
 ];
 

@@ -193,7 +193,7 @@ fn is_who_takes_back_and_sends_again() {
     bench
         .client
         .batch_execute(
-            "alter function net.cancel security definer;
+            "alter function net.cancel(bigint) security definer;
              alter function net.retry security definer;
              insert into net.dead_letter (id, method, url, timeout_milliseconds, requested_by, max_attempts, attempts)
              values (-1, 'GET', 'http://127.0.0.1:9/', 100, 'bob'::regrole, 1, 1)",

@@ -1,0 +1,84 @@
+//! What was claimed and is not to be sent after all, or not now.
+
+use engine::Key;
+
+use super::Claim;
+use crate::pg::server;
+use crate::shared::questions::{self, Question, Reply};
+use crate::worker::origins::Origins;
+use crate::worker::queue_row::Asked;
+use crate::worker::sender::Sender;
+
+impl Claim {
+    /// Takes back what the engine has not started of a queue that is gone.
+    pub(in crate::worker) fn drop_orphans(&mut self, sender: &Sender) {
+        if std::mem::take(&mut self.has_orphans) {
+            sender.take_all_back();
+        }
+    }
+
+    /// The keys of claimed rows that stay in the queue until their outcome is recorded.
+    pub(in crate::worker) fn keys_in_queue(&self) -> impl Iterator<Item = Key> {
+        self.window.iter().filter(|(_, asked)| !asked.at_most_once).map(|(key, _)| key)
+    }
+
+    /// The keys of claimed rows that have left the queue.
+    pub(in crate::worker) fn keys_that_left(&self) -> impl Iterator<Item = Key> {
+        self.window.iter().filter(|(_, asked)| asked.at_most_once).map(|(key, _)| key)
+    }
+
+    /// The queue has been emptied so often; whether it has since it was read last.
+    pub(in crate::worker) fn see_emptied(&mut self, times: u64) -> bool {
+        std::mem::replace(&mut self.emptied, times) != times
+    }
+
+    /// Takes claimed rows back from the engine. Gives the keys of those that had not started; they stay claimed.
+    pub(in crate::worker) fn take_back(&mut self, keys: Vec<Key>, sender: &Sender, origins: &mut Origins) -> Vec<Key> {
+        if keys.is_empty() {
+            return keys;
+        }
+        let back = sender.take_back(keys);
+        // What it has sent back before is not under way either.
+        let news = sender.news();
+        news.states.iter().for_each(|state| origins.show(state));
+        self.hear(news);
+        back
+    }
+
+    /// A claimed row that the engine has not started is to be claimed anew.
+    pub(in crate::worker) fn meet_again(&mut self, key: Key) {
+        self.window.give_back(key);
+    }
+
+    /// Leaves to the queue what has not started, to be read again. What has left the queue stays where it is.
+    pub(in crate::worker) fn let_go(&mut self, sender: &Sender, origins: &mut Origins) {
+        let keys = self.keys_in_queue().collect();
+        for key in self.take_back(keys, sender, origins) {
+            self.window.finish(key);
+        }
+        self.read_again();
+    }
+
+    /// Answers what sessions ask about requests.
+    pub(in crate::worker) fn answer(&mut self, sender: &Sender, origins: &mut Origins) {
+        questions::answer(server::my_database(), |question| match question {
+            Question::MayTakeBack(keys) => Reply::AllBut(self.withhold(keys, sender, origins)),
+            Question::IsUnderWay(id) => {
+                let asked = self.window.find(|asked| asked.id == id && asked.at_most_once);
+                Reply::UnderWay(asked.map(|asked| asked.by.unwrap_or_default()))
+            }
+        });
+    }
+
+    /// Lets go of rows that a session wants to take back. Those that it may not.
+    fn withhold(&mut self, mut keys: Vec<Key>, sender: &Sender, origins: &mut Origins) -> Vec<Key> {
+        let is_queued = |asked: &Asked| !asked.at_most_once;
+        let claimed = keys.iter().copied().filter(|&key| self.window.get(key).is_some_and(is_queued)).collect();
+        for key in self.take_back(claimed, sender, origins) {
+            self.window.finish(key);
+            self.withheld.let_go(key);
+        }
+        keys.retain(|&key| self.window.get(key).is_some());
+        keys
+    }
+}
