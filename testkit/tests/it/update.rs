@@ -4,7 +4,7 @@ mod before;
 pub(crate) mod catalog;
 mod each_version;
 mod http_delete;
-mod old_sql;
+pub(crate) mod old_sql;
 pub(crate) mod old_version;
 mod owner;
 mod plain_worker;

@@ -15,7 +15,7 @@ use super::old_version::{ALL, Version};
 use crate::support::value;
 
 /// Puts the scripts of all versions beside our own, once for all tests.
-pub(super) fn install(client: &mut Client) {
+pub(crate) fn install(client: &mut Client) {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(|| {
         let share: String = value(client, "select setting from pg_config where name = 'SHAREDIR'");

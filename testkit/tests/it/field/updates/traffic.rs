@@ -1,1 +1,151 @@
-//! stub
+//! The update while others call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use postgres::Client;
+use testkit::{PATIENCE, wait_until};
+
+use crate::support::Bench;
+use crate::update::old_version::{NEWEST, Version};
+use crate::update::{bench, create};
+
+/// Sessions that call until they are told to stop, each a transaction after the other. Gives how many calls committed.
+struct Callers {
+    stop: Arc<AtomicBool>,
+    threads: Vec<thread::JoinHandle<Result<usize, String>>>,
+}
+
+impl Callers {
+    fn start(bench: &Bench, roles: &[&str], transaction: &str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let threads = roles
+            .iter()
+            .map(|role| {
+                let mut client = bench.cluster.connect_as(role, "postgres");
+                let (stop, transaction) = (Arc::clone(&stop), transaction.to_owned());
+                thread::spawn(move || call(&mut client, &stop, &transaction))
+            })
+            .collect();
+        Self { stop, threads }
+    }
+
+    fn finish(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        let calls = self.threads.into_iter().map(|thread| thread.join().unwrap());
+        calls.collect::<Result<Vec<_>, _>>().unwrap_or_else(|error| panic!("{error}")).into_iter().sum()
+    }
+}
+
+fn call(client: &mut Client, stop: &AtomicBool, transaction: &str) -> Result<usize, String> {
+    let mut calls = 0;
+    while !stop.load(Ordering::Relaxed) {
+        client.batch_execute(transaction).map_err(|error| format!("call {calls}: {error:?}"))?;
+        calls += 1;
+    }
+    Ok(calls)
+}
+
+/// Fails the test unless each call had its answer.
+fn assert_all_answered(bench: &mut Bench, calls: usize, what: &str) {
+    wait_until(&format!("{calls} responses, {what}"), PATIENCE, || {
+        bench.value::<i64>("select count(*) from net._http_response where status_code = 200")
+            == i64::try_from(calls).unwrap()
+    });
+    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0, "{what}");
+    assert_eq!(bench.receiver.wait_for(calls).len(), calls, "{what}");
+}
+
+fn update_amid_calls(version: Version, setup: &str, roles: &[&str], transaction: &str) {
+    for round in 0..5 {
+        let mut bench = bench();
+        bench.client.batch_execute("create role web login; create role app login").unwrap();
+        create(&mut bench.client, version);
+        bench.client.batch_execute(setup).unwrap();
+        let url = bench.receiver.url("/traffic");
+        let callers = Callers::start(&bench, roles, &transaction.replace("{url}", &url));
+        let waiting = "select count(*) from net.http_request_queue";
+        wait_until("calls", PATIENCE, || bench.value::<i64>(waiting) > 20);
+        bench.client.batch_execute("alter extension pg_net update").unwrap();
+        let answered = "select count(*) from net._http_response";
+        wait_until("answers", PATIENCE, || bench.value::<i64>(answered) > 20);
+        let calls = callers.finish();
+        assert_all_answered(&mut bench, calls, &format!("{version}, round {round}"));
+    }
+}
+
+#[test]
+fn case_10_an_update_amid_calls_of_the_owners_loses_none_and_fails_none() {
+    update_amid_calls(NEWEST, "", &["postgres"; 4], "select net.http_post('{url}')");
+}
+
+/// As platforms have it.
+#[test]
+fn case_10_an_update_amid_calls_through_definers_loses_none_and_fails_none() {
+    update_amid_calls(
+        NEWEST,
+        "alter function net.http_post(text, jsonb, jsonb, jsonb, integer) security definer",
+        &["web", "app", "web", "app"],
+        "select net.http_post('{url}')",
+    );
+}
+
+/// They hold one table and want the other, either way round: the update waits, and is nobody's deadlock.
+#[test]
+fn case_10_an_update_amid_transactions_that_read_and_call_is_no_deadlock() {
+    update_amid_calls(
+        NEWEST,
+        "",
+        &["postgres"; 4],
+        "begin; select count(*) from net._http_response where id < 0; select pg_sleep(0.005);
+         select net.http_post('{url}'); commit",
+    );
+    update_amid_calls(
+        NEWEST,
+        "",
+        &["postgres"; 4],
+        "begin; select net.http_post('{url}'); select pg_sleep(0.005);
+         select count(*) from net._http_response where id < 0; commit",
+    );
+}
+
+/// A plain role's call that is in the middle of the C version's function at the commit has no right to insert any more: it fails,
+/// and rolls back. None that committed is lost, and those that come after succeed.
+#[test]
+fn case_10_an_update_amid_calls_of_plain_roles_loses_none() {
+    let mut bench = bench();
+    bench.client.batch_execute("create role web login").unwrap();
+    create(&mut bench.client, NEWEST);
+    let url = bench.receiver.url("/traffic");
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let mut client = bench.cluster.connect_as("web", "postgres");
+            let (stop, sql) = (Arc::clone(&stop), format!("select net.http_post('{url}')"));
+            thread::spawn(move || {
+                let (mut calls, mut failed) = (0, Vec::new());
+                while !stop.load(Ordering::Relaxed) {
+                    match client.batch_execute(&sql) {
+                        Ok(()) => calls += 1,
+                        Err(error) => {
+                            failed.push(error.as_db_error().expect("a server's error").code().code().to_owned())
+                        }
+                    }
+                }
+                (calls, failed)
+            })
+        })
+        .collect();
+    wait_until("calls", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") > 20);
+    bench.client.batch_execute("alter extension pg_net update").unwrap();
+    wait_until("answers", PATIENCE, || bench.value::<i64>("select count(*) from net._http_response") > 20);
+    stop.store(true, Ordering::Relaxed);
+    let mut all = 0;
+    for caller in callers {
+        let (calls, failed) = caller.join().unwrap();
+        assert!(failed.len() <= 1 && failed.iter().all(|state| state == "42501"), "{failed:?}");
+        all += calls;
+    }
+    assert_all_answered(&mut bench, all, "plain roles");
+}
