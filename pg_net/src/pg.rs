@@ -36,6 +36,7 @@ pub(crate) mod scan;
 pub(crate) mod search_path;
 pub(crate) mod server;
 pub(crate) mod snapshot;
+pub(crate) mod subtransaction;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod time_limit;

@@ -9,7 +9,8 @@ extension_sql_file!("../../sql/20-row-keys.sql", name = "row_keys", requires = [
 extension_sql_file!("../../sql/25-copies.sql", name = "copies", requires = ["row_keys"]);
 extension_sql_file!("../../sql/30-tables.new.sql", name = "tables", requires = ["copies"]);
 extension_sql_file!("../../sql/35-dead-letter.sql", name = "dead_letter", requires = ["tables"]);
-extension_sql_file!("../../sql/37-user-triggers.sql", name = "user_triggers", requires = ["dead_letter"]);
+extension_sql_file!("../../sql/36-held-responses.sql", name = "held_responses", requires = ["dead_letter"]);
+extension_sql_file!("../../sql/37-user-triggers.sql", name = "user_triggers", requires = ["held_responses"]);
 extension_sql_file!("../../sql/40-table-rules.sql", name = "table_rules", requires = ["user_triggers"]);
 extension_sql_file!("../../sql/50-requests.sql", name = "requests", requires = ["table_rules"]);
 extension_sql_file!("../../sql/51-http-request.sql", name = "http_request", requires = ["requests"]);

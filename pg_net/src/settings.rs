@@ -29,6 +29,7 @@ static USERNAME: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::ne
 // How many processes the databases have between them, and whether they send at all, is the server's matter.
 static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(4);
 static WORKER_IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60_000);
+static TRIGGER_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5000);
 static PAUSED: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 // What limits callers is the server's matter: the owner of a database must not loosen it with ALTER DATABASE.
@@ -240,6 +241,16 @@ fn define_worker_settings() {
         GucContext::Sighup,
         GucFlags::UNIT_MS,
     );
+    GucRegistry::define_int_guc(
+        c"pg_net.trigger_timeout",
+        c"How long one run of a trigger that the owner of a table attached to it may take in a worker.",
+        c"",
+        &TRIGGER_TIMEOUT,
+        1,
+        60 * 60 * 1000,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
+    );
     GucRegistry::define_bool_guc(
         c"pg_net.paused",
         c"Whether requests wait instead of being sent.",
@@ -294,6 +305,11 @@ pub(crate) fn max_workers() -> usize {
 /// How long a worker that was started on demand stays when there is nothing to do.
 pub(crate) fn worker_idle_timeout() -> Duration {
     Duration::from_millis(WORKER_IDLE_TIMEOUT.get() as u64)
+}
+
+/// How long one run of a user's trigger may take in a worker.
+pub(crate) fn trigger_timeout() -> Duration {
+    milliseconds(&TRIGGER_TIMEOUT)
 }
 
 /// Whether requests wait instead of being sent.

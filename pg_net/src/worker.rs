@@ -15,12 +15,17 @@ use crate::shared::{self, Ending, Shared, Ticket, waiters};
 
 mod backoff;
 mod batch;
+mod bury;
 mod claim;
 mod commits;
 mod copies;
 mod descriptors;
 mod expire;
+mod hold;
+mod lanes;
+mod late;
 mod launcher;
+mod leave;
 mod origins;
 mod outcomes;
 mod outside;
@@ -40,6 +45,7 @@ mod withheld;
 use claim::Claim;
 use commits::Commits;
 use expire::Expire;
+use lanes::Lanes;
 use launcher::Launcher;
 use origins::Origins;
 use read_only::ReadOnly;
@@ -132,6 +138,7 @@ struct Worker {
     claim: Claim,
     record: Record,
     removed: Removed,
+    lanes: Lanes,
     expire: Expire,
     read_only: ReadOnly,
     origins: Origins,
@@ -160,6 +167,7 @@ impl Worker {
             commits: Commits::new(),
             claim: Claim::new(),
             record: Record::new(),
+            lanes: Lanes::new(),
             expire: Expire::new(),
             read_only: ReadOnly::new(),
             origins: Origins::new(),
@@ -236,7 +244,7 @@ impl Worker {
     /// How the worker is to go, if it is: nothing is under way, and nothing to be done at the moment.
     fn ending(&mut self, now: Instant) -> Option<Ending> {
         let pending = self.record.pending();
-        if self.claim.claimed() > pending || self.commits.until(now).is_some() {
+        if self.claim.claimed() > pending || self.commits.until(now).is_some() || self.lanes.is_busy() {
             self.tenure.busy();
             return None;
         }
@@ -270,6 +278,10 @@ impl Worker {
             self.expire.after_record(now);
         }
         self.removed.work(now, &mut self.tables, &mut self.claim, &self.sender, &mut self.origins);
+        if self.record.take_held() || self.claim.take_is_new() {
+            self.lanes.look();
+        }
+        self.lanes.work(now);
         self.claim.answer(&self.sender, &mut self.origins);
         let is_read_only = self.read_only.look();
         let claimed = self.may_claim(now)
@@ -312,7 +324,7 @@ impl Worker {
         // What waits while requests are halted comes with what ends that: a reload, or a command that wakes the worker.
         let claim = self.claim.deadline(now).filter(|_| !self.is_halted() && removed.is_none());
         let expire = self.expire.deadline().filter(|_| !read_only::is_on());
-        [self.record.deadline(), removed, claim, expire].into_iter().flatten().min()
+        [self.record.deadline(), removed, claim, self.lanes.deadline(), expire].into_iter().flatten().min()
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Duration> {
@@ -335,7 +347,8 @@ impl Worker {
 
     /// Stops sending, records what still comes in within the grace, and leaves the rest in the queue.
     fn stop(self) {
-        let Self { mut tables, sender, mut claim, mut record, mut origins, .. } = self;
+        let Self { mut tables, sender, mut claim, mut record, mut origins, mut lanes, .. } = self;
+        lanes.end();
         // Whoever asks meanwhile may have what is not under way.
         claim.let_go(&sender, &mut origins);
         sender.close();

@@ -122,7 +122,8 @@ impl Cluster {
     #[track_caller]
     pub fn worker_pid(&self, client: &mut Client) -> i32 {
         wait_until("the worker in pg_stat_activity", PATIENCE, || {
-            let workers = "select pid from pg_stat_activity where backend_type ilike '%pg_net%'";
+            let workers = "select pid from pg_stat_activity
+                            where backend_type ilike '%pg_net%' and application_name not like '% triggers'";
             client.query_opt(workers, &[]).expect("at most one worker").map(|row| row.get(0))
         })
     }
@@ -131,7 +132,8 @@ impl Cluster {
     #[track_caller]
     pub fn worker_pid_in(&self, client: &mut Client, database: &str) -> i32 {
         wait_until(&format!("a worker in {database}"), PATIENCE, || {
-            let workers = "select pid from pg_stat_activity where backend_type ilike '%pg_net%' and datname = $1";
+            let workers = "select pid from pg_stat_activity
+                            where backend_type ilike '%pg_net%' and application_name not like '% triggers' and datname = $1";
             client.query_opt(workers, &[&database]).expect("at most one worker").map(|row| row.get(0))
         })
     }

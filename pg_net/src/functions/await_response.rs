@@ -11,6 +11,7 @@ use crate::pg::call::{Call, sql_function};
 use crate::pg::composite::{self, Composite};
 use crate::pg::look::look;
 use crate::pg::plan::{Access, Plan, Rows, Session};
+use crate::pg::role::ActAs;
 use crate::pg::{SqlError, array, relation, role, server, wait};
 use crate::shared::questions;
 use crate::shared::waiters::Wait;
@@ -33,6 +34,8 @@ struct Plans {
     /// Requests in the queue with row keys in a range, and anywhere.
     near: Plan,
     queued: Plan,
+    /// Who asked for the outcomes that are held.
+    held: Plan,
 }
 
 struct Outcomes {
@@ -121,6 +124,7 @@ thread_local! {
                  where q.id operator(pg_catalog.=) any ($1) \
                    and q.row_key operator(pg_catalog.>=) $2 and q.row_key operator(pg_catalog.<=) $3"
             ),
+            held: plan!("select requested_by from net._held_response where id operator(pg_catalog.=) $1"),
             queued: plan!(
                 "select q.id, q.xmin, q.row_key from net.http_request_queue q \
                  where q.id operator(pg_catalog.=) any ($1)"
@@ -282,7 +286,7 @@ fn survey(ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
     let mut lost = None;
     loop {
         let (results, open, missing) = look(|session| PLANS.with(|plans| read(session, plans, ids)))?;
-        let gone = missing.into_iter().find(|&id| !is_under_way(id));
+        let gone = missing.into_iter().find(|&id| !is_under_way(id) && !is_held(id));
         match gone {
             None => return Ok((results, open)),
             // It may have got its response between the look and the question: only a second look tells.
@@ -332,14 +336,31 @@ fn find(rows: &Rows, missing: &mut Vec<i64>) -> Result<(), Trouble> {
 /// Whether a request that is sent at most once, and so has left the queue, is under way. The worker knows it, and who asked
 /// for it; the same roles may know it that would see its row.
 fn is_under_way(id: i64) -> bool {
-    questions::under_way(id).is_some_and(|role| {
-        // A request whose maker is not known is everybody's to see.
-        if role == pg_sys::InvalidOid {
-            return true;
-        }
-        let owner = enqueue::owner().unwrap_or(role);
-        [role, owner].into_iter().any(role::is_member) || role::reads_all_data()
-    })
+    questions::under_way(id).is_some_and(may_know)
+}
+
+/// Whether a request has an outcome that code of users keeps from the responses, for now. For the same roles.
+fn is_held(id: i64) -> bool {
+    let Some(table) = relation::relation_in_net(c"_held_response") else { return false };
+    let Some(owner) = relation::owner_of(table) else { return false };
+    let asked_by = look(|session| {
+        let _owner = ActAs::new(owner, 0);
+        PLANS.with(|plans| {
+            let rows = session.run(&plans.held, Access::Read, [pg_sys::INT8OID], [Some(id.into())]);
+            (0..rows.count()).map(|row| rows.row::<1>(row).oid(0).unwrap_or_default()).collect::<Vec<_>>()
+        })
+    });
+    asked_by.into_iter().any(may_know)
+}
+
+/// Whether the current role would see the row of a request.
+fn may_know(asked_by: pg_sys::Oid) -> bool {
+    // One whose maker is not known is everybody's to see.
+    if asked_by == pg_sys::InvalidOid {
+        return true;
+    }
+    let owner = enqueue::owner().unwrap_or(asked_by);
+    [asked_by, owner].into_iter().any(role::is_member) || role::reads_all_data()
 }
 
 fn run<'s>(session: &'s Session, plan: &Plan, ids: &[i64]) -> Rows<'s> {

@@ -64,7 +64,7 @@ struct Inserts {
 
 impl Inserts {
     fn forget(&self) {
-        [&self.usual, &self.usual_told, &self.on_terms, &self.on_terms_told].map(Plan::forget);
+        [&self.usual, &self.usual_told, &self.on_terms, &self.on_terms_told].into_iter().for_each(Plan::forget);
     }
 }
 

@@ -73,10 +73,6 @@ impl Array {
         self.nulls.push(value.is_none());
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
-    }
-
     /// The array, in the current memory context.
     pub(crate) fn build(mut self) -> pg_sys::Datum {
         let (oid, length, by_value, alignment) = self.element.shape();

@@ -112,3 +112,17 @@ pub(crate) fn insert_one<const N: usize>(
     }
     true
 }
+
+/// Deletes a row of a table, with no trigger or rule hearing of it.
+///
+/// # Safety
+///
+/// `place` must be a `tid`, of a row of the table that this transaction holds locked.
+pub(crate) unsafe fn delete_one(table: pg_sys::Oid, place: pg_sys::Datum) {
+    let Some(table) = Table::open(table) else { return };
+    // SAFETY: by the caller's promise; the table is open, and is a heap.
+    unsafe {
+        pg_sys::simple_heap_delete(table.relation(), place.cast_mut_ptr());
+        pg_sys::CommandCounterIncrement();
+    }
+}

@@ -19,6 +19,22 @@ pub(crate) fn install() {
     }
 }
 
+/// Has SIGTERM end the process at the next moment at which it may be ended, whatever runs.
+pub(crate) fn end_by_sigterm() {
+    // SAFETY: Postgres' own handler, that of its sessions.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(terminate));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(terminate));
+    }
+}
+
+unsafe extern "C-unwind" fn terminate(signal: i32) {
+    // SAFETY: Postgres' own handler; signals come to the main thread alone.
+    unsafe { pg_sys::die(signal) };
+}
+
 unsafe extern "C-unwind" fn handle(signal: i32) {
     if CANCELLABLE.load(SeqCst) {
         // SAFETY: Postgres' own handler; signals come to the main thread alone.

@@ -27,6 +27,15 @@ impl Process {
         let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.handle, &mut pid) };
         status == pg_sys::BgwHandleStatus::BGWH_STOPPED
     }
+
+    /// Ends it, and waits until it has ended.
+    pub(crate) fn end(self) {
+        // SAFETY: the handle is the one that Postgres gave.
+        unsafe {
+            pg_sys::TerminateBackgroundWorker(self.handle);
+            pg_sys::WaitForBackgroundWorkerShutdown(self.handle);
+        }
+    }
 }
 
 impl Drop for Process {

@@ -2,13 +2,15 @@
 //!
 //! Users attach code to the tables: triggers, rules, CHECKs, defaults. What runs inside of a statement runs as whoever runs the
 //! statement. So each statement of ours touches one table only, and runs as its owner; where code is attached, with that role's
-//! search path as well, which is why these statements name operators and functions in full.
+//! search path as well, which is why these statements name operators and functions in full. (`unnest` of several arrays is the
+//! parser's own, whatever the path, and must not be qualified.)
 
 use std::cell::RefCell;
 use std::ffi::CStr;
 
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::SqlError;
 use super::list::cells;
 use super::role::{self, ActAs};
 use super::search_path::SearchPath;
@@ -30,9 +32,17 @@ impl OnTable {
         relation::relation_in_net(name).and_then(Self::open)
     }
 
-    /// To read or write rows of a table. `None` if it is gone.
+    /// The same for a table that must be there.
+    pub(crate) fn needed(name: &CStr) -> Self {
+        Self::named(name).unwrap_or_else(|| {
+            let message = format!("relation \"net.{}\" does not exist", name.to_string_lossy());
+            SqlError::new(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, message).raise()
+        })
+    }
+
+    /// `None` if it is gone, or is no table.
     pub(crate) fn open(table: pg_sys::Oid) -> Option<Self> {
-        Table::open(table).map(|table| Self::of(&table))
+        Table::open(table).filter(Table::is_table).map(|table| Self::of(&table))
     }
 
     /// For a table that is open.

@@ -22,6 +22,12 @@ impl Table {
         unsafe { (*self.0).rd_id }
     }
 
+    /// Whether it has rows of its own, and is not a view of others'.
+    pub(super) fn is_table(&self) -> bool {
+        // SAFETY: the relation is open.
+        unsafe { (*(*self.0).rd_rel).relkind as u8 == pg_sys::RELKIND_RELATION }
+    }
+
     /// Who owns it.
     pub(crate) fn owner(&self) -> pg_sys::Oid {
         // SAFETY: the relation is open.

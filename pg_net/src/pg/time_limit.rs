@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 
@@ -17,6 +17,7 @@ unsafe extern "C-unwind" {
 
 thread_local! {
     static LIMIT: Cell<Option<c_int>> = const { Cell::new(None) };
+    static STARTED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// While it lives, what runs is cancelled when the time is up.
@@ -27,6 +28,12 @@ impl TimeLimit {
         LIMIT.set(Some(c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX).max(1)));
         start_over();
         Self(())
+    }
+
+    /// Whether the time is up.
+    pub(crate) fn is_over(&self) -> bool {
+        let limit = LIMIT.get().and_then(|limit| u64::try_from(limit).ok()).map(Duration::from_millis);
+        STARTED.get().zip(limit).is_some_and(|(started, limit)| started.elapsed() >= limit)
     }
 }
 
@@ -46,6 +53,7 @@ impl Drop for TimeLimit {
 /// Gives what runs from here on all of the time, if it is limited.
 pub(crate) fn start_over() {
     if let Some(limit) = LIMIT.get() {
+        STARTED.set(Some(Instant::now()));
         // SAFETY: a timer of this process; where it runs already, it starts over.
         unsafe { enable_timeout_after(STATEMENT, limit) };
     }

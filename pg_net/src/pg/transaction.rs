@@ -26,11 +26,14 @@ impl fmt::Display for Aborted {
 }
 
 impl Aborted {
-    /// The five characters of the SQLSTATE: Postgres packs six bits each into a number.
     fn sqlstate(&self) -> String {
-        let packed = self.code as i32;
-        (0..5).map(|place| char::from(((packed >> (6 * place)) & 0x3f) as u8 + b'0')).collect()
+        sqlstate(self.code as i32)
     }
+}
+
+/// The five characters of a SQLSTATE: Postgres packs six bits each into a number.
+pub(crate) fn sqlstate(packed: i32) -> String {
+    (0..5).map(|place| char::from(((packed >> (6 * place)) & 0x3f) as u8 + b'0')).collect()
 }
 
 thread_local! {

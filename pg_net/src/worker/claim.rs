@@ -62,6 +62,8 @@ pub(super) struct Claim {
     /// Whether the engine has requests of a queue that is gone.
     has_orphans: bool,
     plans: Plans,
+    /// Whether the tables were found to be others.
+    is_new: bool,
 }
 
 struct Plans {
@@ -91,11 +93,17 @@ impl Claim {
                 range: Plan::new(queue_row::select!("where row_key >= $1 and row_key <= $2 order by row_key limit $3")),
                 keys: Plan::new(queue_row::select!("where row_key = any ($1)")),
             },
+            is_new: false,
         }
     }
 
     pub(super) fn set_policy(&mut self, policy: &Policy) {
         self.window.set_bounds(bounds(policy));
+    }
+
+    /// Whether the tables were found to be others, since the last call.
+    pub(super) fn take_is_new(&mut self) -> bool {
+        std::mem::take(&mut self.is_new)
     }
 
     /// What is remembered of a claimed row.
@@ -295,6 +303,7 @@ impl Claim {
         let _owner = match tables.find() {
             Found::Same(owner) => owner,
             Found::New(owner) => {
+                self.is_new = true;
                 self.start_over();
                 self.copies.settle(session);
                 owner

@@ -5,8 +5,10 @@
 
 use pgrx::pg_sys;
 
+use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::server::{self, Stamp};
+use crate::user_code::without_user_triggers;
 
 pub(super) struct Copies {
     here: Stamp,
@@ -22,8 +24,10 @@ impl Copies {
         Self {
             here: Stamp::of_this_database(),
             read: Plan::new(c"select stamp, database from net._home"),
-            inherited: Plan::new(c"select count(*) from net.http_request_queue where made_in <> $1"),
-            adopt: Plan::new(c"update net.http_request_queue set made_in = $1 where made_in = $2"),
+            inherited: Plan::new(
+                c"select pg_catalog.count(*) from net.http_request_queue where made_in operator(pg_catalog.<>) $1",
+            ),
+            adopt: Plan::new(c"update net.http_request_queue set made_in = $1 where made_in operator(pg_catalog.=) $2"),
             // There are servers that take no DELETE without a condition.
             forget: Plan::new(c"delete from net._home where true"),
             settle: Plan::new(c"insert into net._home (stamp, database) values ($1, $2)"),
@@ -37,6 +41,7 @@ impl Copies {
 
     /// Makes the tables this database's, where they have come from elsewhere.
     pub(super) fn settle(&self, session: &Session) {
+        let Some(home) = OnTable::named(c"_home") else { return };
         let homes = session.run(&self.read, Access::Read, [], []);
         let homes: Vec<_> = (0..homes.count())
             .map(|row| homes.row::<2>(row))
@@ -45,10 +50,14 @@ impl Copies {
         if homes.iter().any(|&(stamp, _)| stamp == self.here) {
             return;
         }
+        drop(home);
+        let Some(queue) = OnTable::named(c"http_request_queue") else { return };
         for (stamp, database) in homes {
             if self.was_upgraded(stamp, database) {
                 let stamps = [Some(self.here.0.into()), Some(stamp.0.into())];
-                session.run(&self.adopt, Access::Write, [pg_sys::INT8OID, pg_sys::INT8OID], stamps);
+                without_user_triggers(|| {
+                    session.run(&self.adopt, Access::Write, [pg_sys::INT8OID, pg_sys::INT8OID], stamps)
+                });
             }
         }
         let inherited = session.run(&self.inherited, Access::Write, [pg_sys::INT8OID], [Some(self.here.0.into())]);
@@ -59,9 +68,11 @@ impl Copies {
                  net.http_request_queue and are not sent"
             );
         }
-        session.run(&self.forget, Access::Write, [], []);
+        drop(queue);
+        let _owner = OnTable::named(c"_home");
+        without_user_triggers(|| session.run(&self.forget, Access::Write, [], []));
         let home = [Some(self.here.0.into()), Some(server::my_database().into())];
-        session.run(&self.settle, Access::Write, [pg_sys::INT8OID, pg_sys::OIDOID], home);
+        without_user_triggers(|| session.run(&self.settle, Access::Write, [pg_sys::INT8OID, pg_sys::OIDOID], home));
     }
 
     /// Whether the tables were left in this very database when pg_upgrade moved it to another server. Up to Postgres 14 that

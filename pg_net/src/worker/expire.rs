@@ -8,14 +8,19 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys;
 
 use super::backoff::Backoff;
+use super::leave::BUDGET;
 use super::tables::{Found, Tables};
+use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::text;
+use crate::pg::time_limit::TimeLimit;
 use crate::pg::transaction::transaction;
 use crate::settings;
 
 /// Responses that one transaction removes.
 const MOST: i64 = 2000;
+/// The same where code of users runs for each.
+const MOST_WITH_CODE: i64 = 64;
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) struct Expire {
@@ -32,12 +37,14 @@ impl Expire {
             due: Some(Instant::now()),
             backoff: Backoff::default(),
             delete: Plan::new(
-                c"delete from net._http_response where ctid = any (array( \
+                c"delete from net._http_response where ctid operator(pg_catalog.=) any (array( \
                       select ctid from net._http_response \
-                      where created < now() - $1::pg_catalog.interval order by created limit $2 for update skip locked))",
+                      where created operator(pg_catalog.<) (pg_catalog.now() operator(pg_catalog.-) $1::pg_catalog.interval) \
+                      order by created limit $2 for update skip locked))",
             ),
             next: Plan::new(
-                c"select (extract(epoch from min(created) + $1::pg_catalog.interval - now()) * 1000)::pg_catalog.int8 \
+                c"select (extract(epoch from (pg_catalog.min(created) operator(pg_catalog.+) $1::pg_catalog.interval) \
+                              operator(pg_catalog.-) pg_catalog.now()) operator(pg_catalog.*) 1000)::pg_catalog.int8 \
                   from net._http_response",
             ),
         }
@@ -78,19 +85,24 @@ impl Expire {
 
     /// How long it is until the next look; `None` if there is no response left.
     fn remove(&self, session: &Session, tables: &mut Tables) -> Option<Duration> {
-        let _owner = match tables.find() {
-            Found::Same(owner) => owner,
+        match tables.find() {
+            Found::Same(_) => {}
             // The next claim finds out what is new about them.
             Found::New(_) => {
                 tables.forget();
                 return Some(PAUSE);
             }
             Found::Nothing => return None,
-        };
+        }
+        let responses = OnTable::named(c"_http_response")?;
+        let most = if responses.has_code() { MOST_WITH_CODE } else { MOST };
+        let time = responses.has_code().then(|| TimeLimit::new(BUDGET));
         let ttl = Some(text::varlena(settings::ttl().as_bytes()));
         let removed =
-            session.run(&self.delete, Access::Write, [pg_sys::TEXTOID, pg_sys::INT8OID], [ttl, Some(MOST.into())]);
-        if removed.count() as i64 == MOST {
+            session.run(&self.delete, Access::Write, [pg_sys::TEXTOID, pg_sys::INT8OID], [ttl, Some(most.into())]);
+        responses.settle();
+        drop(time);
+        if removed.count() as i64 == most {
             return Some(Duration::ZERO);
         }
         let next = session.run(&self.next, Access::Write, [pg_sys::TEXTOID], [ttl]);

@@ -2,7 +2,8 @@
 //!
 //! Whatever has come in is recorded together, up to a bound, and never waited for. An outcome that cannot be stored must not
 //! hold up the others: a batch that fails is tried again in halves, down to the one, which is set aside and tried again with
-//! a growing pause.
+//! a growing pause. One that code of users, or a constraint, keeps from the responses is held in a table of its own, and its request
+//! is done.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Instant, SystemTime};
@@ -12,12 +13,13 @@ use pgrx::PgSqlErrorCode;
 
 use super::backoff::{Backoff, is_in_the_way};
 use super::claim::Claim;
-use super::store::{Entry, Fate, Store, Stored};
+use super::store::{Care, Entry, Except, Fate, Store, Stored};
 use super::tables::Tables;
 use crate::pg::transaction::{Aborted, transaction};
 use crate::pg::{allocator, clock, server};
 use crate::settings;
 use crate::shared::waiters;
+use crate::user_code::is_of_the_row;
 
 /// Outcomes that one transaction records. More at a time gains nothing.
 const MOST: usize = 500;
@@ -42,6 +44,10 @@ pub(super) struct Record {
     stuck_pause: Backoff,
     /// Whether rows that somebody holds locked are looked for before they are waited for: there was one.
     careful: bool,
+    /// Whether each response is stored by itself: a constraint has refused one.
+    one_by_one: bool,
+    /// How many outcomes were held since somebody asked.
+    held: usize,
     /// Bytes that came and went since memory was given back.
     passed: usize,
     store: Store,
@@ -59,6 +65,8 @@ impl Record {
             pause: Backoff::default(),
             stuck_pause: Backoff::default(),
             careful: false,
+            one_by_one: false,
+            held: 0,
             passed: 0,
             store: Store::new(),
             retries: settings::policy().retry,
@@ -78,6 +86,11 @@ impl Record {
     /// How many outcomes are not recorded yet.
     pub(super) fn pending(&self) -> usize {
         self.inbox.len() + self.ready.len() + self.stuck.len()
+    }
+
+    /// Whether outcomes were held, since the last call.
+    pub(super) fn take_held(&mut self) -> bool {
+        std::mem::take(&mut self.held) > 0
     }
 
     /// Takes outcomes of requests that will have none, but for those whose own has come and is about to be recorded. How many
@@ -130,6 +143,7 @@ impl Record {
             return false;
         }
         let careful = self.careful || retried;
+        let care = Care { of_locks: careful, of_constraints: std::mem::take(&mut self.one_by_one) };
         let fates: Vec<Fate> = batch.iter().map(|outcome| self.fate(outcome, claim)).collect();
         let result = transaction(c"recording responses", |session| {
             let entries: Vec<Entry> = batch
@@ -137,10 +151,11 @@ impl Record {
                 .zip(&fates)
                 .filter_map(|(outcome, &fate)| Some(Entry { outcome, asked: claim.asked(outcome.key)?, fate }))
                 .collect();
-            self.store.run(session, tables, entries, careful)
+            self.store.run(session, tables, entries, care)
         });
         match result {
-            Ok(Stored::AllBut(locked)) => {
+            Ok(Stored::Some(Except { locked, left, held })) => {
+                self.held += held;
                 self.careful = !locked.is_empty();
                 if !self.careful {
                     self.succeed(retried);
@@ -149,7 +164,11 @@ impl Record {
                     let ended = batch.iter().zip(&fates).filter(|(_, fate)| !matches!(fate, Fate::PutOff(_)));
                     ended.filter_map(|(outcome, _)| Some(claim.asked(outcome.key)?.id)).collect()
                 });
-                for (outcome, fate) in batch.into_iter().zip(fates) {
+                for (outcome, fate) in batch.into_iter().zip(fates).rev() {
+                    if left.contains(&outcome.key) {
+                        self.ready.push_front(outcome);
+                        continue;
+                    }
                     if locked.contains(&outcome.key) {
                         self.set_aside(now, outcome, retried, PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE);
                         continue;
@@ -174,7 +193,7 @@ impl Record {
                 self.ready.extend(batch);
                 true
             }
-            Err(error) => self.fail(now, batch, retried, &error),
+            Err(error) => self.fail(now, batch, retried, care, &error),
         }
     }
 
@@ -203,7 +222,7 @@ impl Record {
     }
 
     /// Puts a batch that failed where it is tried again. Whether there is more to do at once.
-    fn fail(&mut self, now: Instant, outcomes: Vec<Outcome>, retried: bool, error: &Aborted) -> bool {
+    fn fail(&mut self, now: Instant, outcomes: Vec<Outcome>, retried: bool, care: Care, error: &Aborted) -> bool {
         let alone = outcomes.len() == 1;
         let half = outcomes.len().div_ceil(2);
         let outcomes = outcomes.into_iter();
@@ -212,6 +231,10 @@ impl Record {
             outcomes.rev().for_each(|outcome| self.ready.push_front(outcome));
             self.pause.fail_of(now, error.code);
             false
+        } else if is_of_the_row(error.code as i32) && !care.of_constraints {
+            self.one_by_one = true;
+            outcomes.rev().for_each(|outcome| self.ready.push_front(outcome));
+            true
         } else if alone {
             if retried || self.stuck.is_empty() {
                 pgrx::warning!("pg_net: could not store a response, and will try again: {error}");

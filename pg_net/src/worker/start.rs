@@ -8,9 +8,11 @@ use pgrx::pg_sys;
 
 use super::outside;
 use crate::pg::{internal, server};
-use crate::settings::unknown;
+use crate::settings::{self, unknown};
 use crate::shared::{self, Ending, Reason, Shared};
-use crate::{VERSION, settings};
+
+/// The worker's name among the sessions.
+const NAME: &str = concat!("pg_net ", env!("CARGO_PKG_VERSION"));
 
 /// How long the first worker waits at a time for another one to leave its database.
 const TAKE_OVER: Duration = Duration::from_secs(1);
@@ -51,7 +53,7 @@ pub(super) fn connect_first() -> Option<Place> {
     if let Some((database, role)) = first.take_turn() {
         if !shared.closed.contains(database) {
             BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
-            prepare_session();
+            prepare_session(NAME);
             return Some(Place::Away);
         }
         shared.ask(database, Reason::Work);
@@ -65,7 +67,7 @@ pub(super) fn connect_first() -> Option<Place> {
     let Served { database, username } = Served::by_settings();
     BackgroundWorker::connect_worker_to_spi(Some(&database), username.as_deref());
     first.succeed();
-    prepare_session();
+    prepare_session(NAME);
     Some(Place::Home)
 }
 
@@ -78,7 +80,7 @@ pub(super) fn connect_started() -> bool {
         return false;
     }
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
-    prepare_session();
+    prepare_session(NAME);
     true
 }
 
@@ -102,8 +104,8 @@ pub(super) fn reload_configuration() {
 }
 
 /// Sets what the worker's statements depend on, whatever the role or the database has been given.
-fn prepare_session() {
-    let name = CString::new(format!("pg_net {VERSION}")).expect("a version holds no NUL");
+pub(super) fn prepare_session(name: &str) {
+    let name = CString::new(name).expect("a name without a NUL");
     server::set_for_session(c"application_name", &name);
     for (setting, value) in [
         (c"search_path", c"pg_catalog, pg_temp"),

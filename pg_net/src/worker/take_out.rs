@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use engine::Key;
 use pgrx::pg_sys;
 
+use super::leave::Leave;
 use crate::pg::array;
+use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::removals::OwnDelete;
 
@@ -14,7 +16,9 @@ use crate::removals::OwnDelete;
 const LOCKED: Duration = Duration::from_secs(1);
 
 pub(super) struct TakeOut {
+    free: Plan,
     plan: Plan,
+    leave: Leave,
     /// A range that has rows which somebody held locked, and when to read it again.
     locked: Option<(Instant, (Key, Key))>,
 }
@@ -23,11 +27,15 @@ impl TakeOut {
     pub(super) fn new() -> Self {
         Self {
             // Who holds a row locked must not hold up the others.
+            free: Plan::new(
+                c"select row_key from net.http_request_queue where row_key operator(pg_catalog.=) any ($1) for update skip locked",
+            ),
             plan: Plan::new(
-                c"delete from net.http_request_queue where ctid = any (array( \
-                      select ctid from net.http_request_queue where row_key = any ($1) for update skip locked)) \
+                c"delete from net.http_request_queue where ctid operator(pg_catalog.=) any (array( \
+                      select ctid from net.http_request_queue where row_key operator(pg_catalog.=) any ($1) for update skip locked)) \
                   returning row_key",
             ),
+            leave: Leave::new(),
             locked: None,
         }
     }
@@ -38,10 +46,16 @@ impl TakeOut {
         if keys.is_empty() {
             return keys;
         }
+        let Some(queue) = OnTable::named(c"http_request_queue") else { return keys };
+        let plan = if queue.has_code() { &self.free } else { &self.plan };
         let array = array::int8s(keys.iter().copied());
-        let _own = OwnDelete::begin();
-        let taken = session.run(&self.plan, Access::Write, [pg_sys::INT8ARRAYOID], [Some(array)]);
-        let taken: HashSet<Key> = (0..taken.count()).filter_map(|row| taken.row::<1>(row).int8(0)).collect();
+        let _own = (!queue.has_code()).then(OwnDelete::begin);
+        let found = session.run(plan, Access::Write, [pg_sys::INT8ARRAYOID], [Some(array)]);
+        let mut taken: HashSet<Key> = (0..found.count()).filter_map(|row| found.row::<1>(row).int8(0)).collect();
+        if queue.has_code() {
+            let free: Vec<Key> = taken.into_iter().collect();
+            taken = self.leave.take(session, &queue, &free);
+        }
         let left: Vec<_> = keys.into_iter().filter(|key| !taken.contains(key)).collect();
         for &key in &left {
             let at = Instant::now() + LOCKED;

@@ -1,7 +1,11 @@
 //! Code that users attach to the extension's tables.
 
 mod attaching;
+mod owners;
+mod queue_code;
+mod recording;
 mod rewriting;
+mod staging;
 
 use postgres::Client;
 use testkit::Cluster;

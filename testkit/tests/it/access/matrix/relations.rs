@@ -144,6 +144,7 @@ pub(super) const RELATIONS: &[Relation] = &[
     Relation { name: "net.egress_rule", may: PRIVATE },
     Relation { name: "net._open_access", may: PRIVATE },
     Relation { name: "net._home", may: PRIVATE },
+    Relation { name: "net._held_response", may: PRIVATE },
     Relation { name: "net.egress_rule_id_seq", may: SEQUENCE },
     Relation { name: "net.http_request_queue_id_seq", may: SEQUENCE },
     Relation { name: "net.http_request_queue_row_key_seq", may: SEQUENCE },

@@ -1,0 +1,113 @@
+//! Outcomes that the code of users keeps from the responses: they are held, durably, and their requests are done.
+//!
+//! What was held is tried again by processes of its own ([`late`](super::late)), which may take their time.
+
+use std::time::{Duration, Instant};
+
+use engine::Key;
+
+use super::outcomes::{self, OutcomeRow};
+use crate::pg::array::{self, Array, Element};
+use crate::pg::clock;
+use crate::pg::on_table::OnTable;
+use crate::pg::plan::{Access, Plan, Session};
+use crate::pg::text;
+
+/// The table, in the schema `net`.
+pub(super) const TABLE: &std::ffi::CStr = c"_held_response";
+/// How often an outcome is tried with its triggers. The wait after the first failure, which gets longer by `GROWTH` with each.
+pub(super) const FAILURES: i32 = 5;
+const FIRST: Duration = Duration::from_millis(100);
+const GROWTH: u32 = 4;
+
+/// How long it is until an outcome that has failed so often is tried again.
+pub(super) fn pause(failures: i32) -> Duration {
+    match u32::try_from(failures) {
+        Ok(failures @ 1..) => FIRST.saturating_mul(GROWTH.saturating_pow(failures - 1)),
+        _ => Duration::ZERO,
+    }
+}
+
+/// An outcome that is to be held, and why.
+pub(super) struct Held {
+    pub(super) key: Key,
+    pub(super) row: OutcomeRow,
+    /// What failed; nothing where it was not tried, or not given its time.
+    pub(super) failure: Option<String>,
+    /// It takes longer than others can wait.
+    pub(super) is_slow: bool,
+}
+
+pub(super) struct Hold {
+    insert: Plan,
+}
+
+const EXTRA: [Element; 5] = [Element::Int8, Element::Int4, Element::Bool, Element::Timestamp, Element::Text];
+const COLUMNS: usize = outcomes::COLUMNS + EXTRA.len();
+
+impl Hold {
+    pub(super) fn new() -> Self {
+        Self {
+            insert: Plan::new(
+                c"insert into net._held_response \
+                      (id, status_code, content_type, headers, content, timed_out, error_msg, content_bytes, requested_by, \
+                       method, url, attempts, elapsed_ms, dns_ms, handshake_ms, exchange_ms, redirects, remote_address, protocol, \
+                       error_kind, error_detail, row_key, failures, slow, due, last_error) \
+                  select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+                       $19, $20, $21, $22, $23, $24, $25, $26)",
+            ),
+        }
+    }
+
+    /// Holds outcomes: in the transaction in which their requests leave the queue.
+    pub(super) fn keep(&self, session: &Session, held: &[Held]) {
+        if held.is_empty() {
+            return;
+        }
+        let _owner = OnTable::needed(TABLE);
+        let rows: Vec<OutcomeRow> = held.iter().map(|held| held.row).collect();
+        let mut extra = EXTRA.map(|element| Array::with_capacity(element, held.len()));
+        for Held { key, failure, is_slow, .. } in held {
+            let failures = i32::from(failure.is_some());
+            let due = clock::after(clock::now(), pause(failures));
+            let values = [
+                Some((*key).into()),
+                Some(failures.into()),
+                Some((*is_slow).into()),
+                Some(due.into()),
+                failure.as_deref().map(text::datum),
+            ];
+            extra.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        }
+        let types: [_; COLUMNS] = array::joined(outcomes::types(), EXTRA.map(Element::array_type));
+        let arguments: [_; COLUMNS] = array::joined(outcomes::columns(&rows), extra.map(|column| Some(column.build())));
+        session.run(&self.insert, Access::Write, types, arguments);
+    }
+}
+
+/// How much of the worker's time what takes too long may cost.
+pub(super) struct Patience {
+    since: Instant,
+    cuts: u32,
+}
+
+/// Runs that may be cut off within `SPAN`. Then no more is tried here until that is over.
+const CUTS: u32 = 2;
+const SPAN: Duration = Duration::from_secs(1);
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Self { since: Instant::now(), cuts: 0 }
+    }
+
+    pub(super) fn is_exhausted(&mut self) -> bool {
+        if self.since.elapsed() >= SPAN {
+            *self = Self::new();
+        }
+        self.cuts >= CUTS
+    }
+
+    pub(super) fn cut(&mut self) {
+        self.cuts += 1;
+    }
+}

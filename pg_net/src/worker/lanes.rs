@@ -1,0 +1,126 @@
+//! Having what was held stored: the worker starts the processes that do it ([`late`](super::late)), and ends them when it leaves.
+
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::hold;
+use super::late::Lane;
+use crate::pg::clock::{self, Timestamp};
+use crate::pg::dynamic::Process;
+use crate::pg::on_table::OnTable;
+use crate::pg::plan::{Access, Plan};
+use crate::pg::transaction::transaction;
+use crate::pg::{own_tables, relation};
+
+pub(super) struct Lanes {
+    quick: Starter,
+    slow: Starter,
+    /// Whether the table is to be looked at.
+    look: bool,
+    first: Plan,
+    backoff: Backoff,
+}
+
+/// One lane, as the worker sees it.
+struct Starter {
+    lane: Lane,
+    process: Option<Process>,
+    /// When there is something to store.
+    due: Option<Instant>,
+}
+
+impl Lanes {
+    pub(super) fn new() -> Self {
+        let starter = |lane| Starter { lane, process: None, due: None };
+        Self {
+            quick: starter(Lane::Quick),
+            slow: starter(Lane::Slow),
+            look: true,
+            first: Plan::new(
+                c"select (select h.due from net._held_response h where not h.slow order by h.due limit 1), \
+                         (select h.due from net._held_response h where h.slow order by h.due limit 1)",
+            ),
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// Outcomes were held, or the tables are others.
+    pub(super) fn look(&mut self) {
+        self.look = true;
+    }
+
+    /// Whether there is something to store, or there may be.
+    pub(super) fn is_busy(&self) -> bool {
+        self.look || [&self.quick, &self.slow].iter().any(|lane| lane.process.is_some() || lane.due.is_some())
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let waiting = [&self.quick, &self.slow].into_iter().filter(|lane| lane.process.is_none());
+        let due = waiting.filter_map(|lane| lane.due).chain(self.look.then(Instant::now)).min()?;
+        Some(self.backoff.deadline().map_or(due, |until| until.max(due)))
+    }
+
+    /// Starts what is to be started.
+    pub(super) fn work(&mut self, now: Instant) {
+        for lane in [&mut self.quick, &mut self.slow] {
+            if lane.process.take_if(|process| process.has_ended()).is_some() {
+                self.look = true;
+            }
+        }
+        if self.look && self.backoff.is_over(now) {
+            self.look = false;
+            self.read(now);
+        }
+        for lane in [&mut self.quick, &mut self.slow] {
+            let is_due = lane.process.is_none() && lane.due.is_some_and(|due| due <= now);
+            if !is_due || !self.backoff.is_over(now) {
+                continue;
+            }
+            lane.process = Process::start(lane.lane.builder());
+            match &lane.process {
+                Some(_) => self.backoff.succeed(),
+                None => self.backoff.fail(now),
+            }
+        }
+    }
+
+    fn read(&mut self, now: Instant) {
+        let first = transaction(c"looking for held responses", |session| {
+            let table = relation::relation_in_net(hold::TABLE).filter(|&table| own_tables::contain(table))?;
+            let _owner = OnTable::open(table)?;
+            let rows = session.run(&self.first, Access::Read, [], []);
+            let row = rows.row::<2>(0);
+            Some([row.timestamp(0), row.timestamp(1)])
+        });
+        match first {
+            Ok(first) => {
+                let [quick, slow] = first.unwrap_or_default().map(|due| due.map(|due| moment(now, due)));
+                (self.quick.due, self.slow.due) = (quick, slow);
+            }
+            Err(error) => {
+                pgrx::warning!("pg_net: could not look for held responses, and will try again: {error}");
+                self.look = true;
+                self.backoff.fail_of(now, error.code);
+            }
+        }
+    }
+
+    /// Ends the processes, and waits until they have ended: somebody may need the database to himself.
+    pub(super) fn end(&mut self) {
+        for lane in [&mut self.quick, &mut self.slow] {
+            if let Some(process) = lane.process.take() {
+                process.end();
+            }
+        }
+    }
+}
+
+fn moment(now: Instant, due: Timestamp) -> Instant {
+    now + clock::between(clock::now(), due).min(Duration::from_secs(3600))
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
