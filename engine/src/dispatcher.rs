@@ -116,6 +116,7 @@ struct Dispatcher {
 }
 
 /// What a request's task says.
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large one")]
 enum Event {
     /// There is a connection for the request.
     Reached(Origin),

@@ -187,8 +187,11 @@ impl<T: Queued> FairQueue<T> {
     fn start_probe(&mut self, now: Instant) -> Option<Started<T>> {
         self.probes.have_turn = false;
         let free = self.probes.free(self.limits.total);
+        if free == 0 {
+            return None;
+        }
         // Each is looked at once. Mostly the first one will do.
-        for _ in 0..if free > 0 { self.probes.turns.len() } else { 0 } {
+        for _ in 0..self.probes.turns.len() {
             let origin = self.probes.turns.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&origin) else { continue };
             lane.has_turn = false;
