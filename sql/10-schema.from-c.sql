@@ -18,6 +18,8 @@ select pg_catalog.set_config('pg_net_update.had',
 do $$
 begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    -- Names are compared as Postgres shows them.
+    perform set_config('quote_all_identifiers', 'off', true);
     perform set_config('pg_net_update.from', case when exists (
         select from pg_proc p
           join pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e'

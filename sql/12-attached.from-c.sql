@@ -73,7 +73,7 @@ begin
                p.proowner = c.relowner or r.rolsuper as trusted,
                -- Whoever calls, it is the owner who inserts: who asks for the current user is told the owner.
                t.tgrelid = 'net.http_request_queue'::regclass and t.tgtype & 4 <> 0
-                   and pg_get_triggerdef(t.oid) || p.prosrc ~* '\m(current_user|current_role|has_\w+_privilege|pg_has_role)\M'
+                   and pg_get_triggerdef(t.oid) || p.prosrc ~* 'current_user|current_role|has_[a-z_]+_privilege|pg_has_role'
                    as guards
           from pg_trigger t
           join pg_class c on c.oid = t.tgrelid
@@ -85,7 +85,7 @@ begin
         select 'rule', w.rulename, w.ev_class::regclass, string_agg(p.oid::regprocedure::text, ', ' order by p.oid),
                coalesce(bool_and(p.proowner = c.relowner or r.rolsuper), true),
                w.ev_class = 'net.http_request_queue'::regclass and w.ev_type = '3'
-                   and pg_get_ruledef(w.oid) ~* '\m(current_user|current_role|has_\w+_privilege|pg_has_role)\M'
+                   and pg_get_ruledef(w.oid) ~* 'current_user|current_role|has_[a-z_]+_privilege|pg_has_role'
           from pg_rewrite w
           join pg_class c on c.oid = w.ev_class
           left join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid

@@ -20,6 +20,10 @@ begin
          where d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass and d.deptype = 'e'
            and d.refobjid = (select oid from pg_catalog.pg_extension where extname = 'pg_net')
            and coalesce(c.relowner, p.proowner, t.typowner) <> owner
+           -- An administrator may have given what was there to somebody else.
+           and c.oid is distinct from 'net._http_response'::pg_catalog.regclass
+           and not (p.oid is not null
+                    and pg_catalog.current_setting('pg_net_update.rights')::jsonb -> 'functions' @> pg_catalog.to_jsonb(p.oid))
            -- A sequence that belongs to a column goes with its table.
            and not (c.relkind = 'S' and exists (
                select from pg_catalog.pg_depend l

@@ -258,3 +258,71 @@ fn case_10_keys_go_with_a_warning_that_has_them() {
         bench.client.batch_execute("drop table mine").unwrap();
     }
 }
+
+/// Where a view shows a column that the first versions had and none has since, it stays behind.
+#[test]
+fn case_10_a_view_on_everything_stays() {
+    let mut bench = bench();
+    for version in [ALL[0], NEWEST] {
+        create(&mut bench.client, version);
+        bench
+            .client
+            .batch_execute(
+                "create view queue as select * from net.http_request_queue;
+                 create materialized view answers as select * from net._http_response;
+                 create function newest() returns net._http_response language sql as
+                     'select * from net._http_response order by id desc limit 1'",
+            )
+            .unwrap();
+        let url = bench.receiver.url("/viewed");
+        let id = bench.ask(&format!("select net.http_get('{url}')"));
+        assert_eq!(warnings_of_update(&bench), Vec::<String>::new(), "{version}");
+        assert_eq!(bench.response(id).status_code, Some(200), "{version}");
+        bench.client.batch_execute("refresh materialized view answers; select * from queue").unwrap();
+        assert_eq!(bench.value::<i64>("select id from answers"), id, "{version}");
+        assert_eq!(bench.value::<String>("select (newest()).content"), "ok", "{version}");
+        bench.assert_works();
+        bench.client.batch_execute("drop view queue; drop materialized view answers; drop function newest").unwrap();
+    }
+}
+
+/// Settings of the session or the database, tables that were given away, and another schema for the extension.
+#[test]
+fn case_10_surroundings_of_the_update_do_not_matter() {
+    let mut bench = bench();
+    bench.client.batch_execute("create role keeper; create schema extensions").unwrap();
+    create(&mut bench.client, NEWEST);
+    update(&mut bench.client);
+    let usual = catalog::read(&mut bench.client);
+    for setting in [
+        "standard_conforming_strings = off",
+        "search_path = net, public",
+        "search_path = ''",
+        "session_replication_role = replica",
+        "row_security = off",
+        "default_transaction_isolation = 'serializable'",
+        "check_function_bodies = on",
+        "quote_all_identifiers = on",
+        "DateStyle = 'SQL, DMY'",
+        "lock_timeout = '10s'",
+    ] {
+        create(&mut bench.client, NEWEST);
+        let id = bench.ask("select net.http_get('http://127.0.0.1:1/')");
+        bench.client.batch_execute(&format!("set {setting}")).unwrap();
+        update(&mut bench.client);
+        bench.client = bench.cluster.connect();
+        let updated = catalog::read(&mut bench.client);
+        assert!(updated == usual, "{setting}: {:#?}", updated.symmetric_difference(&usual).collect::<Vec<_>>());
+        assert_eq!(bench.response(id).error_msg.as_deref(), Some("Couldn't connect to server"), "{setting}");
+    }
+
+    create(&mut bench.client, NEWEST);
+    bench.client.batch_execute("alter table net._http_response owner to keeper").unwrap();
+    update(&mut bench.client);
+    let owner = "select relowner::regrole::text from pg_class where oid = 'net._http_response'::regclass";
+    assert_eq!(bench.value::<String>(owner), "keeper");
+    let schema = "drop extension pg_net; create extension pg_net with schema extensions version '0.20.4'";
+    bench.client.batch_execute(schema).unwrap();
+    update(&mut bench.client);
+    bench.assert_works();
+}

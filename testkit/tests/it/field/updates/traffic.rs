@@ -58,7 +58,7 @@ fn assert_all_answered(bench: &mut Bench, calls: usize, what: &str) {
 }
 
 fn update_amid_calls(version: Version, setup: &str, roles: &[&str], transaction: &str) {
-    for round in 0..5 {
+    for round in 0..3 {
         let mut bench = bench();
         bench.client.batch_execute("create role web login; create role app login").unwrap();
         create(&mut bench.client, version);
