@@ -4,6 +4,8 @@ mod messages;
 mod plain_worker;
 mod refused;
 mod settings;
+mod waiting;
+mod watched;
 
 use std::sync::Arc;
 
