@@ -46,7 +46,7 @@ pub extern "C-unwind" fn _PG_init() {
     }
     settings::define();
     functions::caller::define();
-    settings::unknown::warn_of_configured();
+    settings::unknown::warn_at_start();
     shared::reserve();
     wake::install();
     settle::install();

@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) agenda: Agenda,
     pub(crate) closed: Closed,
     pub(crate) defaults: Defaults,
+    /// Which settings that are none the log has been told of since the server started, as a number; 0: not since.
+    pub(crate) told_settings: AtomicU64,
     /// Whether databases wait for workers that cannot be started: those that are idle, or have had their turn, make room.
     crowded: AtomicU32,
     /// Counts the workers that came to run.

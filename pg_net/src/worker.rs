@@ -93,6 +93,7 @@ pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
     unsafe { pg_sys::before_shmem_exit(Some(leave), pg_sys::Datum::from(pid)) };
 
     if ticket.is_first() {
+        settings::unknown::warn_of_missed_reload();
         if let Some(place) = start::connect_first() {
             Worker::new(place).run();
         }
@@ -180,6 +181,9 @@ impl Worker {
             pgrx::check_for_interrupts!();
             if BackgroundWorker::sighup_received() {
                 self.reload();
+                if self.launcher.is_some() {
+                    settings::unknown::warn_at_reload();
+                }
             }
             if self.must_leave() {
                 Shared::set_ending(Ending::Again);
@@ -220,7 +224,6 @@ impl Worker {
         self.read_only.reload();
         if let Some(launcher) = &mut self.launcher {
             launcher.reload();
-            settings::unknown::warn_of_configured();
         }
     }
 

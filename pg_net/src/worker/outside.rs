@@ -34,10 +34,13 @@ pub(super) fn wait(failed: u32) {
             return;
         }
         let is_changed = first.take_settings();
-        if BackgroundWorker::sighup_received() || is_changed {
+        let is_reload = BackgroundWorker::sighup_received();
+        if is_reload || is_changed {
             reload_configuration();
             launcher.reload();
-            settings::unknown::warn_of_configured();
+        }
+        if is_reload {
+            settings::unknown::warn_at_reload();
         }
         let now = Instant::now();
         launcher.work(now);

@@ -57,7 +57,7 @@ fn limits_on_callers_are_the_servers_alone() {
     let mut bench = Bench::new();
     let others = "select array_agg(name order by name) from pg_settings
                    where name like 'pg_net.%' and context not in ('sighup', 'postmaster')";
-    assert_eq!(bench.value::<Vec<String>>(others), ["pg_net.batch_size", "pg_net.ttl"]);
+    assert_eq!(bench.value::<Vec<String>>(others), ["pg_net.batch_size", "pg_net.max_timeout_ms", "pg_net.ttl"]);
     for setting in [
         "max_in_flight",
         "max_in_flight_per_origin",
