@@ -54,7 +54,11 @@ impl Drop for TimeLimit {
 pub(crate) fn start_over() {
     if let Some(limit) = LIMIT.get() {
         STARTED.set(Some(Instant::now()));
-        // SAFETY: a timer of this process; where it runs already, it starts over.
-        unsafe { enable_timeout_after(STATEMENT, limit) };
+        // SAFETY: a timer of this process; where it runs already, it starts over. Where it has just gone off, that is forgotten: a
+        // variable of this process, which only the handler sets.
+        unsafe {
+            enable_timeout_after(STATEMENT, limit);
+            pg_sys::QueryCancelPending = 0;
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use engine::Key;
 
+use super::leave::BUDGET;
 use super::outcomes::{self, OutcomeRow};
 use crate::pg::array::{self, Array, Element};
 use crate::pg::clock;
@@ -85,28 +86,32 @@ impl Hold {
     }
 }
 
-/// How much of the worker's time what takes too long may cost.
+/// How much of the worker's time what takes too long may cost: each time it happens, what comes next is given half as much.
 pub(super) struct Patience {
     since: Instant,
     cuts: u32,
 }
 
 /// Runs that may be cut off within `SPAN`. Then no more is tried here until that is over.
-const CUTS: u32 = 2;
+const CUTS: u32 = 20;
 const SPAN: Duration = Duration::from_secs(1);
+/// What a run is given at least, which is enough for nearly all.
+const LEAST: Duration = Duration::from_millis(5);
 
 impl Patience {
     pub(super) fn new() -> Self {
         Self { since: Instant::now(), cuts: 0 }
     }
 
-    pub(super) fn is_exhausted(&mut self) -> bool {
+    /// What the next run is given; nothing where it is not to be tried here.
+    pub(super) fn budget(&mut self) -> Option<Duration> {
         if self.since.elapsed() >= SPAN {
             *self = Self::new();
         }
-        self.cuts >= CUTS
+        (self.cuts < CUTS).then(|| (BUDGET / (1 << self.cuts.min(8))).max(LEAST))
     }
 
+    /// A run took longer.
     pub(super) fn cut(&mut self) {
         self.cuts += 1;
     }

@@ -209,20 +209,20 @@ impl Store {
         }
         let mut held = Vec::new();
         for (key, row) in rows {
-            if self.patience.is_exhausted() {
+            let Some(budget) = self.patience.budget() else {
                 held.push(Held { key, row, failure: None, is_slow: false });
                 continue;
-            }
+            };
             let insert = || {
                 self.insert(session, &[row]);
                 responses.settle();
             };
-            match guarded(BUDGET, insert) {
+            match guarded(budget, insert) {
                 Ok(()) => {}
                 Err(refusal) if !has_code && !refusal.is_of_the_row() => refusal.rethrow(),
                 Err(refusal) if refusal.is_cut => {
                     self.patience.cut();
-                    held.push(Held { key, row, failure: None, is_slow: true });
+                    held.push(Held { key, row, failure: None, is_slow: budget == BUDGET });
                 }
                 Err(refusal) => held.push(Held { key, row, failure: Some(refusal.to_string()), is_slow: false }),
             }

@@ -56,7 +56,7 @@ fn case_04_code_that_fails_or_sleeps_holds_up_no_other_response() {
         }
         let asked = Instant::now();
         let id = bench.ask(&format!("select net.http_get('{good}')"));
-        let answer = value::<String>(&mut bench.client, &format!("select (net.await_response({id})).status"));
+        let answer = value::<String>(&mut bench.client, &format!("select (net.await_response({id})).status::text"));
         took.push(asked.elapsed());
         assert_eq!(answer, "SUCCESS", "{round}");
     }
@@ -86,7 +86,7 @@ fn case_04_an_outcome_that_is_kept_away_is_never_sent_again_and_stored_in_the_en
     wait_until("nothing to be held", PATIENCE, || held(&mut bench) == 0);
     let log = bench.cluster.log();
     let [teapot, right, sleeper] = ids;
-    let trigger = "trigger \"trouble\" on table \"net._http_response\", which runs trouble()";
+    let trigger = "trigger \"trouble\" on table \"net._http_response\", which runs public.trouble()";
     for (id, what) in [
         (teapot, "no teapots (SQLSTATE 53100); context: PL/pgSQL function trouble() line 4 at RAISE"),
         (right, "insufficient_privilege (SQLSTATE 42501); context: PL/pgSQL function trouble() line 5 at RAISE"),
