@@ -90,6 +90,11 @@ impl Fault {
         matches!(self, Self::WorkerKilled | Self::ServerKilled | Self::ServerStoppedAtOnce | Self::TwoPhase)
     }
 
+    /// Whether the queue is emptied: that ends also what has left it, is sent at most once, and waits in the worker.
+    pub(crate) fn empties_queue(self) -> bool {
+        self == Self::QueueTruncated
+    }
+
     /// Whether requests may fail: the receiver refuses, resets, or breaks off.
     pub(crate) fn breaks_requests(self) -> bool {
         matches!(self, Self::ReceiverKilled | Self::RepliesBroken)

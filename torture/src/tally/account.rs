@@ -35,6 +35,8 @@ impl Account<'_> {
         tally.unfinished = self.unfinished;
         if self.fault.crashes_server() {
             tally.may_be_gone = self.ends().count() * self.claimed_at_most;
+        } else if self.fault.empties_queue() {
+            tally.may_be_gone = self.injections.len() * self.claimed_at_most;
         }
         for (tag, asked) in self.committed {
             let outcome = self.outcomes.get(tag);
@@ -58,7 +60,7 @@ impl Account<'_> {
             &mut tally.taken_back
         } else if failed && (self.fault.breaks_requests() || at_most_once && self.ends().next().is_some()) {
             &mut tally.failed
-        } else if at_most_once && self.fault.crashes_server() {
+        } else if at_most_once && (self.fault.crashes_server() || self.fault.empties_queue()) {
             &mut tally.gone
         } else {
             tally.examples.push(format!("lost: {asked:?}, {outcome:?}"));
