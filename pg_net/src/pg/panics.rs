@@ -26,12 +26,13 @@ fn switch_off_backtraces() {
     const VARIABLE: &str = "RUST_LIB_BACKTRACE";
     let before = env::var_os(VARIABLE);
     // SAFETY: no other thread reads the environment: this process has none.
-    unsafe { env::set_var(VARIABLE, "0") };
-    drop(Backtrace::capture());
-    // SAFETY: as above.
-    match before {
-        Some(value) => unsafe { env::set_var(VARIABLE, value) },
-        None => unsafe { env::remove_var(VARIABLE) },
+    unsafe {
+        env::set_var(VARIABLE, "0");
+        drop(Backtrace::capture());
+        match before {
+            Some(value) => env::set_var(VARIABLE, value),
+            None => env::remove_var(VARIABLE),
+        }
     }
 }
 

@@ -122,8 +122,9 @@ pub(crate) fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
 
 /// Whether the current role may select from a relation.
 pub(crate) fn may_select(relation: pg_sys::Oid) -> bool {
+    let select = pg_sys::ACL_SELECT as pg_sys::AclMode;
     // SAFETY: catalog look-ups within a transaction.
-    let answer = unsafe { pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), pg_sys::ACL_SELECT.into()) };
+    let answer = unsafe { pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), select) };
     answer == pg_sys::AclResult::ACLCHECK_OK
 }
 

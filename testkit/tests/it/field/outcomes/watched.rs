@@ -162,10 +162,10 @@ fn case_17_calls_are_audited_by_function_logging() {
         ("cancel(1)", "cancel"),
     ] {
         web.batch_execute(&format!("select net.{}", call.replace("URL", &format!("{url}?{SECRET}")))).unwrap();
-        let audited = format!("web LOG:  AUDIT: SESSION,");
+        let audited = "web LOG:  AUDIT: SESSION,";
         let what = format!(",FUNCTION,EXECUTE,FUNCTION,net.{function},");
         wait_until(&what, PATIENCE, || {
-            bench.cluster.log().lines().any(|line| line.contains(&audited) && line.contains(&what))
+            bench.cluster.log().lines().any(|line| line.contains(audited) && line.contains(&what))
         });
     }
     bench.cluster.connect_as("clerk", "postgres").batch_execute("insert into orders values (1)").unwrap();
