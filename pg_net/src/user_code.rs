@@ -7,6 +7,7 @@
 
 mod attaching;
 mod choosing;
+pub(crate) mod commands;
 mod guarding;
 mod running;
 

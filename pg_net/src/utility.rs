@@ -10,6 +10,7 @@ use pgrx::pg_guard;
 use pgrx::pg_sys::{self, NodeTag};
 
 use crate::pg::list::cells;
+use crate::user_code::commands;
 use crate::{access, removals, shared, wake};
 
 /// How long a worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
@@ -70,6 +71,9 @@ unsafe extern "C-unwind" fn run(
     unsafe {
         if concerns_us((*statement).utilityStmt) {
             prepare((*statement).utilityStmt);
+        }
+        if commands::may_fire((*statement).utilityStmt) {
+            commands::check((*statement).utilityStmt);
         }
         forward!(statement, source, read_only, context, parameters, environment, destination, completion);
     }

@@ -17,6 +17,23 @@ impl Table {
         (!relation.is_null()).then(|| Self(relation))
     }
 
+    /// Looks at a table, and leaves no lock: whoever is about to take a stronger one must not hold a weaker one that another session
+    /// waits for in turn.
+    pub(crate) fn glance<R>(table: pg_sys::Oid, look: impl FnOnce(&Self) -> R) -> Option<R> {
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        // SAFETY: within a transaction; null for a relation that is gone. Closed below, or by the abort after an error.
+        unsafe {
+            let relation = pg_sys::try_relation_open(table, lock);
+            if relation.is_null() {
+                return None;
+            }
+            let open = std::mem::ManuallyDrop::new(Self(relation));
+            let result = look(&open);
+            pg_sys::relation_close(relation, lock);
+            Some(result)
+        }
+    }
+
     pub(super) fn oid(&self) -> pg_sys::Oid {
         // SAFETY: the relation is open.
         unsafe { (*self.0).rd_id }
@@ -32,6 +49,16 @@ impl Table {
     pub(crate) fn owner(&self) -> pg_sys::Oid {
         // SAFETY: the relation is open.
         unsafe { (*(*self.0).rd_rel).relowner }
+    }
+
+    /// Looks at each trigger.
+    pub(crate) fn each_trigger(&self, mut look: impl FnMut(&pg_sys::Trigger)) {
+        // SAFETY: the relation is open; there are as many triggers as the number says.
+        unsafe {
+            if let Some(found) = (*self.0).trigdesc.as_ref() {
+                (0..found.numtriggers as usize).for_each(|at| look(&*found.triggers.add(at)));
+            }
+        }
     }
 
     /// Whether there is a rule, which may make something else of a statement.
@@ -51,10 +78,8 @@ impl Table {
                     || (0..usize::from(constraints.num_defval))
                         .any(|at| i32::from((*constraints.defval.add(at)).adnum) > own_columns(self.oid()))
             });
-            let has_triggers = (*self.0)
-                .trigdesc
-                .as_ref()
-                .is_some_and(|found| (0..found.numtriggers as usize).any(|at| is_users(&*found.triggers.add(at))));
+            let mut has_triggers = false;
+            self.each_trigger(|trigger| has_triggers |= is_users(trigger));
             has_triggers || computes || class.relforcerowsecurity || class.relhassubclass || self.has_rules()
         }
     }

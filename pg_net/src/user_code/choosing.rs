@@ -150,14 +150,22 @@ impl Choice {
 
     fn obstacle(&self, owner: pg_sys::Oid, trigger: &pg_sys::Trigger) -> Option<Obstacle> {
         let is_after = trigger.tgtype as u32 & (pg_sys::TRIGGER_TYPE_BEFORE | pg_sys::TRIGGER_TYPE_INSTEAD) == 0;
-        let functions_owner = relation::owner_of_function(trigger.tgfoid);
-        match functions_owner {
-            Some(other) if other != owner && !role::is_superuser(other) => Some(Obstacle::Stranger(other)),
-            None => Some(Obstacle::Asked),
+        match stranger(owner, trigger.tgfoid) {
+            Some(other) => Some(Obstacle::Stranger(other)),
             _ if self.skips_after && is_after => Some(Obstacle::ForeignKey),
             _ => None,
         }
     }
+}
+
+/// Who owns a function, where that is neither the owner of the table nor a superuser.
+fn stranger(owner: pg_sys::Oid, function: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    relation::owner_of_function(function).filter(|&other| other != owner && !role::is_superuser(other))
+}
+
+/// Whether a function belongs to neither the owner of the table nor a superuser.
+pub(super) fn is_strangers(owner: pg_sys::Oid, function: pg_sys::Oid) -> bool {
+    stranger(owner, function).is_some()
 }
 
 /// A child that an owner made of one of our tables is written where the table is.

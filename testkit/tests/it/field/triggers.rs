@@ -1,6 +1,7 @@
 //! Code that users attach to the extension's tables.
 
 mod attaching;
+mod cells;
 mod owners;
 mod queue_code;
 mod recording;

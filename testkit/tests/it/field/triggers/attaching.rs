@@ -119,3 +119,37 @@ fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning()
         "select bool_or(rolsuper) from pg_roles where rolname in ('anon', 'web')"
     ));
 }
+
+/// COPY and TRUNCATE start no statement whose triggers could be led to run as the owner.
+#[test]
+fn case_06_copy_and_truncate_run_nobodys_trigger_as_another_role() {
+    let mut bench = fixture();
+    let (copy, truncate) = ("copy net._http_response from '/dev/null'", "truncate net._http_response");
+    run(&mut bench.client, &format!("{copy}; {truncate}"));
+    run(&mut bench.client, "alter table net._http_response owner to anon");
+    let mut anon = bench.cluster.connect_as("anon", "postgres");
+    run(&mut anon, PLANTED);
+    run(
+        &mut anon,
+        "create trigger t before insert or truncate on net._http_response for each statement execute function anon_takes_over()",
+    );
+    for (statement, what) in [(copy, "COPY into"), (truncate, "TRUNCATE")] {
+        let (code, message) = error_of(&mut bench.client, statement);
+        let expected =
+            format!("cannot {what} net._http_response: its trigger \"t\" would run with the rights of another role");
+        assert_eq!((code, message), ("42501".to_owned(), expected));
+    }
+    // It tries what it is not let.
+    assert_eq!(
+        error_of(&mut anon, truncate).1,
+        "must be superuser to alter superuser roles or change superuser attribute"
+    );
+    run(&mut bench.client, "alter table net._http_response owner to supa");
+    let mut supa = bench.cluster.connect_as("supa", "postgres");
+    for statement in [copy, truncate] {
+        assert_eq!(error_of(&mut supa, statement).0, "42501", "the function is a stranger's");
+    }
+    run(&mut supa, "alter table net._http_response disable trigger t");
+    run(&mut supa, &format!("{copy}; {truncate}"));
+    assert!(!is_superuser(&mut bench, "anon"));
+}
