@@ -65,7 +65,8 @@ begin
          where c.relnamespace = 'net'::regnamespace
            and (ours.name is not null or c.relname in (
                'http_request_queue_row_key_seq', '_home', 'dead_letter', 'dead_letter_id_idx', 'delivery', 'form_part',
-               'egress_rule', 'egress_rule_id_seq', 'egress_rule_pkey'))
+               'egress_rule', 'egress_rule_id_seq', 'egress_rule_pkey', '_open_access', '_open_access_role_key',
+               '_held_response', '_held_response_due_idx', '_held_response_row_key_idx', '_held_response_id_idx'))
            and not (c.relkind = 'i' and pg_get_indexdef(c.oid) = ours.definition
                     and (select indisvalid from pg_index where indexrelid = c.oid))
         union all
@@ -73,7 +74,7 @@ begin
                format(case t.typtype when 'd' then 'alter domain %s' else 'alter type %s' end, t.oid::regtype)
           from pg_type t
          where t.typnamespace = 'net'::regnamespace and t.typrelid = 0
-           and t.typname in ('delivery', 'form_part', '_home', 'dead_letter', 'egress_rule')
+           and t.typname in ('delivery', 'form_part', '_home', 'dead_letter', 'egress_rule', '_open_access', '_held_response')
            -- Another type's array goes with it.
            and not exists (select from pg_type e where e.typarray = t.oid)
         union all
@@ -114,15 +115,19 @@ begin
                '_origin_states()',
                'set_queue_logged(boolean)',
                'set_responses_logged(boolean)',
-               'restore_open_access()',
                'restore_open_access(regrole)',
+               'revoke_open_access(regrole)',
+               '_check_owner(text)',
+               '_grant_own_rows()',
                '_note_row_key(bigint)',
                '_take_noted_row_key()',
                '_assign_row_key()',
                '_this_database()',
                '_keep_caller(internal)',
                '_check_host_pattern(text)',
-               '_egress_rules_changed()'])
+               '_settings_changed()',
+               '_next_row_key()',
+               '_run_trigger()'])
         union all
         select 'trigger', t.oid, t.tgname::text, format('%I on %s', t.tgname, t.tgrelid::regclass),
                format('alter trigger %I on %s', t.tgname, t.tgrelid::regclass)

@@ -25,5 +25,3 @@ create function net._next_row_key() returns bigint
 create or replace function net._assign_row_key() returns trigger
     language c volatile parallel unsafe
     as 'MODULE_PATHNAME', 'assign_row_key';
-
-revoke execute on function net._assign_row_key() from public;

@@ -5,5 +5,3 @@ create function net._run_trigger() returns trigger
 
 comment on function net._run_trigger() is
     'What statements on the tables of pg_net call in the place of a trigger''s function.';
-
-revoke execute on function net._run_trigger() from public;

@@ -81,6 +81,7 @@ create function net._grant_own_rows()
     set search_path = pg_catalog, pg_temp
 as $$
 begin
+    perform net._check_owner('net._grant_own_rows');
     grant select, delete on net.http_request_queue, net._http_response, net.dead_letter to public;
     execute (
         select format('grant update (%s) on net._http_response to public', string_agg(quote_ident(attname), ', '))

@@ -66,12 +66,8 @@ grant execute on function net.worker_restart() to pg_signal_backend;
 revoke execute on function net._origin_states(), net.origin_state() from public;
 grant execute on function net._origin_states(), net.origin_state() to pg_monitor;
 
--- The owner's.
-revoke execute on function
-    net.set_queue_logged(boolean), net.set_responses_logged(boolean),
-    net.restore_open_access(regrole), net.revoke_open_access(regrole), net._check_owner(text), net._grant_own_rows(),
-    net._settings_changed()
-from public;
+-- Triggers. What only owners may, functions find out by themselves: a table may get another owner.
+revoke execute on function net._settings_changed(), net._run_trigger() from public;
 
 -- What the defaults of the queue call, which only its owner inserts into. Not _take_noted_row_key, which a trigger of the
 -- queue asks whoever owns it, be that somebody else than the extension's owner; it tells a session what is its own.

@@ -136,6 +136,8 @@ impl<T: Queued> FairQueue<T> {
     pub(crate) fn push(&mut self, origin: Origin, item: T, now: Instant) {
         let lane = self.lanes.entry(origin.clone()).or_default();
         lane.waiting.push_back(item);
+        // It may have been connected to while only a few were wanted, which nobody had to know.
+        self.news.paces.extend(lane.tell_pace(&self.limits).map(|pace| (origin.clone(), pace)));
         if lane.restraint.is_some() {
             self.attend(&origin, now);
         } else if lane.claims_turn(&self.limits) {

@@ -4,14 +4,16 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
+use std::ptr;
 use std::time::Duration;
 
 use pgrx::pg_guard;
 use pgrx::pg_sys::{self, NodeTag};
 
+use crate::pg::database;
 use crate::pg::list::cells;
 use crate::user_code::commands;
-use crate::{access, removals, shared, wake};
+use crate::{access, removals, settings, shared, wake};
 
 /// How long a worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
 /// Postgres' own wait for other sessions is what reports it.
@@ -157,11 +159,11 @@ impl Command {
                 NodeTag::T_AlterDatabaseStmt => Self::of_alter(&*node.cast::<pg_sys::AlterDatabaseStmt>()),
                 NodeTag::T_AlterDatabaseSetStmt => {
                     let statement = &*node.cast::<pg_sys::AlterDatabaseSetStmt>();
-                    Self::of_defaults(statement.setstmt, statement.dbname)
+                    Self::of_defaults(statement.setstmt, statement.dbname, ptr::null())
                 }
                 NodeTag::T_AlterRoleSetStmt => {
                     let statement = &*node.cast::<pg_sys::AlterRoleSetStmt>();
-                    Self::of_defaults(statement.setstmt, statement.database)
+                    Self::of_defaults(statement.setstmt, statement.database, statement.role)
                 }
                 NodeTag::T_TransactionStmt => Self::CommitPrepared,
                 NodeTag::T_LockStmt => {
@@ -185,22 +187,26 @@ impl Command {
         Self::NeedsDatabase(unsafe { CStr::from_ptr(name) }.to_owned())
     }
 
-    /// ALTER DATABASE and ALTER ROLE with SET or RESET.
+    /// ALTER DATABASE and ALTER ROLE with SET or RESET. What other roles than the workers' are given does not concern these.
     ///
     /// # Safety
     ///
-    /// The setting must come from the parser, the database's name must be null or a C string.
-    unsafe fn of_defaults(setting: *const pg_sys::VariableSetStmt, database: *const c_char) -> Self {
+    /// The setting and the role must come from the parser, the database's name must be null or a C string. No role is all roles.
+    unsafe fn of_defaults(
+        setting: *const pg_sys::VariableSetStmt,
+        database: *const c_char,
+        role: *const pg_sys::RoleSpec,
+    ) -> Self {
         // SAFETY: by the caller's promise; RESET ALL has no name.
         unsafe {
             let name = (*setting).name;
             let is_ours = name.is_null()
                 || CStr::from_ptr(name).to_bytes().eq_ignore_ascii_case(b"default_transaction_read_only");
-            match is_ours {
-                true if database.is_null() => Self::Defaults(None),
-                true => Self::Defaults(Some(CStr::from_ptr(database).to_owned())),
-                false => Self::Other,
+            let workers = || database::role(settings::username().as_deref());
+            if !is_ours || (!role.is_null() && pg_sys::get_rolespec_oid(role, true) != workers()) {
+                return Self::Other;
             }
+            Self::Defaults((!database.is_null()).then(|| CStr::from_ptr(database).to_owned()))
         }
     }
 

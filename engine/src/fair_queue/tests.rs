@@ -187,3 +187,16 @@ fn sorted(mut items: Vec<&'static str>) -> Vec<&'static str> {
     items.sort_unstable();
     items
 }
+
+#[test]
+fn an_origin_that_was_connected_to_while_few_were_wanted_is_told_of_when_more_come() {
+    let mut queue = queue(10, 5);
+    queue.limits.untried = 2;
+    queue.push(origin("a"), "a1", Instant::now());
+    assert_eq!(started(&mut queue), ["a1"]);
+    queue.reach(&origin("a"), Instant::now());
+    assert!(queue.news().paces.is_empty());
+    // The host lets no more than two through until it hears of the connection, and nothing has ended.
+    queue.push(origin("a"), "a2", Instant::now());
+    assert_eq!(queue.news().paces, [(origin("a"), Pace::Silent)]);
+}

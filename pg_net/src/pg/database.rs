@@ -92,6 +92,11 @@ pub(crate) fn look(database: pg_sys::Oid, role: Option<&str>) -> Look {
     Look::Clear(role)
 }
 
+/// The oid of a role; `None` is the bootstrap superuser. Invalid if there is none with this name. Within a transaction.
+pub(crate) fn role(name: Option<&str>) -> pg_sys::Oid {
+    name.map_or(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID), |name| oid_of(name, pg_sys::get_role_oid))
+}
+
 /// The oid of a database; invalid if there is none with this name. Within a transaction.
 pub(crate) fn oid(name: &str) -> pg_sys::Oid {
     oid_of(name, pg_sys::get_database_oid)

@@ -21,7 +21,7 @@ fn warnings_of_update(bench: &Bench) -> Vec<String> {
     heard
         .iter()
         .map(|notice| notice.message().to_owned())
-        .filter(|message| !message.starts_with("pg_net: roles now see their own"))
+        .filter(|message| !message.starts_with("pg_net: roles now reach their own"))
         .collect()
 }
 
