@@ -281,7 +281,7 @@ impl Worker {
             self.expire.after_record(now);
         }
         self.removed.work(now, &mut self.tables, &mut self.claim, &self.sender, &mut self.origins);
-        if self.record.take_held() || self.claim.take_is_new() {
+        if self.record.take_held() | self.claim.take_is_new() | shared::get().my_slot().take_held() {
             self.lanes.look();
         }
         self.lanes.work(now);

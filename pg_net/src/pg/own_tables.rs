@@ -18,12 +18,19 @@ const NAMES: [&CStr; 7] = [
     c"_held_response",
 ];
 
-/// A table of one of these names, and whether it is the extension's.
-type Found = Option<(pg_sys::Oid, bool)>;
+/// An object of one of these names, and whether it is the extension's.
+type Named = Option<(pg_sys::Oid, bool)>;
+
+#[derive(Clone, Copy)]
+struct Found {
+    tables: [Named; NAMES.len()],
+    /// The function that runs users' triggers. Missing while the SQL is that of the C version.
+    runner: Named,
+}
 
 thread_local! {
     /// With the count of changes before they were found.
-    static FOUND: Cell<Option<(u64, [Found; NAMES.len()])>> = const { Cell::new(None) };
+    static FOUND: Cell<Option<(u64, Found)>> = const { Cell::new(None) };
 }
 
 /// Whether a table is one of the extension's. Within a transaction.
@@ -33,10 +40,15 @@ pub(crate) fn contain(table: pg_sys::Oid) -> bool {
 
 /// Which of the extension's tables a table is, if it is one. Within a transaction.
 pub(crate) fn name(table: pg_sys::Oid) -> Option<&'static CStr> {
-    NAMES.into_iter().zip(find()).find(|(_, found)| *found == Some((table, true))).map(|(name, _)| name)
+    NAMES.into_iter().zip(find().tables).find(|(_, found)| *found == Some((table, true))).map(|(name, _)| name)
 }
 
-fn find() -> [Found; NAMES.len()] {
+/// The function that runs users' triggers on them. Within a transaction.
+pub(crate) fn runner() -> Option<pg_sys::Oid> {
+    find().runner.filter(|&(_, is_ours)| is_ours).map(|(function, _)| function)
+}
+
+fn find() -> Found {
     let changes = invalidation::changed_places();
     let known = FOUND.get();
     if let Some((found_at, found)) = known
@@ -44,20 +56,24 @@ fn find() -> [Found; NAMES.len()] {
     {
         return found;
     }
-    let known = known.map_or([None; NAMES.len()], |(_, found)| found);
-    // Missing while the SQL is that of the C version, whose tables are as open as it made them.
-    let is_ours = relation::function_in_net(c"_run_trigger").is_some();
-    let mut at = 0;
-    let found = NAMES.map(|name| {
-        let before = known[at];
-        at += 1;
-        if !is_ours {
-            return None;
-        }
-        let table = relation::relation_in_net(name)?;
-        Some(before.filter(|&(same, _)| same == table).unwrap_or_else(|| (table, relation::is_extensions(table))))
-    });
+    let known = known.map_or(Found { tables: [None; NAMES.len()], runner: None }, |(_, found)| found);
+    let found = look(known);
     // A look-up may itself have heard of changes: then the next one looks again.
     FOUND.set(Some((changes, found)));
     found
+}
+
+fn look(known: Found) -> Found {
+    let name = |before: Named, object: Option<pg_sys::Oid>, is_ours: fn(pg_sys::Oid) -> bool| {
+        let object = object?;
+        Some(before.filter(|&(same, _)| same == object).unwrap_or_else(|| (object, is_ours(object))))
+    };
+    let runner = name(known.runner, relation::function_in_net(c"_run_trigger"), relation::is_function_of_extension);
+    if runner.is_none_or(|(_, is_ours)| !is_ours) {
+        return Found { tables: [None; NAMES.len()], runner };
+    }
+    let mut before = known.tables.into_iter();
+    let tables =
+        NAMES.map(|table| name(before.next().flatten(), relation::relation_in_net(table), relation::is_extensions));
+    Found { tables, runner }
 }

@@ -85,9 +85,18 @@ pub(crate) fn try_lock_extension() -> bool {
 
 /// Whether a relation is the extension's.
 pub(crate) fn is_extensions(relation: pg_sys::Oid) -> bool {
+    is_member(pg_sys::RelationRelationId, relation)
+}
+
+/// Whether a function is the extension's.
+pub(crate) fn is_function_of_extension(function: pg_sys::Oid) -> bool {
+    is_member(pg_sys::ProcedureRelationId, function)
+}
+
+fn is_member(catalog: pg_sys::Oid, object: pg_sys::Oid) -> bool {
     extension().is_some_and(|extension| {
         // SAFETY: a catalog look-up within a transaction.
-        unsafe { pg_sys::getExtensionOfObject(pg_sys::RelationRelationId, relation) == extension }
+        unsafe { pg_sys::getExtensionOfObject(catalog, object) == extension }
     })
 }
 

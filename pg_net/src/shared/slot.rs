@@ -38,6 +38,8 @@ pub(crate) struct Slot {
     visit: AtomicU32,
     /// How many have asked for the queue to be read since the worker took this: commits, and the worker itself.
     work: AtomicU32,
+    /// Whether the worker is to look at the outcomes that are held.
+    held: AtomicBool,
     /// Row keys that commits have brought.
     pub(crate) notes: Notes,
     pub(crate) removals: Removals,
@@ -56,6 +58,17 @@ impl Slot {
         if !was_asked || !self.has_process() {
             self.poke();
         }
+    }
+
+    /// A process that stores what was held has left something to the other one.
+    pub(crate) fn look_at_held(&self) {
+        self.held.store(true, SeqCst);
+        self.poke();
+    }
+
+    /// Whether the worker is to look at the outcomes that are held, since the last call.
+    pub(crate) fn take_held(&self) -> bool {
+        self.held.swap(false, SeqCst)
     }
 
     /// Sets the worker's latch; where there is no worker, sees to it that one comes.

@@ -80,7 +80,8 @@ unsafe extern "C-unwind" fn choose(query: *mut pg_sys::QueryDesc, flags: c_int) 
         }
         let without = WITHOUT.take();
         let skips_after = flags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
-        let choice = Choice { wrapper: relation::function_in_net(c"_run_trigger"), without, skips_after };
+        let Some(runner) = own_tables::runner() else { return };
+        let choice = Choice { runner, without, skips_after };
         each_result(&*(*query).estate, |result| choice.make(result));
     }
 }
@@ -105,7 +106,7 @@ unsafe fn each_result(state: &pg_sys::EState, mut act: impl FnMut(&mut pg_sys::R
 }
 
 struct Choice {
-    wrapper: Option<pg_sys::Oid>,
+    runner: pg_sys::Oid,
     without: bool,
     /// The statement is one of a foreign key, whose triggers fire in the statement that set it off, out of our reach.
     skips_after: bool,
@@ -139,9 +140,7 @@ impl Choice {
                         // One that is put off would fire at the commit, with other rights.
                         trigger.tgdeferrable = false;
                         trigger.tginitdeferred = false;
-                        if let Some(wrapper) = self.wrapper {
-                            trigger.tgfoid = wrapper;
-                        }
+                        trigger.tgfoid = self.runner;
                     }
                 }
             }

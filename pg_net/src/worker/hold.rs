@@ -87,13 +87,13 @@ impl Hold {
 }
 
 /// How much of the worker's time what takes too long may cost: each time it happens, what comes next is given half as much.
+#[derive(Clone, Copy)]
 pub(super) struct Patience {
     since: Instant,
     cuts: u32,
 }
 
-/// Runs that may be cut off within `SPAN`. Then no more is tried here until that is over.
-const CUTS: u32 = 20;
+/// How long a run that was cut off is held against those that come next.
 const SPAN: Duration = Duration::from_secs(1);
 /// What a run is given at least, which is enough for nearly all.
 const LEAST: Duration = Duration::from_millis(5);
@@ -103,12 +103,12 @@ impl Patience {
         Self { since: Instant::now(), cuts: 0 }
     }
 
-    /// What the next run is given; nothing where it is not to be tried here.
-    pub(super) fn budget(&mut self) -> Option<Duration> {
+    /// What the next run is given.
+    pub(super) fn budget(&mut self) -> Duration {
         if self.since.elapsed() >= SPAN {
             *self = Self::new();
         }
-        (self.cuts < CUTS).then(|| (BUDGET / (1 << self.cuts.min(8))).max(LEAST))
+        (BUDGET / (1 << self.cuts.min(8))).max(LEAST)
     }
 
     /// A run took longer.

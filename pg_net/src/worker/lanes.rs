@@ -27,11 +27,15 @@ struct Starter {
     process: Option<Process>,
     /// When there is something to store.
     due: Option<Instant>,
+    /// Whether it has ended, and was to leave nothing that is due.
+    has_ended: bool,
+    /// Until it is started again, after it could not be, or has left something.
+    backoff: Backoff,
 }
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        let starter = |lane| Starter { lane, process: None, due: None };
+        let starter = |lane| Starter { lane, process: None, due: None, has_ended: false, backoff: Backoff::default() };
         Self {
             quick: starter(Lane::Quick),
             slow: starter(Lane::Slow),
@@ -49,21 +53,23 @@ impl Lanes {
         self.look = true;
     }
 
-    /// Whether there is something to store, or there may be.
+    /// Whether something is being stored, or there may be something.
     pub(super) fn is_busy(&self) -> bool {
-        self.look || [&self.quick, &self.slow].iter().any(|lane| lane.process.is_some() || lane.due.is_some())
+        self.look || [&self.quick, &self.slow].iter().any(|lane| lane.process.is_some())
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
+        let after = |due: Instant, backoff: &Backoff| backoff.deadline().map_or(due, |until| until.max(due));
+        let look = self.look.then(|| after(Instant::now(), &self.backoff));
         let waiting = [&self.quick, &self.slow].into_iter().filter(|lane| lane.process.is_none());
-        let due = waiting.filter_map(|lane| lane.due).chain(self.look.then(Instant::now)).min()?;
-        Some(self.backoff.deadline().map_or(due, |until| until.max(due)))
+        waiting.filter_map(|lane| Some(after(lane.due?, &lane.backoff))).chain(look).min()
     }
 
     /// Starts what is to be started.
     pub(super) fn work(&mut self, now: Instant) {
         for lane in [&mut self.quick, &mut self.slow] {
             if lane.process.take_if(|process| process.has_ended()).is_some() {
+                lane.has_ended = true;
                 self.look = true;
             }
         }
@@ -73,13 +79,11 @@ impl Lanes {
         }
         for lane in [&mut self.quick, &mut self.slow] {
             let is_due = lane.process.is_none() && lane.due.is_some_and(|due| due <= now);
-            if !is_due || !self.backoff.is_over(now) {
-                continue;
-            }
-            lane.process = Process::start(lane.lane.builder());
-            match &lane.process {
-                Some(_) => self.backoff.succeed(),
-                None => self.backoff.fail(now),
+            if is_due && lane.backoff.is_over(now) {
+                lane.process = Process::start(lane.lane.builder());
+                if lane.process.is_none() {
+                    lane.backoff.fail(now);
+                }
             }
         }
     }
@@ -95,7 +99,9 @@ impl Lanes {
         match first {
             Ok(first) => {
                 let [quick, slow] = first.unwrap_or_default().map(|due| due.map(|due| moment(now, due)));
-                (self.quick.due, self.slow.due) = (quick, slow);
+                self.quick.note(now, quick);
+                self.slow.note(now, slow);
+                self.backoff.succeed();
             }
             Err(error) => {
                 pgrx::warning!("pg_net: could not look for held responses, and will try again: {error}");
@@ -111,6 +117,17 @@ impl Lanes {
             if let Some(process) = lane.process.take() {
                 process.end();
             }
+        }
+    }
+}
+
+impl Starter {
+    /// The first of its outcomes is due at this time.
+    fn note(&mut self, now: Instant, due: Option<Instant>) {
+        self.due = due;
+        if std::mem::take(&mut self.has_ended) {
+            // Perhaps it has come since; or the process fails, and must not be started without end.
+            if due.is_some_and(|due| due <= now) { self.backoff.fail(now) } else { self.backoff.succeed() }
         }
     }
 }

@@ -85,7 +85,12 @@ fn run(lane: Lane, place: pg_sys::Datum) {
         match transaction(c"storing a held response", |session| late.store_next(session)) {
             Ok(Some(Step::Stored(id))) => waiters::tell(server::my_database(), || vec![id]),
             Ok(Some(Step::Waits)) => {}
-            Ok(Some(Step::IsSlow) | None) => break,
+            Ok(Some(Step::IsSlow)) => {
+                if let Some(slot) = shared::get().serving(server::my_database()) {
+                    slot.look_at_held();
+                }
+            }
+            Ok(None) => break,
             Err(error) => {
                 pgrx::warning!("pg_net: could not store a held response, and will try again: {error}");
                 break;
@@ -101,7 +106,7 @@ enum Step {
     Stored(i64),
     /// It has failed, and is tried again later.
     Waits,
-    /// It is left to the other process, which is to be started now.
+    /// It is left to the other process, which the worker is to start.
     IsSlow,
 }
 

@@ -2,12 +2,14 @@
 //!
 //! A row that stayed would be sent again. So where triggers or rules keep it, or fail at it, it goes without them.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::time::Duration;
 
 use engine::Key;
 use pgrx::pg_sys;
 
+use super::hold::Patience;
 use crate::pg::array;
 use crate::pg::bulk;
 use crate::pg::on_table::OnTable;
@@ -83,14 +85,24 @@ impl Leave {
     }
 }
 
+thread_local! {
+    static PATIENCE: Cell<Patience> = Cell::new(Patience::new());
+}
+
 /// Runs a statement that may run code of users until it succeeds, a few times, unless it takes its time.
 pub(super) fn persist<R>(statement: impl Fn() -> R) -> Result<R, Refusal> {
-    let mut result = guarded(BUDGET, &statement);
+    let mut patience = PATIENCE.get();
+    let budget = patience.budget();
+    let mut result = guarded(budget, &statement);
     for _ in 1..TRIES {
-        if !matches!(&result, Err(refusal) if !refusal.is_cut) {
-            break;
+        match &result {
+            Err(refusal) if !refusal.is_cut => result = guarded(budget, &statement),
+            _ => break,
         }
-        result = guarded(BUDGET, &statement);
     }
+    if result.as_ref().is_err_and(|refusal| refusal.is_cut) {
+        patience.cut();
+    }
+    PATIENCE.set(patience);
     result
 }
