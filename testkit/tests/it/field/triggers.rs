@@ -2,6 +2,7 @@
 
 mod attaching;
 mod cells;
+mod kinds;
 mod owners;
 mod queue_code;
 mod recording;
