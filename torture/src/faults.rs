@@ -81,7 +81,7 @@ impl Fault {
             Self::SnapshotHeld => "old snapshot held",
             Self::TwoPhase => "two-phase commit, crashes",
             Self::DiskFull => "disk full under the responses",
-            Self::TriggerFails => "trigger on the responses fails",
+            Self::TriggerFails => "user triggers come, fail and go",
         }
     }
 

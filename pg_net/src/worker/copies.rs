@@ -5,6 +5,7 @@
 
 use pgrx::pg_sys;
 
+use super::hold;
 use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::server::{self, Stamp};
@@ -15,6 +16,7 @@ pub(super) struct Copies {
     read: Plan,
     inherited: Plan,
     adopt: Plan,
+    unhold: Plan,
     forget: Plan,
     settle: Plan,
 }
@@ -29,6 +31,7 @@ impl Copies {
             ),
             adopt: Plan::new(c"update net.http_request_queue set made_in = $1 where made_in operator(pg_catalog.=) $2"),
             // There are servers that take no DELETE without a condition.
+            unhold: Plan::new(c"delete from net._held_response where true"),
             forget: Plan::new(c"delete from net._home where true"),
             settle: Plan::new(c"insert into net._home (stamp, database) values ($1, $2)"),
         }
@@ -52,6 +55,7 @@ impl Copies {
         }
         drop(home);
         let Some(queue) = OnTable::named(c"http_request_queue") else { return };
+        let is_copy = !homes.is_empty() && !homes.iter().any(|&(stamp, database)| self.was_upgraded(stamp, database));
         for (stamp, database) in homes {
             if self.was_upgraded(stamp, database) {
                 let stamps = [Some(self.here.0.into()), Some(stamp.0.into())];
@@ -69,6 +73,10 @@ impl Copies {
             );
         }
         drop(queue);
+        // Outcomes of the original's requests, which it stores itself: their triggers may send.
+        if is_copy && let Some(_owner) = OnTable::named(hold::TABLE) {
+            session.run(&self.unhold, Access::Write, [], []);
+        }
         let _owner = OnTable::named(c"_home");
         without_user_triggers(|| session.run(&self.forget, Access::Write, [], []));
         let home = [Some(self.here.0.into()), Some(server::my_database().into())];

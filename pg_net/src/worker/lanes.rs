@@ -39,7 +39,8 @@ impl Lanes {
         Self {
             quick: starter(Lane::Quick),
             slow: starter(Lane::Slow),
-            look: true,
+            // Once the first claim has found the tables, and whose they are.
+            look: false,
             first: Plan::new(
                 c"select (select h.due from net._held_response h where not h.slow order by h.due limit 1), \
                          (select h.due from net._held_response h where h.slow order by h.due limit 1)",

@@ -1,4 +1,4 @@
-//! Responses that cannot be stored.
+//! Code on the tables that fails.
 
 use super::Injection;
 use crate::clock;
@@ -9,23 +9,51 @@ pub(super) fn fill_disk(field: &mut Field) -> Option<Injection> {
     with_trigger(field, "true", "disk_full")
 }
 
-/// Some cannot, by an error of a user's own.
+/// Code of the owner's comes to a table that the worker writes, fails at some rows or takes its time, and goes.
 pub(super) fn fail(field: &mut Field) -> Option<Injection> {
     let (among, rest) = (field.dice.between(2, 20), field.dice.between(0, 1));
-    with_trigger(field, &format!("new.id % {among} = {rest}"), "raise_exception")
+    let (table, event, row) = match field.dice.between(0, 5) {
+        0 | 1 => ("_http_response", "before insert", "new"),
+        2 => ("_http_response", "after insert", "new"),
+        3 => ("http_request_queue", "before delete", "old"),
+        4 => ("http_request_queue", "before update", "new"),
+        _ => ("dead_letter", "after insert", "new"),
+    };
+    let deed = match field.dice.between(0, 4) {
+        0 => "raise 'it fails'",
+        1 => "raise insufficient_privilege",
+        2 => "raise query_canceled",
+        3 => "perform pg_sleep(0.08)",
+        _ => "perform pg_sleep(60)",
+    };
+    let code = Code { table, event, when: format!("{row}.id % {among} = {rest}"), deed, result: row };
+    attach(field, &code)
+}
+
+struct Code<'a> {
+    table: &'a str,
+    event: &'a str,
+    when: String,
+    deed: &'a str,
+    result: &'a str,
 }
 
 fn with_trigger(field: &mut Field, when: &str, error: &str) -> Option<Injection> {
+    let deed = format!("raise '%', 'a response cannot be stored' using errcode = '{error}'");
+    let (table, event, result) = ("_http_response", "before insert", "new");
+    attach(field, &Code { table, event, when: when.to_owned(), deed: &deed, result })
+}
+
+fn attach(field: &mut Field, code: &Code) -> Option<Injection> {
     let begin = clock::now();
+    let Code { table, event, when, deed, result } = code;
     let create = format!(
-        "create function torture.fail() returns trigger language plpgsql as $$
-         begin raise '%', 'a response cannot be stored' using errcode = '{error}'; end $$;
-         create trigger fail before insert on net._http_response for each row when ({when})
-         execute function torture.fail()"
+        "create function torture.fail() returns trigger language plpgsql as $$ begin {deed}; return {result}; end $$;
+         create trigger fail {event} on net.{table} for each row when ({when}) execute function torture.fail()"
     );
     field.client.batch_execute(&create).expect("create a trigger that fails");
     field.pause(100, 1000);
-    let drop = "drop trigger fail on net._http_response; drop function torture.fail()";
-    field.client.batch_execute(drop).expect("drop the trigger");
+    let drop = format!("drop trigger fail on net.{table}; drop function torture.fail()");
+    field.client.batch_execute(&drop).expect("drop the trigger");
     harmless(begin)
 }

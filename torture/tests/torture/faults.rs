@@ -41,5 +41,5 @@ withstands! {
     an_old_snapshot_is_held: SnapshotHeld,
     transactions_are_prepared: TwoPhase,
     the_disk_is_full_under_the_responses: DiskFull,
-    a_trigger_on_the_responses_fails: TriggerFails,
+    user_triggers_come_fail_and_go: TriggerFails,
 }

@@ -211,3 +211,28 @@ fn case_04_a_database_is_dropped_while_a_trigger_sleeps() {
     run(&mut bench.client, "drop database other");
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
+
+/// Outcomes that a copy of the database has brought along are the original's to store.
+#[test]
+fn case_04_a_copy_stores_no_held_outcome_of_the_original() {
+    let bench = fixture();
+    let mut client = bench.cluster.connect_as("postgres", "template1");
+    run(&mut client, "create database original");
+    let mut original = bench.cluster.connect_as("postgres", "original");
+    run(
+        &mut original,
+        "create extension pg_net; select net.wait_until_running();
+         insert into net._held_response (id, row_key, failures, slow, due) values (77, 1, 0, false, now() + interval '1 hour')",
+    );
+    drop(original);
+    run(&mut client, "create database copy template original");
+    let mut copy = bench.cluster.connect_as("postgres", "copy");
+    let url = bench.receiver.url("/copy");
+    let id = ask(&mut copy, &format!("select net.http_get('{url}')"));
+    wait_until("the copy's own response", PATIENCE, || {
+        value::<Option<i64>>(&mut copy, "select max(id) from net._http_response") == Some(id)
+    });
+    let held = "select count(*) from net._held_response";
+    assert_eq!(value::<i64>(&mut copy, held), 0);
+    assert_eq!(value::<i64>(&mut bench.cluster.connect_as("postgres", "original"), held), 1);
+}
