@@ -143,3 +143,36 @@ fn the_worker_is_up_after_a_drop_amid_slow_requests() {
     let id = ask(&mut client, &format!("select net.http_get('{url}')"));
     assert_eq!(bench.response(id).status_code, Some(200));
 }
+
+/// What the README gives to those who need the old behaviour.
+#[test]
+fn the_old_behaviour_comes_back_by_the_statements_that_are_given() {
+    let mut bench = Bench::new();
+    bench.client.batch_execute("create role web login; create role jobs login").unwrap();
+    let [mut web, mut jobs] = ["web", "jobs"].map(|role| bench.cluster.connect_as(role, "postgres"));
+    let url = bench.receiver.url("/repeat-headers");
+    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    bench.response(id);
+    let seen = "select count(*) from net._http_response";
+    assert_eq!(value::<i64>(&mut jobs, seen), 0);
+    bench.client.batch_execute("grant web to jobs").unwrap();
+    assert_eq!(value::<i64>(&mut jobs, seen), 1);
+    bench.client.batch_execute("revoke web from jobs; select net.restore_open_access()").unwrap();
+    assert_eq!(value::<i64>(&mut jobs, seen), 1);
+    let last: String = value(&mut jobs, "select headers -> 'Set-Cookie' ->> -1 from net._http_response");
+    assert_eq!(last, "b=2");
+    bench
+        .client
+        .batch_execute(
+            "select net.revoke_open_access();
+             grant execute on function net.worker_restart() to public;
+             select net.set_queue_logged(false)",
+        )
+        .unwrap();
+    assert!(value::<bool>(&mut web, "select net.worker_restart()"));
+    let persistence = "select relpersistence::text from pg_class where oid = 'net.http_request_queue'::regclass";
+    assert_eq!(bench.value::<String>(persistence), "u");
+    bench.cluster.alter_system("pg_net.max_timeout_ms", "2147483647");
+    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 2147483647)"));
+    assert_eq!(bench.response(id).status_code, Some(200));
+}

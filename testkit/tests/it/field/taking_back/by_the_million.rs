@@ -13,16 +13,7 @@ const IN_SECONDS: Duration = Duration::from_secs(30);
 
 /// A session of the plain role `web`, which may delete what it has asked for.
 fn web(field: &mut Field) -> Client {
-    field
-        .bench
-        .client
-        .batch_execute(
-            "create role web login;
-             grant delete on net.http_request_queue to web;
-             create policy web_takes_back on net.http_request_queue for delete to web
-                 using (pg_has_role(requested_by, 'usage'))",
-        )
-        .unwrap();
+    field.bench.client.batch_execute("create role web login").unwrap();
     field.bench.cluster.connect_as("web", "postgres")
 }
 
