@@ -1,7 +1,11 @@
 //! Processes that are started while the server runs.
 
+use std::time::{Duration, Instant};
+
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::pg_sys;
+
+use super::wait::wait_for_latch;
 
 /// A process that this one has asked the postmaster for. This process' latch is set when it starts and when it ends.
 pub(crate) struct Process {
@@ -28,12 +32,17 @@ impl Process {
         status == pg_sys::BgwHandleStatus::BGWH_STOPPED
     }
 
-    /// Ends it, and waits until it has ended.
-    pub(crate) fn end(self) {
+    /// Ends it, and waits until it has ended, at most so long.
+    pub(crate) fn end(self, most: Duration) {
         // SAFETY: the handle is the one that Postgres gave.
-        unsafe {
-            pg_sys::TerminateBackgroundWorker(self.handle);
-            pg_sys::WaitForBackgroundWorkerShutdown(self.handle);
+        unsafe { pg_sys::TerminateBackgroundWorker(self.handle) };
+        let until = Instant::now() + most;
+        while !self.has_ended() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            wait_for_latch(left);
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::pg::plan::{Access, Plan};
 use crate::pg::transaction::transaction;
 use crate::pg::{own_tables, relation};
 
+/// How long a process that is told to end may take: one that is in the midst of a function that cannot be interrupted.
+const LEAVE: Duration = Duration::from_secs(5);
+
 pub(super) struct Lanes {
     quick: Starter,
     slow: Starter,
@@ -116,7 +119,7 @@ impl Lanes {
     pub(super) fn end(&mut self) {
         for lane in [&mut self.quick, &mut self.slow] {
             if let Some(process) = lane.process.take() {
-                process.end();
+                process.end(LEAVE);
             }
         }
     }
