@@ -51,7 +51,7 @@ pub(crate) unsafe extern "C-unwind" fn check(node: *const pg_sys::Node) {
 unsafe fn check_table(name: *const pg_sys::RangeVar, command: &str, event: u32) {
     // SAFETY: a catalog look-up within the command's transaction; what is missing gives an invalid oid.
     let table = unsafe {
-        let missing_ok = pg_sys::RVROption::RVR_MISSING_OK as u32;
+        let missing_ok = pg_sys::RVROption::RVR_MISSING_OK;
         let no_lock = pg_sys::NoLock as pg_sys::LOCKMODE;
         pg_sys::RangeVarGetRelidExtended(name, no_lock, missing_ok, None, std::ptr::null_mut())
     };
