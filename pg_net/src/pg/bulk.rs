@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 
 use super::index_entries::IndexEntries;
 use super::plan::Session;
-use super::table::Table;
+use super::table::{Passing, Table};
 
 /// A table that is open for rows of `N` columns. What it holds is let go of by [`insert`](Self::insert), or by the abort of
 /// the transaction.
@@ -19,16 +19,17 @@ pub(crate) struct Bulk<'s, const N: usize> {
 
 impl<'s, const N: usize> Bulk<'s, N> {
     /// Opens a table whose columns have these types, for about so many rows, which will have values at the `given` places.
-    /// `None` where an INSERT would do more than store the rows, or the columns are others.
+    /// `None` where an INSERT would do more than store the rows, but for what is passed by, or the columns are others.
     pub(crate) fn open(
         _session: &'s Session,
         table: pg_sys::Oid,
         types: [pg_sys::Oid; N],
         given: &[usize],
         rows: usize,
+        passing: Passing,
     ) -> Option<Self> {
         let table = Table::open(table)?;
-        if !table.only_stores(&types, |place| given.contains(&place), None) {
+        if !table.only_stores(&types, |place| given.contains(&place), passing) {
             return None;
         }
         let indexes = IndexEntries::open(&table, |_| true)?;
@@ -97,7 +98,7 @@ pub(crate) fn insert_one<const N: usize>(
     row: [Option<pg_sys::Datum>; N],
     trigger: Option<pg_sys::Oid>,
 ) -> bool {
-    if !table.only_stores(&types, |place| row[place].is_some(), trigger) {
+    if !table.only_stores(&types, |place| row[place].is_some(), Passing::Trigger(trigger)) {
         return false;
     }
     let Some(indexes) = IndexEntries::open(table, |place| row[place].is_some()) else { return false };

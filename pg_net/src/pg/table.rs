@@ -9,6 +9,16 @@ use super::relation;
 /// An open table, with the lock that an INSERT takes. The lock is kept when it is closed.
 pub(crate) struct Table(pg_sys::Relation);
 
+/// What of a table's is passed by where rows are stored below the executor.
+#[derive(Clone, Copy)]
+pub(crate) enum Passing {
+    Nothing,
+    /// A trigger that calls this function, which does nothing to such rows.
+    Trigger(Option<pg_sys::Oid>),
+    /// Triggers and rules of users.
+    UserCode,
+}
+
 impl Table {
     /// `None` if it is gone.
     pub(crate) fn open(table: pg_sys::Oid) -> Option<Self> {
@@ -94,34 +104,41 @@ impl Table {
     }
 
     /// Whether an INSERT of rows with values of these types, which they have at the places that `is_given` says, would only store
-    /// them. The table may have one trigger that calls the function `trigger`, which does nothing to such rows.
+    /// them, but for what is passed by.
     pub(super) fn only_stores(
         &self,
         types: &[pg_sys::Oid],
         is_given: impl Fn(usize) -> bool,
-        trigger: Option<pg_sys::Oid>,
+        passing: Passing,
     ) -> bool {
-        self.is_plain(trigger) && self.has_columns(types, is_given)
+        self.is_plain(passing) && self.has_columns(types, is_given)
     }
 
     /// Whether an INSERT only stores the rows: there is no rule, constraint to check, column to compute, policy for the owner, or
-    /// trigger, but for one that calls the function `trigger`.
-    fn is_plain(&self, trigger: Option<pg_sys::Oid>) -> bool {
+    /// trigger, but for what is passed by.
+    fn is_plain(&self, passing: Passing) -> bool {
         // SAFETY: the relation is open; what may be missing is looked at only where it is there.
         unsafe {
             let class = &*(*self.0).rd_rel;
             let constraints = (*self.description()).constr;
-            let has_trigger = match (*self.0).trigdesc.as_ref() {
-                None => false,
-                Some(found) if found.numtriggers == 1 => Some((*found.triggers).tgfoid) != trigger,
-                Some(_) => true,
-            };
+            let (mut triggers, mut passed) = (0, 0);
+            self.each_trigger(|trigger| {
+                triggers += 1;
+                passed += i32::from(match passing {
+                    Passing::Nothing => false,
+                    Passing::Trigger(function) => function == Some(trigger.tgfoid),
+                    Passing::UserCode => is_users(trigger),
+                });
+            });
+            // Of a trigger of ours there is one.
+            let has_trigger = triggers != passed || (matches!(passing, Passing::Trigger(_)) && passed > 1);
+            let has_rule = self.has_rules() && !matches!(passing, Passing::UserCode);
             class.relkind == pg_sys::RELKIND_RELATION as std::ffi::c_char
                 && class.relam == pg_sys::HEAP_TABLE_AM_OID
                 && !class.relispartition
                 && !class.relforcerowsecurity
                 && !has_trigger
-                && (*self.0).rd_rules.is_null()
+                && !has_rule
                 && (constraints.is_null() || ((*constraints).num_check == 0 && !(*constraints).has_generated_stored))
         }
     }

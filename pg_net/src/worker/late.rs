@@ -14,6 +14,7 @@ use super::outcomes::{self, OutcomeRow};
 use super::{end, start};
 use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Row, Session};
+use crate::pg::table::Passing;
 use crate::pg::transaction::{report_idle, transaction};
 use crate::pg::{cancel, clock, own_tables, relation, role, server, text};
 use crate::shared::{self, waiters};
@@ -203,7 +204,12 @@ impl Late {
             responses.settle();
         };
         let limit = if with_triggers { self.lane.limit() } else { settings::trigger_timeout() };
-        guarded(limit, || if with_triggers { insert() } else { without_user_triggers(insert) })
+        if with_triggers {
+            return guarded(limit, insert);
+        }
+        // Below rules as well, where nothing else is to be asked.
+        let below = guarded(limit, || outcomes::store_at_once(session, std::slice::from_ref(row), Passing::UserCode))?;
+        if below { Ok(()) } else { guarded(limit, || without_user_triggers(insert)) }
     }
 
     fn stored(&self, session: &Session, held: &Held) -> Step {

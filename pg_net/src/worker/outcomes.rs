@@ -12,6 +12,7 @@ use crate::pg::array::{self, Array, Element};
 use crate::pg::bulk::Bulk;
 use crate::pg::jsonb::ObjectBuilder;
 use crate::pg::plan::Session;
+use crate::pg::table::Passing;
 use crate::pg::{clock, relation, text};
 
 /// Stores many rows at once: an array a column.
@@ -160,11 +161,11 @@ pub(super) fn columns(rows: &[OutcomeRow]) -> [Option<pg_sys::Datum>; COLUMNS] {
 /// Where `created` stands among the columns.
 const CREATED: usize = 7;
 
-/// Stores rows below the executor. False, and nothing is done, where that would not do what [`INSERT`] does.
-pub(super) fn store_at_once(session: &Session, rows: &[OutcomeRow]) -> bool {
+/// Stores rows below the executor. False, and nothing is done, where that would not do what [`INSERT`] does, but for what is passed by.
+pub(super) fn store_at_once(session: &Session, rows: &[OutcomeRow], passing: Passing) -> bool {
     let Some(table) = relation::relation_in_net(c"_http_response") else { return false };
     let types: [_; COLUMNS + 1] = array::with(element_types(), CREATED, pg_sys::TIMESTAMPTZOID);
-    let Some(mut bulk) = Bulk::open(session, table, types, &[CREATED], rows.len()) else { return false };
+    let Some(mut bulk) = Bulk::open(session, table, types, &[CREATED], rows.len(), passing) else { return false };
     let created = Some(clock::transaction_start().into());
     for &row in rows {
         bulk.push(array::with(row, CREATED, created));

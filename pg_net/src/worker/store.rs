@@ -15,6 +15,7 @@ use crate::pg::array::{self, Array, Element};
 use crate::pg::clock::Timestamp;
 use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Session};
+use crate::pg::table::Passing;
 use crate::user_code::{guarded, without_user_triggers};
 
 /// Outcomes that one transaction records where code of users runs for each.
@@ -202,7 +203,7 @@ impl Store {
         let has_code = responses.has_code();
         if !has_code && !care.of_constraints {
             let rows: Vec<OutcomeRow> = rows.into_iter().map(|(_, row)| row).collect();
-            if !outcomes::store_at_once(session, &rows) {
+            if !outcomes::store_at_once(session, &rows, Passing::Nothing) {
                 self.insert(session, &rows);
             }
             return 0;

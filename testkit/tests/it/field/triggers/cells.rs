@@ -76,8 +76,8 @@ fn case_06_who_runs_what_as_whom() {
     );
     let delete = "delete from net.http_request_queue";
     let mut cells: Vec<(&str, &str, Ran)> = Vec::new();
-    cells.push(("a call by a superuser", "", during(&mut bench, |bench| drop(bench.ask(&call)))));
-    cells.push(("a call by web", "", during(&mut bench, |_| drop(ask(&mut web, &call)))));
+    cells.push(("a call by a superuser", "", during(&mut bench, |bench| _ = bench.ask(&call))));
+    cells.push(("a call by web", "", during(&mut bench, |_| _ = ask(&mut web, &call))));
     let cancel = "select bool_and(net.cancel(id)) from net.http_request_queue";
     run(&mut bench.client, "update net.http_request_queue set requested_by = 'web'::regrole");
     cells.push(("cancel by web", "", during(&mut bench, |_| assert!(value::<bool>(&mut web, cancel)))));

@@ -236,3 +236,25 @@ fn case_04_a_copy_stores_no_held_outcome_of_the_original() {
     assert_eq!(value::<i64>(&mut copy, held), 0);
     assert_eq!(value::<i64>(&mut bench.cluster.connect_as("postgres", "original"), held), 1);
 }
+
+/// A rule is passed by as a trigger is, where the table has neither CHECKs nor columns of the user's.
+#[test]
+fn case_04_a_rule_that_fails_keeps_no_outcome_away() {
+    let mut bench = fixture();
+    run(
+        &mut bench.client,
+        "create function fails(status int) returns int language plpgsql as $$
+         begin
+             if status = 418 then raise 'no teapots'; end if;
+             return status;
+         end $$;
+         create rule mine as on insert to net._http_response do also select fails(new.status_code)",
+    );
+    let id = ask_for(&mut bench, 418);
+    bench.assert_works();
+    assert_eq!(bench.response(id).status_code, Some(418));
+    assert_eq!(arrivals(&bench, 418), 1);
+    bench.cluster.wait_for_log(
+        "which failed 5 times: no teapots (SQLSTATE P0001); context: PL/pgSQL function fails(integer) line 3 at RAISE",
+    );
+}
