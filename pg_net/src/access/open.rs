@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char};
 
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_guard, pg_sys};
+use pgrx::{GucSetting, pg_guard, pg_sys};
 
+use crate::pg::guc::define_question;
 use crate::pg::invalidation::{self, Watched};
 use crate::pg::{relation, role, scan};
 
@@ -52,20 +53,15 @@ pub(super) fn is_open() -> bool {
 /// Makes the setting known.
 pub(super) fn define() {
     static NOTHING: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
-    // SAFETY: the hook reads tables within the statement that reads the setting; outside of any it answers without.
+    // SAFETY: the hook gives one of two constants.
     unsafe {
-        GucRegistry::define_string_guc_with_hooks(
+        define_question(
             SETTING,
             c"Whether net.restore_open_access has opened the tables to who reads this.",
-            c"",
             &NOTHING,
-            GucContext::Internal,
-            GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE,
-            None,
-            None,
-            Some(show),
-        );
-    }
+            show,
+        )
+    };
 }
 
 #[pg_guard]

@@ -14,10 +14,11 @@
 use std::cell::Cell;
 use std::ffi::{CString, c_char};
 
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_guard, pg_sys};
+use pgrx::{GucSetting, pg_guard, pg_sys};
 
 use crate::pg::call::{Call, sql_function};
 use crate::pg::expression::Rewrite;
+use crate::pg::guc::define_question;
 use crate::pg::{SqlError, role};
 
 sql_function!(keep_caller, pg_finfo_keep_caller, keep);
@@ -51,20 +52,8 @@ fn keep(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
 /// Makes the setting known. Called once, while the library is preloaded.
 pub(crate) fn define() {
     static NOTHING: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
-    // SAFETY: the hook sets a variable of this process and never raises.
-    unsafe {
-        GucRegistry::define_string_guc_with_hooks(
-            SETTING,
-            c"Read by pg_net's own functions, to know who calls them.",
-            c"",
-            &NOTHING,
-            GucContext::Internal,
-            GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE,
-            None,
-            None,
-            Some(note),
-        );
-    }
+    // SAFETY: the hook sets a variable of this process, and gives a constant.
+    unsafe { define_question(SETTING, c"Read by pg_net's own functions, to know who calls them.", &NOTHING, note) };
 }
 
 #[pg_guard]

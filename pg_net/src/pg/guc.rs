@@ -1,8 +1,8 @@
 //! The server's settings, as it keeps them.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, c_char};
 
-use pgrx::pg_sys;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
 
 /// Where a setting's value may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,5 +65,33 @@ fn each(mut see: impl FnMut(&pg_sys::config_generic)) {
         }
         #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
         pg_sys::pfree(settings.cast());
+    }
+}
+
+/// Makes a setting known that holds nothing: reading it asks `show`. Not listed by SHOW ALL, and set by nobody.
+///
+/// # Safety
+///
+/// `show` must give a C string that lives as long as the process, or until it is called again.
+pub(crate) unsafe fn define_question(
+    name: &'static CStr,
+    description: &'static CStr,
+    nothing: &'static GucSetting<Option<CString>>,
+    show: unsafe extern "C-unwind" fn() -> *const c_char,
+) {
+    let (context, flags) = (GucContext::Internal, GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE);
+    // SAFETY: by the caller's promise; the hook is a function of this library, which is never unloaded.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            description,
+            c"",
+            nothing,
+            context,
+            flags,
+            None,
+            None,
+            Some(show),
+        );
     }
 }
