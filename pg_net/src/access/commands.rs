@@ -2,7 +2,9 @@
 //!
 //! Who may delete rows of a table may also lock it in any mode, by Postgres' rules, and everybody may delete their own rows here.
 
-use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
+#[cfg(not(feature = "pg13"))]
+use pgrx::pg_guard;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::open;
 use super::tables::table;

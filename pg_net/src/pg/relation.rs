@@ -215,6 +215,22 @@ pub(crate) fn function_in_net(name: &CStr) -> Option<pg_sys::Oid> {
     })
 }
 
+/// Whether a function is in C: then only a superuser has made it what it is, whoever owns it.
+pub(crate) fn is_in_c(function: pg_sys::Oid) -> bool {
+    /// `ClanguageId` of Postgres' pg_language.
+    const C: u32 = 13;
+    // SAFETY: the row of pg_proc stays valid until it is released, and is read only before.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::PROCOID as i32, function.into());
+        if tuple.is_null() {
+            return false;
+        }
+        let language = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>()).prolang;
+        pg_sys::ReleaseSysCache(tuple);
+        language.to_u32() == C
+    }
+}
+
 /// The label of a value of an enum type; empty for what is none.
 pub(crate) fn enum_label(value: pg_sys::Oid) -> String {
     // SAFETY: the row of pg_enum stays valid until it is released, and is read only before.

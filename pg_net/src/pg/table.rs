@@ -177,13 +177,14 @@ impl Table {
     }
 }
 
-/// Whether a trigger is not ours, nor the server's own.
+/// Whether a trigger is not ours, nor the server's own. Whoever owns a function of ours may have made another one of it.
 pub(crate) fn is_users(trigger: &pg_sys::Trigger) -> bool {
     const DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
     let ours = [c"_assign_row_key", c"_settings_changed"];
+    let is_ours = |name| relation::function_in_net(name) == Some(trigger.tgfoid);
     !trigger.tgisinternal
         && trigger.tgenabled != DISABLED
-        && !ours.into_iter().any(|ours| relation::function_in_net(ours) == Some(trigger.tgfoid))
+        && !(ours.into_iter().any(is_ours) && relation::is_in_c(trigger.tgfoid))
 }
 
 /// How many columns the extension gives its tables that rows are stored in without being asked.

@@ -81,7 +81,7 @@ unsafe extern "C-unwind" fn choose(query: *mut pg_sys::QueryDesc, flags: c_int) 
         let without = WITHOUT.take();
         let skips_after = flags & pg_sys::EXEC_FLAG_SKIP_TRIGGERS as c_int != 0;
         let Some(runner) = own_tables::runner() else { return };
-        let choice = Choice { runner, without, skips_after };
+        let choice = Choice { runner, is_sound: relation::is_in_c(runner), without, skips_after };
         each_result(&*(*query).estate, |result| choice.make(result));
     }
 }
@@ -107,6 +107,8 @@ unsafe fn each_result(state: &pg_sys::EState, mut act: impl FnMut(&mut pg_sys::R
 
 struct Choice {
     runner: pg_sys::Oid,
+    /// Whether that is our function still, and not what its owner has made of it.
+    is_sound: bool,
     without: bool,
     /// The statement is one of a foreign key, whose triggers fire in the statement that set it off, out of our reach.
     skips_after: bool,
@@ -151,6 +153,7 @@ impl Choice {
         let is_after = trigger.tgtype as u32 & (pg_sys::TRIGGER_TYPE_BEFORE | pg_sys::TRIGGER_TYPE_INSTEAD) == 0;
         match stranger(owner, trigger.tgfoid) {
             Some(other) => Some(Obstacle::Stranger(other)),
+            _ if !self.is_sound => Some(Obstacle::Replaced),
             _ if self.skips_after && is_after => Some(Obstacle::ForeignKey),
             _ => None,
         }
@@ -184,6 +187,8 @@ enum Obstacle {
     /// Its function is this role's, who owns neither the table nor everything.
     Stranger(pg_sys::Oid),
     ForeignKey,
+    /// What would run it is not ours any more.
+    Replaced,
 }
 
 impl Obstacle {
@@ -203,6 +208,9 @@ impl Obstacle {
             Self::ForeignKey => Some(format!(
                 "pg_net: trigger \"{name}\" is passed by where a foreign key changes the table: it would run {function} with the \
                  rights of whoever set that off"
+            )),
+            Self::Replaced => Some(format!(
+                "pg_net: trigger \"{name}\" is passed by: net._run_trigger(), which is to run {function}, has been replaced"
             )),
         };
         let told =

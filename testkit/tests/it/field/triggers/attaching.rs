@@ -153,3 +153,36 @@ fn case_06_copy_and_truncate_run_nobodys_trigger_as_another_role() {
     run(&mut supa, &format!("{copy}; {truncate}"));
     assert!(!is_superuser(&mut bench, "anon"));
 }
+
+/// Who owns the extension's functions, after a REASSIGN OWNED for instance, makes what he likes of them: with his own rights.
+#[test]
+fn case_06_a_function_of_ours_that_its_owner_replaces_runs_as_nobody_else() {
+    let mut bench = fixture();
+    run(&mut bench.client, "reassign owned by supa to app");
+    let mut app = bench.cluster.connect_as("app", "postgres");
+    for function in ["_run_trigger", "_assign_row_key", "_egress_rules_changed"] {
+        run(
+            &mut app,
+            &format!(
+                "create or replace function net.{function}() returns trigger language plpgsql as $$
+                 begin raise log 'planted: {function} as %', current_user; return new; end $$"
+            ),
+        );
+    }
+    run(
+        &mut app,
+        "create function mine() returns trigger language plpgsql as $$ begin raise log 'planted: mine as %', current_user; return new; end $$;
+         create trigger mine before insert on net.http_request_queue for each row execute function mine()",
+    );
+    let url = bench.receiver.url("/x");
+    for statement in [
+        format!("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000)"),
+        format!("select net.http_get('{url}')"),
+        "insert into net.egress_rule (action, host) values ('deny', 'a.example')".to_owned(),
+    ] {
+        run(&mut bench.client, &statement);
+    }
+    let log = bench.cluster.log();
+    assert!(!log.contains("as postgres"), "{log}");
+    assert!(log.contains("net._run_trigger(), which is to run mine(), has been replaced"), "{log}");
+}
