@@ -99,7 +99,8 @@ begin
         if not attached.trusted then
             execute format('alter table %s disable %s %I', attached.relation, attached.kind, attached.name);
             raise warning '% % on % is disabled: it runs %', attached.kind, attached.name, attached.relation, attached.runs
-                using hint = format('If it is meant to be there: alter table %s enable %s %I;',
+                using hint = format('If it is meant to be there, give what it runs to %s, and then: alter table %s enable %s %I;',
+                                    (select relowner::regrole from pg_class where oid = attached.relation),
                                     attached.relation, attached.kind, attached.name);
         elsif attached.guards then
             raise warning '% % on % no longer learns who calls: requests are inserted with the rights of the table''s owner',
