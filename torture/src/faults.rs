@@ -92,7 +92,7 @@ impl Fault {
 
     /// Whether the queue is emptied: that ends also what has left it, is sent at most once, and waits in the worker.
     pub(crate) fn empties_queue(self) -> bool {
-        self == Self::QueueTruncated
+        matches!(self, Self::QueueTruncated | Self::ExtensionRecreated)
     }
 
     /// Whether requests may fail: the receiver refuses, resets, or breaks off.

@@ -24,7 +24,7 @@ pub struct Tally {
     pub failed: usize,
     /// Never received, and taken out of the queue by its owner.
     pub taken_back: usize,
-    /// Never received, to be delivered at most once, and in flight at a crash, or claimed when the queue was truncated, as far as
+    /// Never received, to be delivered at most once, and in flight at a crash, or claimed when the queue was truncated or dropped, as far as
     /// can be told.
     pub gone: usize,
     /// How many may be gone: what a worker can have claimed, at each of these.
