@@ -74,9 +74,6 @@ unsafe extern "C-unwind" fn run(
         if concerns_us((*statement).utilityStmt) {
             prepare((*statement).utilityStmt);
         }
-        if commands::may_fire((*statement).utilityStmt) {
-            commands::check((*statement).utilityStmt);
-        }
         forward!(statement, source, read_only, context, parameters, environment, destination, completion);
     }
 }
@@ -99,7 +96,11 @@ unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
             removals::note();
         }
         Command::Locks(relations, mode) => access::check_lock(&relations, mode).unwrap_or_else(|error| error.raise()),
-        Command::Truncates(relations) => access::check_truncate(&relations).unwrap_or_else(|error| error.raise()),
+        Command::Truncates(relations) => {
+            access::check_truncate(&relations).unwrap_or_else(|error| error.raise());
+            commands::check_truncate(&relations);
+        }
+        Command::CopiesInto(relation) => commands::check_copy(relation),
         Command::Other => {}
     }
 }
@@ -115,6 +116,10 @@ unsafe fn concerns_us(node: *const pg_sys::Node) -> bool {
         match (*node).type_ {
             NodeTag::T_DropdbStmt | NodeTag::T_CreatedbStmt | NodeTag::T_AlterDatabaseStmt => true,
             NodeTag::T_LockStmt | NodeTag::T_TruncateStmt => true,
+            NodeTag::T_CopyStmt => {
+                let copy = &*node.cast::<pg_sys::CopyStmt>();
+                copy.is_from && !copy.relation.is_null()
+            }
             NodeTag::T_AlterDatabaseSetStmt | NodeTag::T_AlterRoleSetStmt => true,
             NodeTag::T_RenameStmt => {
                 (*node.cast::<pg_sys::RenameStmt>()).renameType == pg_sys::ObjectType::OBJECT_DATABASE
@@ -142,6 +147,8 @@ enum Command {
     Locks(Vec<pg_sys::Oid>, pg_sys::LOCKMODE),
     /// It truncates these relations.
     Truncates(Vec<pg_sys::Oid>),
+    /// It copies rows into this relation.
+    CopiesInto(pg_sys::Oid),
     Other,
 }
 
@@ -171,6 +178,9 @@ impl Command {
                     Self::Locks(relations(lock.relations), lock.mode)
                 }
                 NodeTag::T_TruncateStmt => Self::Truncates(relations((*node.cast::<pg_sys::TruncateStmt>()).relations)),
+                NodeTag::T_CopyStmt => {
+                    relation((*node.cast::<pg_sys::CopyStmt>()).relation).map_or(Self::Other, Self::CopiesInto)
+                }
                 _ => Self::Other,
             }
         }
@@ -250,14 +260,21 @@ impl Command {
 ///
 /// `names` must be null or a list of RangeVars, as the parser makes it.
 unsafe fn relations(names: *const pg_sys::List) -> Vec<pg_sys::Oid> {
-    // Who has no right to a relation must not wait for it, so none is locked here.
+    // SAFETY: by the caller's promise.
+    unsafe { cells(names).iter().filter_map(|name| relation(name.ptr_value.cast())).collect() }
+}
+
+/// The relation that a statement names, if it is there.
+///
+/// # Safety
+///
+/// `name` must be a RangeVar, as the parser makes it.
+unsafe fn relation(name: *const pg_sys::RangeVar) -> Option<pg_sys::Oid> {
+    // Who has no right to a relation must not wait for it, so it is not locked here.
     let (no_lock, missing_ok) = (pg_sys::NoLock as pg_sys::LOCKMODE, pg_sys::RVROption::RVR_MISSING_OK);
     // SAFETY: by the caller's promise.
-    let name_of = |cell: &pg_sys::ListCell| unsafe {
-        pg_sys::RangeVarGetRelidExtended(cell.ptr_value.cast(), no_lock, missing_ok, None, std::ptr::null_mut())
-    };
-    // SAFETY: by the caller's promise.
-    unsafe { cells(names) }.iter().map(name_of).filter(|&relation| relation != pg_sys::InvalidOid).collect()
+    let relation = unsafe { pg_sys::RangeVarGetRelidExtended(name, no_lock, missing_ok, None, std::ptr::null_mut()) };
+    (relation != pg_sys::InvalidOid).then_some(relation)
 }
 
 /// An option of a statement, if it is there and has a value.

@@ -3,59 +3,24 @@
 
 use std::ffi::CStr;
 
-use pgrx::pg_sys::{self, NodeTag};
-use pgrx::{PgSqlErrorCode, pg_guard};
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::choosing::is_strangers;
-use crate::pg::list::cells;
 use crate::pg::table::{Table, is_users};
 use crate::pg::{SqlError, own_tables, relation, role};
 
-/// Whether a utility statement is one of these. Reads its tag and calls nothing.
-///
-/// # Safety
-///
-/// `node` must be a utility statement.
-pub(crate) unsafe fn may_fire(node: *const pg_sys::Node) -> bool {
-    // SAFETY: by the caller's promise; each arm reads the node as what its tag says it is.
-    unsafe {
-        match (*node).type_ {
-            NodeTag::T_TruncateStmt => true,
-            NodeTag::T_CopyStmt => {
-                let copy = &*node.cast::<pg_sys::CopyStmt>();
-                copy.is_from && !copy.relation.is_null()
-            }
-            _ => false,
-        }
-    }
+/// Raises where a COPY into a table of ours would fire a trigger with rights that its code must not have.
+pub(crate) fn check_copy(table: pg_sys::Oid) {
+    check(table, "COPY into", pg_sys::TRIGGER_TYPE_INSERT);
 }
 
-/// Raises where the command would fire a trigger on a table of ours with rights that its code must not have.
-#[pg_guard]
-pub(crate) unsafe extern "C-unwind" fn check(node: *const pg_sys::Node) {
-    // SAFETY: a utility statement of those above.
-    unsafe {
-        if (*node).type_ == NodeTag::T_CopyStmt {
-            check_table((*node.cast::<pg_sys::CopyStmt>()).relation, "COPY into", pg_sys::TRIGGER_TYPE_INSERT);
-            return;
-        }
-        for cell in cells((*node.cast::<pg_sys::TruncateStmt>()).relations) {
-            check_table(cell.ptr_value.cast(), "TRUNCATE", pg_sys::TRIGGER_TYPE_TRUNCATE);
-        }
-    }
+/// The same for a TRUNCATE.
+pub(crate) fn check_truncate(tables: &[pg_sys::Oid]) {
+    tables.iter().for_each(|&table| check(table, "TRUNCATE", pg_sys::TRIGGER_TYPE_TRUNCATE));
 }
 
-/// # Safety
-///
-/// The parser must have made the name.
-unsafe fn check_table(name: *const pg_sys::RangeVar, command: &str, event: u32) {
-    // SAFETY: a catalog look-up within the command's transaction; what is missing gives an invalid oid.
-    let table = unsafe {
-        let missing_ok = pg_sys::RVROption::RVR_MISSING_OK;
-        let no_lock = pg_sys::NoLock as pg_sys::LOCKMODE;
-        pg_sys::RangeVarGetRelidExtended(name, no_lock, missing_ok, None, std::ptr::null_mut())
-    };
-    if table == pg_sys::InvalidOid || !own_tables::contain(table) {
+fn check(table: pg_sys::Oid, command: &str, event: u32) {
+    if !own_tables::contain(table) {
         return;
     }
     Table::glance(table, |open| {
