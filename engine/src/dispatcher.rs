@@ -41,10 +41,10 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// How long the outcome of a request that could not connect to a sick origin waits for another one, to be handed over and
-/// recorded together with it. There may be hundreds a second of them, which bring nothing new: one by one they would keep the
-/// host from recording what others wait for.
-const COMPANY: Duration = Duration::from_millis(100);
+/// How long outcomes wait for others of their kind that tell nothing new: of requests that could not connect to a sick origin, and
+/// of those that had no reply from one that gives none. There may be hundreds a second of them, and each time that the host
+/// records some, what others wait for has to wait.
+const COMPANY: Duration = Duration::from_millis(250);
 
 /// The host's answer to whether requests may start. Asked before each.
 pub(crate) type MayStart = Box<dyn Fn() -> bool + Send>;
@@ -107,7 +107,7 @@ struct Dispatcher {
     taken_back: Vec<(SyncSender<Vec<Key>>, Vec<Key>)>,
     /// Kept for its capacity.
     outcomes: Vec<Outcome>,
-    /// Outcomes that wait for others, and for how long at most.
+    /// Outcomes that wait for others of their kind, and until when at most.
     unhurried: Vec<Outcome>,
     hand_over_by: Option<Instant>,
     news: OriginNews,
@@ -175,14 +175,14 @@ impl Dispatcher {
     fn finish(&mut self, Finished { origin, probe, body, outcome }: Finished) {
         self.client.budget().discount(body);
         let reading = reading::of(&outcome);
-        self.queue.finish(&origin, probe, reading, self.now);
+        let is_expected = self.queue.finish(&origin, probe, reading, self.now);
         if let Ok(response) = &outcome.result
             && let Some(wait) = retry_after::hold(response, SystemTime::now, self.retry.retry_after_max)
         {
             // Where redirects were followed, it is their end that wants to be left alone.
             self.queue.hold(response.trace.target.origin(), self.now + wait, self.now);
         }
-        if probe && matches!(reading, Reading::Missed(_)) {
+        if is_expected {
             self.hand_over_by.get_or_insert(self.now + COMPANY);
             self.unhurried.push(outcome);
         } else {
@@ -251,7 +251,7 @@ impl Dispatcher {
             budget.discount(request.body.len());
             request.key()
         }));
-        if !self.outcomes.is_empty() || self.hand_over_by.is_some_and(|at| at <= self.now) {
+        if self.hand_over_by.is_some_and(|at| at <= self.now) {
             self.hand_over_by = None;
             self.outcomes.append(&mut self.unhurried);
         }

@@ -259,9 +259,9 @@ impl<T: Queued> FairQueue<T> {
         }
     }
 
-    /// One that was started is done.
-    pub(crate) fn finish(&mut self, origin: &Origin, probe: bool, reading: Reading, now: Instant) {
-        let Some(lane) = self.lanes.get_mut(origin) else { return };
+    /// One that was started is done. Whether it ended as was to be expected of an origin that is sick or does not answer.
+    pub(crate) fn finish(&mut self, origin: &Origin, probe: bool, reading: Reading, now: Instant) -> bool {
+        let Some(lane) = self.lanes.get_mut(origin) else { return false };
         let silent = lane.silent();
         lane.under_way -= 1;
         self.under_way -= 1;
@@ -278,7 +278,12 @@ impl<T: Queued> FairQueue<T> {
         if !self.stalled.is_empty() {
             self.resume(origin, reading);
         }
-        let Some(lane) = self.lanes.get_mut(origin) else { return };
+        let Some(lane) = self.lanes.get_mut(origin) else { return false };
+        let is_expected = match reading {
+            Reading::Missed(_) => lane.is_sick(),
+            Reading::Late => lane.is_told_silent(),
+            Reading::Reached | Reading::Nothing => false,
+        };
         match reading {
             // The common way: an origin that is well, and stays so.
             Reading::Reached | Reading::Late | Reading::Nothing if lane.restraint.is_none() && !probe => {
@@ -291,7 +296,7 @@ impl<T: Queued> FairQueue<T> {
                 } else if lane.is_idle() {
                     self.forget(origin);
                 }
-                return;
+                return is_expected;
             }
             Reading::Reached | Reading::Late => self.reach(origin, now),
             Reading::Missed(kind) => lane.miss(kind, &self.limits, now),
@@ -302,6 +307,7 @@ impl<T: Queued> FairQueue<T> {
             }
         }
         self.attend(origin, now);
+        is_expected
     }
 
     /// Gives those their turns back that had to wait for places of origins that do not answer, as many as there are.

@@ -278,6 +278,7 @@ impl Worker {
             self.origins.clear();
         }
         if recorded {
+            self.sender.note_recorded();
             self.expire.after_record(now);
         }
         self.removed.work(now, &mut self.tables, &mut self.claim, &self.sender, &mut self.origins);

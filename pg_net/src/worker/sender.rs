@@ -13,9 +13,11 @@ use super::record::Record;
 use crate::pg::wait::WaitSet;
 use crate::shared::{self, waiters};
 
-/// Outcomes are taken no more often than this: to record a few costs nearly as much as to record many, above all where the disk
-/// is waited for each time.
+/// How long outcomes gather where they come in quick succession: to record a few costs nearly as much as to record many, above all
+/// where the disk is waited for each time.
 const GATHER: Duration = Duration::from_millis(2);
+/// Outcomes that come within this after others were recorded are in quick succession.
+const QUICK: Duration = Duration::from_millis(1);
 
 pub(super) struct Sender {
     engine: Engine,
@@ -23,6 +25,8 @@ pub(super) struct Sender {
     event: Arc<EventFd>,
     wait_set: WaitSet,
     permit: Arc<Permit>,
+    /// When outcomes were recorded last.
+    recorded: Instant,
     /// Until when outcomes are left to gather.
     gathers_until: Instant,
 }
@@ -36,7 +40,8 @@ impl Sender {
         descriptors::raise_limit();
         let heeded = AtomicU64::new(shared::get().my_slot().removals.count());
         let permit = Arc::new(Permit { paused: AtomicBool::new(paused), heeded });
-        Self { engine: start(policy, &event, &permit), event, wait_set, permit, gathers_until: Instant::now() }
+        let now = Instant::now();
+        Self { engine: start(policy, &event, &permit), event, wait_set, permit, recorded: now, gathers_until: now }
     }
 
     /// Whether requests wait. What is under way goes on.
@@ -104,17 +109,24 @@ impl Sender {
         (now < self.gathers_until).then_some(self.gathers_until)
     }
 
-    /// Moves the outcomes that have come to where they are recorded, and leaves what comes from now on to gather.
+    /// Moves the outcomes that have come to where they are recorded. Where they come in quick succession, it leaves what comes from now
+    /// on to gather.
     pub(super) fn drain(&mut self, now: Instant, record: &mut Record) {
+        let is_quick = now.saturating_duration_since(self.recorded) < QUICK;
         let before = record.inbox().len();
-        if waiters::are_there() {
+        if !is_quick || waiters::are_there() {
             self.engine.drain(record.inbox());
         } else {
             self.engine.drain_and_come_again(record.inbox());
         }
-        if record.inbox().len() > before {
+        if is_quick && record.inbox().len() > before {
             self.gathers_until = now + GATHER;
         }
+    }
+
+    /// Outcomes were recorded just now.
+    pub(super) fn note_recorded(&mut self) {
+        self.recorded = Instant::now();
     }
 
     /// Moves the outcomes that have come to where they are recorded; of what comes after that, [`wait`](Self::wait) tells at once.
