@@ -86,13 +86,16 @@ fn forgotten_parked_keys_can_be_offered_again() {
 
 #[test]
 fn what_cannot_be_sent_takes_no_origins_room() {
-    let mut window = window(2, 1);
+    let origin = flow("a");
+    let mut window = window(4, 1);
     assert!(window.claim(1, None, 1, ()));
     assert!(!window.claim(1, None, 1, ()));
-    assert_eq!(window.room(), 1);
+    assert_eq!((window.room(), window.room_for(&origin)), (3, 1));
+    assert_eq!(window.offer(2, &origin, 1, || ()), Verdict::Claim);
+    assert_eq!(window.offer(3, &origin, 1, || ()), Verdict::Parked, "it has its own");
     assert_eq!(window.finish(1), Some(()));
     assert_eq!(window.finish(1), None);
-    assert_eq!(window.room(), 2);
+    assert_eq!(window.room(), 3);
 }
 
 #[test]

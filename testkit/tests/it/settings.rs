@@ -43,11 +43,20 @@ fn nonsense_is_refused_when_it_is_set() {
 #[test]
 fn any_interval_is_a_time_to_live() {
     let mut bench = Bench::new();
-    for ttl in ["1 second", "2 days 3 hours", "90 minutes", "P1DT2H", "01:30:00", "1.5 hours", "0"] {
-        bench
-            .client
-            .batch_execute(&format!("set pg_net.ttl = '{ttl}'"))
-            .unwrap_or_else(|error| panic!("{ttl}: {error:?}"));
+    for ttl in ["5 minutes", "2 days 3 hours", "90 minutes", "P1DT2H", "01:30:00", "1.5 hours", "0"] {
+        bench.cluster.alter_system("pg_net.ttl", "100 years");
+        let ages = [(1, "+ interval '1 minute'"), (2, "- interval '1 minute'")];
+        for (id, difference) in ages {
+            let created = format!("now() - (interval '{ttl}' {difference})");
+            let row = format!("insert into net._http_response (id, created) values ({id}, {created})");
+            bench.client.batch_execute(&row).unwrap();
+        }
+        bench.cluster.alter_system("pg_net.ttl", ttl);
+        wait_until("the older one's expiry", PATIENCE, || {
+            bench.value::<i64>("select count(*) from net._http_response where id = 1") == 0
+        });
+        assert_eq!(bench.value::<i64>("select id from net._http_response"), 2, "{ttl}");
+        bench.client.batch_execute("delete from net._http_response").unwrap();
     }
 }
 
@@ -163,13 +172,21 @@ fn caps_hold_and_change_on_reload() {
 }
 
 #[test]
-fn a_batch_of_one_still_sends_all() {
-    let mut bench = Bench::with(Cluster::builder().conf("pg_net.batch_size", "1").start_ready());
+fn a_batch_of_one_reads_one_at_a_time_and_still_sends_all() {
+    let mut bench = Bench::counting_statements();
+    bench.cluster.alter_system("pg_net.batch_size", "1");
+    bench.assert_works();
+    let reads = "select coalesce(sum(rows), 0)::bigint, coalesce(sum(calls), 0)::bigint from pg_stat_statements
+                 where query like '%from net.http_request_queue where row_key >=%' and query not like '%pg_stat_%'";
+    bench.client.batch_execute("select pg_stat_statements_reset()").unwrap();
     let url = bench.receiver.url("/x");
     bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 50)")).unwrap();
-    let answers = responses(&mut bench.client, 50);
+    let answers = responses(&mut bench.client, 51);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
-    assert_eq!(bench.receiver.count(), 50);
+    assert_eq!(bench.receiver.count(), 51);
+    let row = bench.client.query_one(reads, &[]).unwrap();
+    let (rows, calls): (i64, i64) = (row.get(0), row.get(1));
+    assert!(rows >= 50 && calls >= rows, "{rows} rows in {calls} reads");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use testkit::{Cluster, PATIENCE, Receiver, wait_until};
 
-use crate::support::{Bench, ask, assert_works};
+use crate::support::{Bench, ask, assert_works, value};
 
 /// The paths that the receiver got, but for those of `assert_works`.
 fn paths(receiver: &Receiver) -> Vec<String> {
@@ -207,12 +207,15 @@ fn a_transaction_that_creates_the_extension_may_use_it() {
 fn a_request_waits_for_a_truncation_and_goes_on() {
     let mut bench = Bench::new();
     let url = bench.receiver.url("/after");
+    let mut session = bench.cluster.connect();
+    let pid: i32 = value(&mut session, "select pg_backend_pid()");
     bench.client.batch_execute("begin; lock table net.http_request_queue in access exclusive mode").unwrap();
     std::thread::scope(|scope| {
-        let asking = scope.spawn(|| ask(&mut bench.cluster.connect(), &format!("select net.http_get('{url}')")));
+        let asking = scope.spawn(|| ask(&mut session, &format!("select net.http_get('{url}')")));
+        // The worker waits for it, too, and is not the one that this is about.
         wait_until("the request to wait for the lock", PATIENCE, || {
-            let waits = "select exists (select from pg_locks where not granted and relation is not null)";
-            crate::support::value::<bool>(&mut bench.client, waits)
+            let waits = "select exists (select from pg_locks where not granted and relation is not null and pid = ";
+            value::<bool>(&mut bench.client, &format!("{waits} {pid})"))
         });
         bench.client.batch_execute("truncate net.http_request_queue restart identity; commit").unwrap();
         asking.join().expect("the request is made");

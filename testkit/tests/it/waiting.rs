@@ -228,8 +228,10 @@ fn the_wait_outlasts_a_restart_of_the_worker() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| wait_for(&mut waiter, id, ""));
         wait_for_sleepers(&mut bench.client, 1, "await_response");
+        let before = bench.cluster.worker_pid(&mut bench.client);
         bench.client.batch_execute("select net.worker_restart()").unwrap();
         bench.client.batch_execute("select net.wait_until_running()").unwrap();
+        assert_ne!(bench.cluster.worker_pid(&mut bench.client), before, "it was restarted");
         gate.release();
         assert_eq!(waiting.join().unwrap(), success(200, "ok"));
     });

@@ -19,17 +19,14 @@ fn it_shows_in_pg_stat_activity() {
 }
 
 #[test]
-fn terminated_it_is_back_within_about_a_second_and_goes_on() {
+fn terminated_it_comes_back_and_goes_on() {
     let mut bench = Bench::new();
     bench.assert_works();
     let before = bench.cluster.worker_pid(&mut bench.client);
-    let terminated = Instant::now();
     assert!(bench.value::<bool>(&format!("select pg_terminate_backend({before})")));
     let url = bench.receiver.url("/after");
     let id = bench.ask(&format!("select net.http_get('{url}')"));
     assert_eq!(bench.response(id).status_code, Some(200));
-    let away = terminated.elapsed();
-    assert!(away < Duration::from_secs(4), "it was away for {away:?}");
     bench.received("/after");
     assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
 }

@@ -37,13 +37,18 @@ fn an_idle_worker_leaves_and_comes_again() {
 
 #[test]
 fn waiting_until_it_runs_brings_it() {
-    let cluster = Cluster::start_default();
+    let cluster = Cluster::builder().conf("pg_net.worker_idle_timeout", "2s").start_ready();
     let mut app = create(&cluster, "app");
     wait_until("the worker's visit after create extension", PATIENCE, || served(&mut app) == ["app", "postgres"]);
-    app.batch_execute("select net.worker_restart()").unwrap();
+    wait_for_workers_in(&mut app, &["postgres"]);
     app.batch_execute("select net.wait_until_running()").unwrap();
     assert_eq!(served(&mut app), ["app", "postgres"]);
     app.batch_execute("select net.check_worker_is_up()").unwrap();
+    let one = "select pid from pg_stat_activity where backend_type ilike '%pg_net%' and datname = 'app'";
+    let before: i32 = value(&mut app, one);
+    app.batch_execute("select net.worker_restart()").unwrap();
+    app.batch_execute("select net.wait_until_running()").unwrap();
+    assert_ne!(value::<i32>(&mut app, one), before, "the one that was there has made room");
 }
 
 /// A worker that comes to see whether there is anything to do leaves when there is not, but not if somebody waits for it.

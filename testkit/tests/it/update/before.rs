@@ -20,6 +20,8 @@ fn calls_of_each_versions_functions_succeed() {
             bench.client.batch_execute("select net.wait_until_running()").unwrap();
         }
     }
+    let worker = bench.cluster.worker_pid(&mut bench.client);
+    wait_until("the worker to look at the last one's queue", PATIENCE, || times_asked_for(&bench.cluster, worker) > 0);
     assert_eq!(bench.receiver.count(), 0);
 }
 
@@ -72,9 +74,11 @@ fn an_update_that_rolls_back_leaves_the_requests_waiting() {
     create(&mut bench.client, NEWEST);
     let url = bench.receiver.url("/waits");
     let id = bench.ask(&format!("select net.http_get('{url}')"));
+    let worker = bench.cluster.worker_pid(&mut bench.client);
     bench.client.batch_execute("begin; alter extension pg_net update; rollback").unwrap();
     let version = "select extversion from pg_extension where extname = 'pg_net'";
     assert_eq!(value::<String>(&mut bench.client, version), NEWEST.to_string());
+    wait_until("the worker to look at the queue", PATIENCE, || times_asked_for(&bench.cluster, worker) > 0);
     assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 1);
     assert_eq!(bench.receiver.count(), 0);
     update(&mut bench.client);
