@@ -15,8 +15,9 @@ SQL := $(sort $(wildcard sql/[0-9][0-9]-*.sql))
 BASE := 1.0.0
 INSTALL_SQL := $(TARGET)/pg_net--$(BASE).sql
 LATER_SQL := $(patsubst sql/updates/%,$(TARGET)/pg_net--%,$(wildcard sql/updates/*.sql))
-# The one that `pg_net.control` names.
-NEWEST := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_net/pg_net.control)
+# The one that is installed. It stands in Cargo.toml alone, as the first `version`.
+NEWEST := $(shell sed -n 's/^version = "\(.*\)"/\1/p; /^version/q' Cargo.toml)
+CONTROL := $(TARGET)/pg_net.control
 
 # What the C version is or may be called in a database: what was released, short forms, and what is likely to come. Postgres
 # finds scripts by these names alone, so each of them has two, which hold nothing but a comment:
@@ -80,7 +81,7 @@ $(FROM_C_SQL): Makefile
 	@printf '%s\n' '\echo Use "ALTER EXTENSION pg_net UPDATE" to load this file. \quit' \
 		'-- Nothing to do: pg_net--0.x--$(BASE).sql is the update from every version of the C extension.' > $@
 
-$(AS_C_SQL): Makefile pg_net/pg_net.control
+$(AS_C_SQL): Makefile Cargo.toml
 	@mkdir -p $(@D)
 	@printf '%s\n' '\echo Use "CREATE EXTENSION pg_net VERSION ..." to load this file. \quit' \
 		'-- Nothing to do: what is asked for by this number is pg_net $(NEWEST). net.version() tells.' > $@
@@ -88,6 +89,10 @@ $(AS_C_SQL): Makefile pg_net/pg_net.control
 $(LATER_SQL): $(TARGET)/pg_net--%.sql: sql/updates/%.sql
 	@mkdir -p $(@D)
 	@cp $< $@
+
+$(CONTROL): pg_net/pg_net.control.in Cargo.toml
+	@mkdir -p $(@D)
+	@sed 's/@VERSION@/$(NEWEST)/' $< > $@
 
 # A script that was released is never edited.
 .PHONY: check-released freeze
@@ -105,10 +110,10 @@ install: all install-sql
 	install -d "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)"
 	install -m 755 $(LIBRARY) "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)/pg_net.so"
 
-install-sql: $(SCRIPTS) pg-config-works
+install-sql: $(SCRIPTS) $(CONTROL) pg-config-works
 	install -d "$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension"
-	@echo "install -m 644 pg_net/pg_net.control, $(words $(SCRIPTS)) scripts: $(notdir $(FROZEN)) ..."
-	@install -m 644 pg_net/pg_net.control $(SCRIPTS) \
+	@echo "install -m 644 pg_net.control, $(words $(SCRIPTS)) scripts: $(notdir $(FROZEN)) ..."
+	@install -m 644 $(CONTROL) $(SCRIPTS) \
 		"$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension/"
 
 # The build with the faults that the tortures must find, in the place of the right one: only ever into a tree of its own.
@@ -155,7 +160,7 @@ sanitize:
 
 clean:
 	cargo clean
-	rm -f $(TARGET)/pg_net--*.sql
+	rm -f $(TARGET)/pg_net--*.sql $(CONTROL)
 
 help:
 	@echo "make           build the extension for PG_CONFIG"

@@ -4,6 +4,8 @@
 //! a callback ([`wake`]) sets the worker's latch, through shared memory ([`shared`]). The [`worker`] claims rows, hands them
 //! to the engine, and records the outcomes. What touches Postgres' C interface lies in [`pg`], behind safe faces.
 
+use std::ffi::CStr;
+
 use pgrx::pg_guard;
 
 mod access;
@@ -25,8 +27,12 @@ mod worker;
 
 /// The extension's version, as `User-Agent` and `application_name` carry it.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const C_VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => panic!("a version has no NUL"),
+};
 
-pgrx::pg_module_magic!(name = c"pg_net", version = c"1.0.0");
+pgrx::pg_module_magic!(name = c"pg_net", version = C_VERSION);
 
 /// Called by Postgres when it loads the library.
 #[pg_guard]

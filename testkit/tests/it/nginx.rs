@@ -23,7 +23,7 @@ fn plain_requests() {
     let statuses: Vec<&str> = requests.iter().map(|request| request.status.as_str()).collect();
     assert_eq!(statuses, ["200", "201", "404", "500"]);
     assert!(requests.iter().all(|request| request.server_protocol == "HTTP/1.1"));
-    assert!(requests.iter().all(|request| request.user_agent == "pg_net/1.0.0"));
+    assert!(requests.iter().all(|request| request.user_agent == concat!("pg_net/", env!("CARGO_PKG_VERSION"))));
     assert!(requests.iter().all(|request| request.connection == requests[0].connection), "one connection");
 }
 

@@ -16,7 +16,7 @@ impl Tree {
         fs::create_dir(&root).unwrap();
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         fs::create_dir(root.join("pg_net")).unwrap();
-        for part in ["Makefile", "sql", "scripts", "pg_net/pg_net.control"] {
+        for part in ["Makefile", "sql", "scripts", "Cargo.toml", "pg_net/pg_net.control.in"] {
             let copied = Command::new("cp").arg("-a").arg(project.join(part)).arg(root.join(part)).status().unwrap();
             assert!(copied.success());
         }

@@ -40,7 +40,7 @@ fn headers_are_sent_in_their_json_text_and_nulls_are_skipped() {
 fn the_user_agent_is_ours_unless_the_user_gives_one() {
     let mut bench = Bench::new();
     bench.get("/ours");
-    assert_eq!(bench.received("/ours").header("User-Agent"), Some("pg_net/1.0.0"));
+    assert_eq!(bench.received("/ours").header("User-Agent"), Some(concat!("pg_net/", env!("CARGO_PKG_VERSION"))));
     let url = bench.receiver.url("/theirs");
     let id = bench.ask(&format!(r#"select net.http_get('{url}', headers := '{{"user-agent": "curl"}}')"#));
     assert_eq!(bench.response(id).status_code, Some(200));

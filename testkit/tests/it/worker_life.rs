@@ -13,7 +13,7 @@ fn it_shows_in_pg_stat_activity() {
     let workers = "select application_name, datname, state in ('idle', 'active'), backend_type
                      from pg_stat_activity where backend_type ilike '%pg_net%'";
     let row = bench.client.query_one(workers, &[]).expect("exactly one worker");
-    assert_eq!(row.get::<_, &str>(0), "pg_net 1.0.0");
+    assert_eq!(row.get::<_, &str>(0), concat!("pg_net ", env!("CARGO_PKG_VERSION")));
     assert_eq!(row.get::<_, &str>(1), "postgres");
     assert!(row.get::<_, bool>(2));
 }

@@ -19,7 +19,7 @@ fn a_request_in_any_database_is_sent_without_a_setting() {
     let shown = "select application_name, state in ('idle', 'active') from pg_stat_activity
                   where backend_type ilike '%pg_net%' and datname = 'app'";
     let row = app.query_one(shown, &[]).unwrap();
-    assert_eq!((row.get::<_, &str>(0), row.get(1)), ("pg_net 1.0.0", true));
+    assert_eq!((row.get::<_, &str>(0), row.get(1)), (concat!("pg_net ", env!("CARGO_PKG_VERSION")), true));
 }
 
 #[test]
