@@ -47,7 +47,7 @@ CARGO_PG = PGRX_PG_CONFIG_PATH="$(PG_CONFIG)" cargo
 PROFILE = --release --no-default-features --features pg_net/pg$(MAJOR)
 MUTANTS = pg_net_mutants/mutants,pg_net_mutants/pg$(MAJOR)
 
-.PHONY: all install install-sql install-mutants demo test lint bench bench-soak torture clean fuzz fuzz-planted sanitize help
+.PHONY: all install install-sql install-mutants demo test lint bench bench-soak torture clean docs fuzz fuzz-planted sanitize help
 
 all: $(SCRIPTS) pg-config-works
 	$(CARGO_PG) build $(PROFILE) -p pg_net
@@ -158,6 +158,10 @@ fuzz-planted:
 sanitize:
 	@scripts/sanitize $(TEST)
 
+# A site of docs/.
+docs:
+	@scripts/docs
+
 clean:
 	cargo clean
 	rm -f $(TARGET)/pg_net--*.sql $(CONTROL)
@@ -172,5 +176,6 @@ help:
 	@echo "make fuzz      random input for what parses, ten minutes (SECONDS=n); make fuzz-planted: each target finds a bug"
 	@echo "make sanitize  the tests with AddressSanitizer (TEST=name for a part)"
 	@echo "make lint      formatting, clippy, the code for other majors of Postgres, and what the dependencies are"
+	@echo "make docs      a site of the documentation, in target/docs"
 	@echo "make freeze    note the SQL scripts of a release, which are never edited again"
 	@echo "make clean     remove what was built"

@@ -14,6 +14,7 @@ mod crash;
 mod databases;
 mod direct_inserts;
 mod docs_page;
+mod documentation;
 mod dropping;
 mod dump_restore;
 mod durability;
@@ -34,7 +35,7 @@ mod nginx;
 mod odd_settings;
 mod pg_upgrade;
 mod queue_rules;
-mod readme;
+
 mod redirects;
 mod released;
 mod replication;
