@@ -96,6 +96,7 @@ impl Client {
 
     pub(crate) fn set_policy(self: &Rc<Self>, policy: Policy) {
         self.budget.set_limit(policy.max_in_flight_bytes);
+        self.resolver.forget();
         let connector = self.settings().connector.clone();
         if connector.serves(&policy) {
             self.settings.replace(Settings::new(policy, connector));
@@ -111,6 +112,7 @@ impl Client {
 
     /// Reads the files of the policy anew, for the connections opened from now on.
     pub(crate) fn reload_files(&self) {
+        self.resolver.forget();
         self.renew(self.settings().policy.clone());
     }
 
@@ -164,8 +166,8 @@ impl Client {
         progress: &Progress,
     ) -> Result<Lease<'a>, Failure> {
         let open_new = async |permit| {
-            let open = self.begin_connection(permit);
-            let connection = settings.connector.connect(target, rules, &self.resolver, progress).await?.counted(open);
+            let count = || self.begin_connection(permit);
+            let connection = settings.connector.connect(target, rules, &self.resolver, progress, count).await?;
             if let Some(share) = connection.share() {
                 self.keep(route, share, settings);
             }

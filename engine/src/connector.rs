@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use url::{Host, Position};
 
-use crate::connection::{Connection, Protocol};
+use crate::connection::{Connection, Open, Protocol};
 use crate::egress::Egress;
 use crate::egress_rule::RuleSet;
 use crate::failure::{Failure, FailureKind};
@@ -67,24 +67,28 @@ impl Connector {
             && self.user_agent == policy.user_agent_field()
     }
 
-    /// Opens a new connection to where `target` points, if policy and rules let it go there.
+    /// Opens a new connection to where `target` points, if policy and rules let it go there. `count` counts it, as soon as it is
+    /// known what to dial.
     pub(crate) async fn connect(
         &self,
         target: &Target,
         rules: Option<&RuleSet>,
         resolver: &Resolver,
         progress: &Progress,
+        count: impl FnOnce() -> Open,
     ) -> Result<Connection, Failure> {
         let url = target.url();
         let port = url.port_or_known_default().unwrap_or_default();
         let host = url.host().ok_or_else(|| Failure::new(FailureKind::Resolve))?;
         let end = End { host, port, target, rules };
         if let Some(proxy) = self.proxy.as_ref().filter(|_| !self.no_proxy.matches(&end.host, port)) {
-            return Box::pin(self.connect_through(proxy, &end, resolver, progress)).await;
+            return Box::pin(self.connect_through(proxy, &end, resolver, progress, count)).await;
         }
-        let stream = tcp::dial(&self.addresses(&end, resolver, progress).await?, port, progress).await?;
+        let addresses = self.addresses(&end, resolver, progress).await?;
+        let open = count();
+        let stream = tcp::dial(&addresses, port, progress).await?;
         let remote = stream.peer_addr().ok();
-        Ok(Connection::new(self.speak(&end, stream).await?, remote))
+        Ok(Connection::new(self.speak(&end, stream).await?, remote).counted(open))
     }
 
     /// Where the host may be dialled: what was looked at here is what is dialled.
@@ -99,6 +103,7 @@ impl Connector {
         end: &End<'_>,
         resolver: &Resolver,
         progress: &Progress,
+        count: impl FnOnce() -> Open,
     ) -> Result<Connection, Failure> {
         let read = || files::read(FailureKind::Proxy, proxy, Proxy::credentials);
         let credentials = self.credentials.get_or_try_init(read).await?.as_ref();
@@ -114,7 +119,10 @@ impl Connector {
                 end.host.clone()
             }
         };
-        let stream = self.to_proxy(proxy, resolver, progress).await.map_err(Failure::of_proxy)?;
+        let addresses = tcp::resolve(&proxy.host(), proxy.port, resolver, progress).await.map_err(Failure::of_proxy)?;
+        let open = count();
+        // The proxy is the administrator's choice: no rule about targets applies to it.
+        let stream = tcp::dial(&addresses, proxy.port, progress).await.map_err(Failure::of_proxy)?;
         let remote = stream.peer_addr().ok();
         let protocol = match proxy.kind {
             ProxyKind::Socks5 | ProxyKind::Socks5h => {
@@ -126,7 +134,7 @@ impl Connector {
                 let stream = self.to_http_proxy(proxy, stream).await.map_err(Failure::of_proxy)?;
                 if end.target.url().scheme() == "http" {
                     let protocol = Protocol::Http1(Http1::over(stream).await?);
-                    return Ok(Connection::forwarding(protocol, remote, authorization));
+                    return Ok(Connection::forwarding(protocol, remote, authorization).counted(open));
                 }
                 let fields = [("Proxy-Authorization", authorization), ("User-Agent", self.user_agent.clone())];
                 let authority = &end.target.url()[Position::BeforeHost..Position::AfterHost];
@@ -134,13 +142,7 @@ impl Connector {
                 self.speak(end, stream).await?
             }
         };
-        Ok(Connection::new(protocol, remote))
-    }
-
-    /// The proxy is the administrator's choice: no rule about targets applies to it.
-    async fn to_proxy(&self, proxy: &Proxy, resolver: &Resolver, progress: &Progress) -> Result<TcpStream, Failure> {
-        let addresses = tcp::resolve(&proxy.host(), proxy.port, resolver, progress).await?;
-        tcp::dial(&addresses, proxy.port, progress).await
+        Ok(Connection::new(protocol, remote).counted(open))
     }
 
     async fn to_http_proxy(&self, proxy: &Proxy, stream: TcpStream) -> Result<Box<dyn Stream>, Failure> {

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use crate::alarms::Alarm;
@@ -16,15 +18,14 @@ use crate::client::Client;
 use crate::exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::fair_queue::{FairQueue, Limits, News, Reading, Started};
-use crate::origin::Origin;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
-use crate::progress::OnReached;
 use crate::reading;
 use crate::request::{Key, Request};
 use crate::retry::RetryPolicy;
 use crate::retry_after;
 use crate::standing::OriginNews;
+use crate::ticket::{Place, Ticket};
 
 /// What the host asks of the engine's thread.
 pub(crate) enum Command {
@@ -66,6 +67,7 @@ pub(crate) async fn run(
         may_start,
         start_now: None,
         taken_back: Vec::new(),
+        want_places: VecDeque::new(),
         outcomes: Vec::new(),
         unhurried: Vec::new(),
         hand_over_by: None,
@@ -105,6 +107,8 @@ struct Dispatcher {
     start_now: Option<SyncSender<()>>,
     /// What was taken back, and for whom.
     taken_back: Vec<(SyncSender<Vec<Key>>, Vec<Key>)>,
+    /// Requests that had left their places to others, and could go on.
+    want_places: VecDeque<(Rc<Ticket>, oneshot::Sender<()>)>,
     /// Kept for its capacity.
     outcomes: Vec<Outcome>,
     /// Outcomes that wait for others of their kind, and until when at most.
@@ -117,18 +121,14 @@ struct Dispatcher {
 
 /// What a request's task says.
 #[expect(clippy::large_enum_variant, reason = "nearly all are of the large one")]
-enum Event {
+pub(crate) enum Event {
     /// There is a connection for the request.
-    Reached(Origin),
-    Finished(Finished),
-}
-
-struct Finished {
-    origin: Origin,
-    probe: bool,
-    /// Bytes of the request's body.
-    body: usize,
-    outcome: Outcome,
+    Reached(Rc<Ticket>),
+    /// It takes long until the request can go on: others may have its place.
+    GivesUpPlace(Rc<Ticket>),
+    /// It can go on, as soon as there is a place.
+    WantsPlace(Rc<Ticket>, oneshot::Sender<()>),
+    Finished(Rc<Ticket>, Outcome),
 }
 
 impl Dispatcher {
@@ -166,16 +166,47 @@ impl Dispatcher {
     fn hear(&mut self, heard: &mut UnboundedReceiver<Event>, cx: &mut Context<'_>) {
         while let Poll::Ready(Some(event)) = heard.poll_recv(cx) {
             match event {
-                Event::Reached(origin) => self.queue.reach(&origin, self.now),
-                Event::Finished(finished) => self.finish(finished),
+                Event::Reached(ticket) => self.queue.reach(&ticket.origin, self.now),
+                Event::GivesUpPlace(ticket) => {
+                    ticket.set_place(Place::GivenUp);
+                    self.queue.give_place_up(&ticket.origin, ticket.probe, self.now);
+                }
+                Event::WantsPlace(ticket, given) => {
+                    ticket.set_place(Place::Wanted);
+                    self.want_places.push_back((ticket, given));
+                }
+                Event::Finished(ticket, outcome) => self.finish(&ticket, outcome),
             }
         }
     }
 
-    fn finish(&mut self, Finished { origin, probe, body, outcome }: Finished) {
-        self.client.budget().discount(body);
-        let reading = reading::of(&outcome);
-        let is_expected = self.queue.finish(&origin, probe, reading, self.now);
+    /// Lets those go on that had left their places to others.
+    fn give_places_back(&mut self) {
+        while self.queue.has_place()
+            && let Some((ticket, given)) = self.want_places.pop_front()
+        {
+            // Not to one that has ended meanwhile.
+            if ticket.place() == Place::Wanted && !given.is_closed() {
+                ticket.set_place(Place::Taken);
+                self.queue.take_place(&ticket.origin, ticket.probe);
+                let _ = given.send(());
+            }
+        }
+    }
+
+    fn finish(&mut self, ticket: &Ticket, outcome: Outcome) {
+        let Ticket { origin, probe, body, .. } = ticket;
+        self.client.budget().discount(*body);
+        let reading = match ticket.place() {
+            // That there was no place for it says nothing about the origin.
+            Place::Wanted => Reading::Nothing,
+            Place::Taken | Place::GivenUp => reading::of(&outcome),
+        };
+        if ticket.place() != Place::Taken {
+            ticket.set_place(Place::Taken);
+            self.queue.take_place(origin, *probe);
+        }
+        let is_expected = self.queue.finish(origin, *probe, reading, self.now);
         if let Ok(response) = &outcome.result
             && let Some(wait) = retry_after::hold(response, SystemTime::now, self.retry.retry_after_max)
         {
@@ -212,6 +243,7 @@ impl Dispatcher {
     }
 
     fn start_requests(&mut self) {
+        self.give_places_back();
         // The host is asked before each: it may say no at any moment.
         while self.start_now.is_some() || (self.may_start)() {
             let Some(Started { item: request, probe, watch }) = self.queue.start(self.now) else { return };
@@ -221,19 +253,13 @@ impl Dispatcher {
                 self.queue.clear();
                 return;
             }
-            let (key, origin, body) = (request.key(), request.origin().clone(), request.body.len());
-            let client = self.client.clone();
-            let reached = watch.then(|| {
-                let (events, origin) = (self.events.clone(), origin.clone());
-                Box::new(move || _ = events.send(Event::Reached(origin))) as OnReached
-            });
+            let key = request.key();
+            let (origin, events) = (request.origin().clone(), self.events.clone());
+            let ticket = Ticket::new(origin, probe, request.body.len(), watch, events);
+            let (client, shown) = (self.client.clone(), ticket.clone());
             // A task is moved about as it is made and when it ends; a boxed one is moved as a pointer.
-            let work = Box::pin(async move { exchange::run(&client, request, reached).await });
-            let events = self.events.clone();
-            spawn_local(carry_out(key, work, move |outcome| {
-                // The dispatcher is gone only when the engine stops.
-                let _ = events.send(Event::Finished(Finished { origin, probe, body, outcome }));
-            }));
+            let work = Box::pin(async move { exchange::run(&client, request, Some(shown)).await });
+            spawn_local(carry_out(key, work, move |outcome| ticket.tell(Event::Finished(ticket.clone(), outcome))));
         }
     }
 

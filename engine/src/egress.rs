@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use url::Host;
 
@@ -6,6 +6,7 @@ use crate::address::forms;
 use crate::egress_rule::{Destination, RuleSet, Whereabouts};
 use crate::failure::{Failure, FailureKind};
 use crate::host_pattern::without_root;
+use crate::localhost::{self, is_localhost};
 use crate::refusal::{Location, Reason, Refusal};
 use crate::resolver::Addresses;
 use crate::special::{self, Block};
@@ -82,7 +83,8 @@ impl Egress {
             Host::Ipv4(address) => one((*address).into()),
             Host::Ipv6(address) => one((*address).into()),
             Host::Domain(name) if is_localhost(name) => {
-                one(Ipv4Addr::LOCALHOST.into()).or_else(|refusal| one(Ipv6Addr::LOCALHOST.into()).map_err(|_| refusal))
+                let [first, second] = localhost::ADDRESSES;
+                one(second).or_else(|refusal| one(first).map_err(|_| refusal))
             }
             Host::Domain(name) if special::is_closed_name(without_root(name)) => Err(Refusal(Reason::ClosedName)),
             Host::Domain(_) => check_rules(to, rules),
@@ -126,12 +128,6 @@ fn check_rules(to: Destination<'_>, rules: Option<&RuleSet>) -> Result<(), Refus
 
 fn locate(address: IpAddr, find: impl Fn(IpAddr) -> Option<&'static Block>) -> Option<Location> {
     forms(address).find_map(|form| find(form).map(|block| Location { address, form, block }))
-}
-
-/// Names of this machine wherever they are resolved (RFC 6761 §6.3).
-fn is_localhost(name: &str) -> bool {
-    let name = without_root(name);
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Whether an address is one of this machine's own: the system lets nobody listen on another's. Nothing is sent.

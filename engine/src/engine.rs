@@ -49,9 +49,8 @@ pub struct Engine {
 #[derive(Debug)]
 pub struct StartError(io::Error);
 
-/// Threads that may wait in the resolver or read the trust roots at once. A name server that does not answer occupies
-/// one for each name, for longer than most deadlines.
-const MAX_BLOCKING_THREADS: usize = 32;
+/// Threads that read the files which a policy names, at a time.
+const MAX_BLOCKING_THREADS: usize = 4;
 
 impl Engine {
     /// Starts the engine's thread, named `pg_net engine`.
@@ -59,7 +58,7 @@ impl Engine {
     /// `notify` is called from that thread when outcomes have become available, once until the next
     /// [`drain`](Self::drain); and when the thread ends. It should only wake the host.
     ///
-    /// The thread, and those of the resolver that it starts, inherit the caller's signal mask: a host whose signal
+    /// The thread, and those that it starts for files and look-ups, inherit the caller's signal mask: a host whose signal
     /// handlers belong to its main thread masks all signals around this call.
     ///
     /// # Errors
@@ -98,7 +97,7 @@ impl Engine {
                 let work = dispatcher::run(receiver, on_thread.clone(), policy, may_start);
                 // The hook has reported a panic. What is left is to close the connections and to tell the host.
                 let _ = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
-                // A thread that hangs in the resolver is not waited for.
+                // A thread that reads a file is not waited for, as little as a look-up that hangs.
                 runtime.shutdown_background();
                 on_thread.bury();
             })
@@ -230,7 +229,7 @@ fn build_runtime() -> io::Result<LocalRuntime> {
         .enable_io()
         .enable_time()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
-        .thread_name("pg_net resolver")
+        .thread_name("pg_net files")
         .build_local(LocalOptions::default())
 }
 

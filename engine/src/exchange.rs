@@ -18,15 +18,16 @@ use crate::hop::Hop;
 use crate::lease::Lease;
 use crate::opening::Turn;
 use crate::outcome::{Content, Headers, Outcome, Response};
-use crate::progress::{OnReached, Phase, Progress};
+use crate::progress::{Phase, Progress};
 use crate::redirect;
 use crate::request::Request;
 use crate::route::Route;
+use crate::ticket::Ticket;
 
-/// Carries a request out, within its deadline. `reached` is called once there is a connection for it.
-pub(crate) async fn run(client: &Rc<Client>, request: Request, reached: Option<OnReached>) -> Outcome {
+/// Carries a request out, within its deadline. With a ticket, the dispatcher hears how it goes.
+pub(crate) async fn run(client: &Rc<Client>, request: Request, ticket: Option<Rc<Ticket>>) -> Outcome {
     let key = request.key();
-    let progress = Progress::start(request.timeout, request.target.clone(), reached);
+    let progress = Progress::start(request.timeout, request.target.clone(), ticket);
     let followed = timeout(progress.limit(), follow(client, request, &progress)).await;
     let trace = progress.trace();
     let phases = trace.phases;

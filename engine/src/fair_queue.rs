@@ -1,3 +1,5 @@
+mod places;
+
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
@@ -21,7 +23,9 @@ pub(crate) struct FairQueue<T> {
     /// The origins that do not answer whose turn came when these had all their places.
     stalled: VecDeque<Origin>,
     under_way: usize,
-    /// Of these, to origins that do not answer.
+    /// Of these, those that have given up their places: they do not count for the limit of all.
+    placeless: usize,
+    /// To origins that do not answer, but for those.
     silent: usize,
     /// When to look at the origins in trouble.
     alarms: Alarms,
@@ -107,6 +111,7 @@ impl<T: Queued> FairQueue<T> {
             probes: Probes::default(),
             stalled: VecDeque::new(),
             under_way: 0,
+            placeless: 0,
             silent: 0,
             alarms: Alarms::default(),
             news: News::default(),
@@ -147,7 +152,7 @@ impl<T: Queued> FairQueue<T> {
 
     /// The next item that the limits let start. It counts as under way until [`finish`](Self::finish).
     pub(crate) fn start(&mut self, now: Instant) -> Option<Started<T>> {
-        if self.under_way >= self.limits.total {
+        if !self.has_place() {
             return None;
         }
         while let Some(turn) = self.turns.pop_front() {
@@ -310,24 +315,8 @@ impl<T: Queued> FairQueue<T> {
         is_expected
     }
 
-    /// Gives those their turns back that had to wait for places of origins that do not answer, as many as there are.
-    fn resume_stalled(&mut self) {
-        let free = self.limits.silent().saturating_sub(self.silent);
-        let resumed = self.stalled.len().min(free);
-        self.turns.extend(self.stalled.drain(..resumed).map(Turn::Of));
-    }
-
-    fn resume(&mut self, origin: &Origin, reading: Reading) {
-        // One that answers has nothing to wait for.
-        let place = self.stalled.iter().position(|stalled| matches!(reading, Reading::Reached) && stalled == origin);
-        if let Some(place) = place {
-            self.turns.extend(self.stalled.remove(place).map(Turn::Of));
-        }
-        self.resume_stalled();
-    }
-
     fn forget(&mut self, origin: &Origin) {
-        if self.lanes.remove(origin).is_some_and(|lane| lane.is_told_silent()) {
+        if self.lanes.remove(origin).is_some_and(|lane| lane.is_told_slow()) {
             self.news.paces.push((origin.clone(), Pace::Answering));
         }
     }

@@ -24,6 +24,9 @@ pub(crate) struct Lane<T> {
     pub(crate) under_way: usize,
     /// How many of these started while the origin was sick.
     pub(crate) probes: usize,
+    /// How many have given up their places, and how many of these are probes.
+    placeless: usize,
+    placeless_probes: usize,
     /// Whether the origin stands in the turns of all, or in those of the sick.
     pub(crate) has_turn: bool,
     /// Whether it was connected to.
@@ -43,6 +46,8 @@ impl<T> Default for Lane<T> {
             waiting: VecDeque::new(),
             under_way: 0,
             probes: 0,
+            placeless: 0,
+            placeless_probes: 0,
             has_turn: false,
             tried: false,
             answers: false,
@@ -92,9 +97,20 @@ impl<T: Queued> Lane<T> {
         restraint
     }
 
-    /// How many are under way to an origin that does not answer, but for those that try to connect to one that is sick.
+    /// How many are under way to an origin that does not answer, but for those that try to connect to one that is sick, and
+    /// those that have no place.
     pub(crate) fn silent(&self) -> usize {
-        if self.answers { 0 } else { self.under_way - self.probes }
+        if self.answers { 0 } else { self.under_way - self.probes - (self.placeless - self.placeless_probes) }
+    }
+
+    pub(crate) fn give_place_up(&mut self, probe: bool) {
+        self.placeless += 1;
+        self.placeless_probes += usize::from(probe);
+    }
+
+    pub(crate) fn take_place(&mut self, probe: bool) {
+        self.placeless -= 1;
+        self.placeless_probes -= usize::from(probe);
     }
 
     /// The origin can be connected to.
@@ -114,17 +130,29 @@ impl<T: Queued> Lane<T> {
         self.answers &= self.late < MANY;
     }
 
-    /// What the host has to hear about an origin that was connected to: where it has more than a few requests.
+    /// What the host has to hear about an origin whose name hangs, or that was connected to and has more than a few requests.
     pub(crate) fn tell_pace(&mut self, limits: &Limits) -> Option<Pace> {
-        let pace = if self.answers { Pace::Answering } else { Pace::Silent };
-        let is_worth = self.told.is_some() || self.under_way + self.waiting.len() >= limits.untried;
-        let is_news = self.tried && is_worth && self.told != Some(pace);
+        let pace = if self.answers {
+            Pace::Answering
+        } else if self.placeless > 0 {
+            Pace::Hanging
+        } else if self.tried {
+            Pace::Silent
+        } else {
+            Pace::Unknown
+        };
+        let is_worth = match pace {
+            Pace::Hanging => true,
+            Pace::Unknown => self.told.is_some(),
+            _ => self.tried && (self.told.is_some() || self.under_way + self.waiting.len() >= limits.untried),
+        };
+        let is_news = is_worth && self.told != Some(pace);
         is_news.then(|| *self.told.insert(pace))
     }
 
     /// Whether the host has to hear that nobody knows any more whether the origin answers.
-    pub(crate) fn is_told_silent(&self) -> bool {
-        self.told == Some(Pace::Silent)
+    pub(crate) fn is_told_slow(&self) -> bool {
+        matches!(self.told, Some(Pace::Silent | Pace::Hanging))
     }
 
     /// One could not connect.

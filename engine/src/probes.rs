@@ -45,6 +45,11 @@ impl Probes {
         self.rest_until = Some(now + PACE);
     }
 
+    /// One that was under way is so again.
+    pub(crate) fn go_on(&mut self) {
+        self.under_way += 1;
+    }
+
     pub(crate) fn finish(&mut self) {
         self.under_way -= 1;
     }

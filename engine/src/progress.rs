@@ -1,9 +1,15 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
+use crate::failure::Failure;
 use crate::phases::Phases;
 use crate::target::Target;
+use crate::ticket::Ticket;
 use crate::trace::Trace;
 
 /// What an exchange is busy with.
@@ -14,8 +20,8 @@ pub(crate) enum Phase {
     Exchange,
 }
 
-/// Hears that there is a connection.
-pub(crate) type OnReached = Box<dyn FnOnce()>;
+/// A look-up that takes longer hangs: the request leaves its place to others until it is over.
+const HANGS: Duration = Duration::from_millis(100);
 
 /// The stopwatch and log of one request: it always knows where the exchange is and which phase the time goes to, also
 /// when the deadline cuts one short.
@@ -31,11 +37,11 @@ pub(crate) struct Progress {
     remote: Cell<Option<SocketAddr>>,
     version: Cell<Option<&'static str>>,
     starved: Cell<bool>,
-    on_reached: Cell<Option<OnReached>>,
+    ticket: Option<Rc<Ticket>>,
 }
 
 impl Progress {
-    pub(crate) fn start(limit: Duration, target: Target, on_reached: Option<OnReached>) -> Self {
+    pub(crate) fn start(limit: Duration, target: Target, ticket: Option<Rc<Ticket>>) -> Self {
         let now = Instant::now();
         Self {
             started: now,
@@ -48,7 +54,7 @@ impl Progress {
             remote: Cell::new(None),
             version: Cell::new(None),
             starved: Cell::new(false),
-            on_reached: Cell::new(on_reached),
+            ticket,
         }
     }
 
@@ -67,9 +73,24 @@ impl Progress {
     /// The protocol on it is settled: a request can be sent.
     pub(crate) fn speak(&self, version: &'static str) {
         self.version.set(Some(version));
-        if let Some(on_reached) = self.on_reached.take() {
-            on_reached();
+        if let Some(ticket) = &self.ticket {
+            ticket.reach();
         }
+    }
+
+    /// Waits for a look-up.
+    pub(crate) async fn look_up<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.enter(Phase::Dns);
+        let mut work = pin!(work);
+        if let Ok(found) = timeout(HANGS, work.as_mut()).await {
+            return found;
+        }
+        let Some(ticket) = &self.ticket else { return work.await };
+        ticket.give_place_up();
+        let found = work.await?;
+        self.enter(Phase::Handshake);
+        ticket.take_place().await;
+        Ok(found)
     }
 
     /// The connection is out of use.

@@ -14,13 +14,17 @@ pub enum Standing {
     Deferred,
 }
 
-/// How fast the requests to an origin that can be connected to are likely to be done with.
+/// How fast the requests to an origin are likely to be done with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// As fast as it answers.
     Answering,
-    /// When their time is up: it has not answered yet, or not any more.
+    /// When their time is up: it can be connected to, and has not answered yet, or not any more.
     Silent,
+    /// When their time is up: the look-up of its name hangs.
+    Hanging,
+    /// Nobody knows: the look-up hung, and does so no more.
+    Unknown,
 }
 
 /// What an [`Engine`](crate::Engine) has to say about origins.
@@ -28,7 +32,8 @@ pub enum Pace {
 pub struct OriginNews {
     /// How origins are doing since something about them changed, oldest first.
     pub states: Vec<OriginState>,
-    /// What has become of origins with more than a few requests that can be connected to, oldest first.
+    /// What has become of origins with more than a few requests that can be connected to, and of those whose names hang, oldest
+    /// first.
     pub paces: Vec<(Origin, Pace)>,
     /// Requests to origins that are deferred, handed back unsent.
     pub sent_back: Vec<Key>,

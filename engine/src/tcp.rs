@@ -18,7 +18,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::progress::{Phase, Progress};
 use crate::resolver::{Addresses, Resolver};
 
-/// The addresses of a host, none of which is remembered: the next connection asks again.
+/// The addresses of a host.
 pub(crate) async fn resolve(
     host: &Host<&str>,
     port: u16,
@@ -28,10 +28,7 @@ pub(crate) async fn resolve(
     match host {
         Host::Ipv4(address) => Ok(iter::once(SocketAddr::from((*address, port))).collect()),
         Host::Ipv6(address) => Ok(iter::once(SocketAddr::from((*address, port))).collect()),
-        Host::Domain(name) => {
-            progress.enter(Phase::Dns);
-            resolver.resolve(name).await
-        }
+        Host::Domain(name) => progress.look_up(resolver.resolve(name)).await,
     }
 }
 

@@ -68,7 +68,7 @@ pub struct Window<T> {
     flows: HashMap<Flow, Share>,
     /// Of the origins that are not healthy.
     standings: HashMap<Origin, Standing>,
-    /// The origins that can be connected to and do not answer.
+    /// The origins that do not answer though they can be connected to, and those whose names hang.
     silent: HashSet<Origin>,
     rooms: Rooms,
 }
@@ -114,17 +114,18 @@ impl<T> Window<T> {
         self.change(origin, |share| share.standing = standing);
     }
 
-    /// Hears that an origin can be connected to, and whether it answers. Where it does not, its rows take no room from the
-    /// others, either.
+    /// Hears whether an origin answers, as far as it can be connected to. Where it does not, or its name hangs, its rows take no
+    /// room from the others, either.
     pub fn set_pace(&mut self, origin: &Origin, pace: Pace) {
-        let silent = pace == Pace::Silent;
+        let silent = matches!(pace, Pace::Silent | Pace::Hanging);
+        let tried = matches!(pace, Pace::Silent | Pace::Answering);
         if silent {
             self.silent.insert(origin.clone());
         } else {
             self.silent.remove(origin);
         }
         self.change(origin, |share| {
-            share.tried = true;
+            share.tried |= tried;
             share.silent = silent;
         });
     }

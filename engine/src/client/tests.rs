@@ -62,7 +62,7 @@ fn listen(both: bool, keep: bool) -> u16 {
     }
 }
 
-/// Sends GET requests to these URLs one after another, by a resolver that gives each question its answer.
+/// Sends GET requests to these URLs one after another, by a resolver that remembers nothing and gives each question its answer.
 fn get_all(urls: &[String], answers: &[&[Ipv4Addr]]) -> (Vec<Outcome>, Vec<String>) {
     get_all_under(&Arc::new(RuleSet::new(Vec::new())), urls, answers)
 }

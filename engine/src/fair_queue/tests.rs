@@ -1,3 +1,4 @@
+mod places;
 mod trouble;
 
 use std::time::Duration;

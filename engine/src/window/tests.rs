@@ -188,6 +188,18 @@ fn origins_that_do_not_answer_take_no_room_from_those_that_do() {
 }
 
 #[test]
+fn origins_whose_names_hang_take_no_room_from_the_others_and_get_few_rows() {
+    let bounds = Bounds { total: 100, per_flow: 10, per_flow_untried: 2, bytes: usize::MAX };
+    let (mut window, hanging) = (Window::<()>::new(bounds), flow("hanging"));
+    (1..=20).for_each(|key| _ = window.offer(key, &hanging, 1, || ()));
+    assert_eq!(window.room(), 98);
+    window.set_pace(&hanging.origin, Pace::Hanging);
+    assert_eq!((window.room(), window.can_resume(), window.is_quick(&hanging)), (100, false, false));
+    window.set_pace(&hanging.origin, Pace::Unknown);
+    assert_eq!((window.room(), window.can_resume(), window.is_quick(&hanging)), (98, false, false));
+}
+
+#[test]
 fn of_an_origin_that_nothing_was_heard_of_few_are_claimed() {
     let new = flow("new");
     let bounds = Bounds { total: 100, per_flow: 10, per_flow_untried: 2, bytes: 1000 };
