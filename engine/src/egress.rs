@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use url::Host;
 
@@ -6,7 +6,7 @@ use crate::address::forms;
 use crate::egress_rule::{Destination, RuleSet, Whereabouts};
 use crate::failure::{Failure, FailureKind};
 use crate::host_pattern::without_root;
-use crate::localhost::{self, is_localhost};
+use crate::localhost::is_localhost;
 use crate::refusal::{Location, Reason, Refusal};
 use crate::resolver::Addresses;
 use crate::special::{self, Block};
@@ -83,8 +83,7 @@ impl Egress {
             Host::Ipv4(address) => one((*address).into()),
             Host::Ipv6(address) => one((*address).into()),
             Host::Domain(name) if is_localhost(name) => {
-                let [first, second] = localhost::ADDRESSES;
-                one(second).or_else(|refusal| one(first).map_err(|_| refusal))
+                one(Ipv4Addr::LOCALHOST.into()).or_else(|refusal| one(Ipv6Addr::LOCALHOST.into()).map_err(|_| refusal))
             }
             Host::Domain(name) if special::is_closed_name(without_root(name)) => Err(Refusal(Reason::ClosedName)),
             Host::Domain(_) => check_rules(to, rules),

@@ -1,11 +1,14 @@
 //! Names of this machine, wherever they are resolved (RFC 6761 §6.3).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use crate::host_pattern::without_root;
 
-/// What such a name stands for, in the order in which libcurl tries them.
-pub(crate) const ADDRESSES: [IpAddr; 2] = [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)];
+/// What such a name stands for, in the order in which libcurl tries them; ::1 only where this machine has it. Nothing is sent.
+pub(crate) fn addresses() -> impl Iterator<Item = IpAddr> {
+    let ipv6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    ipv6.then_some(Ipv6Addr::LOCALHOST.into()).into_iter().chain([Ipv4Addr::LOCALHOST.into()])
+}
 
 /// Whether it is `localhost` or a name below it. Names in URLs are in lower case.
 pub(crate) fn is_localhost(name: &str) -> bool {

@@ -101,7 +101,7 @@ impl Resolver {
     /// The addresses of a name, in the order in which they should be tried (RFC 6724), at least one.
     pub(crate) async fn resolve(&self, name: &str) -> Result<Addresses, Failure> {
         if is_localhost(name) {
-            return Ok(localhost::ADDRESSES.map(|address| SocketAddr::new(address, 0)).into());
+            return Ok(localhost::addresses().map(|address| SocketAddr::new(address, 0)).collect());
         }
         let (lookup, since) = self.join(name, Instant::now());
         match timeout_at((since + GIVE_UP).into(), lookup).await {

@@ -56,6 +56,11 @@ impl Receiver {
         Self::with(Shared::default(), Ipv6Addr::UNSPECIFIED.into(), None)
     }
 
+    /// Starts one that listens on ::1 alone.
+    pub fn start_on_ipv6() -> Self {
+        Self::with(Shared::default(), Ipv6Addr::LOCALHOST.into(), None)
+    }
+
     /// Starts one on a port that a [`RefusedPort`] of this or another process holds, watched by an observer.
     pub fn on_port(port: u16, observer: impl Observer) -> Self {
         Self::with(Shared { observer: Some(Box::new(observer)), ..Shared::default() }, LOOPBACK, Some(port))

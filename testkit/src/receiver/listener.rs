@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Once};
 use std::thread::{self, JoinHandle};
 
@@ -46,7 +46,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 /// Wakes the accepting thread, so that it sees that the receiver has stopped.
 pub(super) fn nudge(port: u16) {
-    let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+    if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        let _ = TcpStream::connect((Ipv6Addr::LOCALHOST, port));
+    }
 }
 
 /// A thousand connections, each known twice, do not fit the limit of 1024 open files that many systems start with.

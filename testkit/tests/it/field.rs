@@ -8,3 +8,4 @@ mod sick;
 mod taking_back;
 mod triggers;
 mod updates;
+mod wire;

@@ -1,0 +1,3 @@
+//! What leaves the machine, and what comes back.
+
+mod names;
