@@ -91,8 +91,18 @@ impl Resolver {
     /// Answers with what `answer` says, each time, for tests.
     #[cfg(test)]
     pub(crate) fn answering(answer: impl Fn(&str) -> Vec<SocketAddr> + 'static) -> Self {
-        let forget = Lifetimes { answers: Duration::ZERO, failures: Duration::ZERO };
-        Self::asking(forget, move |name, _| {
+        Self::told(Duration::ZERO, answer)
+    }
+
+    /// The same, and remembers it.
+    #[cfg(test)]
+    pub(crate) fn remembering(answer: impl Fn(&str) -> Vec<SocketAddr> + 'static) -> Self {
+        Self::told(MEMORY, answer)
+    }
+
+    #[cfg(test)]
+    fn told(keep: Duration, answer: impl Fn(&str) -> Vec<SocketAddr> + 'static) -> Self {
+        Self::asking(Lifetimes { answers: keep, failures: keep }, move |name, _| {
             let found = Ok(answer(name).into());
             std::future::ready(Answer { found, at: Instant::now() }).boxed_local()
         })

@@ -163,6 +163,36 @@ fn of_the_addresses_of_a_name_the_permitted_ones_alone_are_dialled() {
 }
 
 #[test]
+fn rules_hold_for_a_name_that_was_looked_up_before_they_were_made() {
+    let port = listen(true, false);
+    let asked = Rc::new(Cell::new(0));
+    let noted = asked.clone();
+    let resolver = Resolver::remembering(move |_| {
+        noted.set(noted.get() + 1);
+        vec![(FIRST, 0).into()]
+    });
+    let network = Network::new(FIRST.into(), 32);
+    let rule = EgressRule { id: 1, action: Action::Deny, for_all: true, host: None, network, port: None };
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
+    runtime.block_on(async {
+        let client = Client::with_resolver(Policy::default(), resolver);
+        let send = async |rules: Vec<EgressRule>| {
+            let target = Target::parse(&format!("http://known.example:{port}/")).unwrap();
+            let mut request = Request::new(1, "GET", target, Bytes::new(), Duration::from_secs(10)).unwrap();
+            request.set_rules(Arc::new(RuleSet::new(rules)));
+            exchange::run(&client, request, None).await.result.map(|response| response.status)
+        };
+        assert_eq!(send(vec![]).await.unwrap(), 200);
+        assert_eq!(send(vec![]).await.unwrap(), 200);
+        assert_eq!(send(vec![rule]).await.unwrap_err().kind().name(), "egress_refused");
+        assert_eq!(asked.get(), 1);
+        client.reload_files();
+        assert_eq!(send(vec![]).await.unwrap(), 200);
+        assert_eq!(asked.get(), 2);
+    });
+}
+
+#[test]
 fn who_has_little_time_waits_for_a_connection_for_a_quarter_of_it() {
     let limit = Duration::from_millis(80);
     let target = Target::parse("http://crowded.example/").unwrap();
