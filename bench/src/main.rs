@@ -41,6 +41,8 @@ fn main() {
             fs::write(results.join("report.md"), &report).expect("write the report");
             println!("\n{report}");
         }
+        // What a part starts in a network of its own.
+        [measures::names::INSIDE] => measures::names::inside(),
         ["soak"] => {
             let machine = machine::describe();
             let mut report = Report::default();

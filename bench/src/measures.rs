@@ -6,6 +6,7 @@ mod burst;
 mod calls;
 mod hang;
 mod latency;
+pub(crate) mod names;
 mod requests;
 mod saturation;
 mod sick;
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("latency", latency::run),
     ("hang", hang::run),
     ("sick", sick::run),
+    ("names", names::run),
     ("calls", calls::run),
     ("trigger", trigger::run),
     ("steady", steady::run),

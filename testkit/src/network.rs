@@ -80,7 +80,8 @@ impl Network {
                 format!("unshare --user --map-user={} --map-group={}", uid.as_raw(), gid.as_raw())
             }
         };
-        let files: &[_] = if self.resolv_conf.is_some() { &["hosts", "nsswitch.conf", "resolv.conf"] } else { &["hosts"] };
+        let files: &[_] =
+            if self.resolv_conf.is_some() { &["hosts", "nsswitch.conf", "resolv.conf"] } else { &["hosts"] };
         let mount = |file: &&str| format!("mount --bind \"${INSIDE}/{file}\" /etc/{file}\n");
         let files: String = files.iter().map(mount).collect();
         // Who has stepped down may not take the port of name servers otherwise; root may, also where /proc/sys is shut.

@@ -17,8 +17,9 @@ use crate::stats::{Spread, percentile};
 use crate::worker;
 
 const ROUNDS: usize = 5;
-const RATE: usize = 200;
+pub(super) const RATE: usize = 200;
 const SECONDS: usize = 5;
+const LOOPBACK: &str = "127.0.0.1";
 /// Origins that refuse connections, and origins that neither accept nor refuse them.
 const REFUSING: usize = 40;
 const FULL: usize = 10;
@@ -32,13 +33,13 @@ pub(crate) fn run(report: &mut Report, _: &Path) {
     let (mut alone, mut beside, mut first, mut done) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         rest(&mut lab);
-        alone.push(times(&mut lab));
+        alone.push(times(&mut lab, SECONDS, |_| LOOPBACK.to_owned()));
 
         rest(&mut lab);
         let dead = Dead::take();
         dead.queue(&mut lab);
         first.push(one(&mut lab));
-        beside.push(times(&mut lab));
+        beside.push(times(&mut lab, SECONDS, |_| LOOPBACK.to_owned()));
         assert!(dead.hanging.record().open() > 0, "some hang meanwhile");
         done.push(
             lab.number("select count(*) from net._http_response where error_kind in ('connect', 'timeout')") as f64
@@ -100,7 +101,7 @@ impl Dead {
 }
 
 /// Empties the tables, and waits until the worker has nothing to do.
-fn rest(lab: &mut Lab) {
+pub(super) fn rest(lab: &mut Lab) {
     lab.reset();
     let pid = lab.worker();
     wait_until("a worker at rest", PATIENCE, || {
@@ -124,11 +125,13 @@ fn each_p99(rounds: &[Vec<f64>]) -> Vec<f64> {
     rounds.iter().map(|times| percentile(times, 99.0)).collect()
 }
 
-/// Sends to a healthy origin at a steady rate: milliseconds from the commits to the response rows.
-fn times(lab: &mut Lab) -> Vec<f64> {
-    let pace = Pace { rate: RATE, count: RATE * SECONDS, timeout_milliseconds: 10_000 };
+/// Sends to a healthy server at a steady rate, by the host that `host` says for each number: milliseconds from the commits to the
+/// response rows.
+pub(super) fn times(lab: &mut Lab, seconds: usize, host: impl Fn(usize) -> String + Sync) -> Vec<f64> {
+    let pace = Pace { rate: RATE, count: RATE * seconds, timeout_milliseconds: 10_000 };
     let receiver = Receiver::start(pace.count);
-    let commits = pace.run(&lab.cluster, &Arc::default(), |number| receiver.url(&format!("/fast/{number}")));
+    let url = |number| receiver.url(&format!("/fast/{number}")).replacen(LOOPBACK, &host(number), 1);
+    let commits = pace.run(&lab.cluster, &Arc::default(), url);
     let (least, most) = (commits.iter().map(|commit| commit.id).min(), commits.iter().map(|commit| commit.id).max());
     let (least, most) = (least.expect("a commit"), most.expect("a commit"));
     let these = format!("from net._http_response where status_code = 200 and id between {least} and {most}");

@@ -84,7 +84,8 @@ fn a_request_whose_look_up_hangs_ends_with_its_time_and_others_join_it() {
     network().run(|_| {
         let server = name_server();
         let mut bench = Bench::new();
-        let calls = "select net.http_get('http://dead.test/', timeout_milliseconds := 1000) from generate_series(1, 10)";
+        let calls =
+            "select net.http_get('http://dead.test/', timeout_milliseconds := 1000) from generate_series(1, 10)";
         bench.client.batch_execute(calls).unwrap();
         let mut answers = responses(&mut bench.client, 10);
         let id = bench.ask_by_name("dead.test", "/", 1000);
@@ -105,7 +106,8 @@ fn a_thousand_requests_to_a_new_name_make_one_look_up() {
         let server = name_server();
         let mut bench = Bench::new();
         let url = format!("http://good.test:{}/", bench.receiver.port());
-        let calls = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 1000)");
+        let calls =
+            format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 1000)");
         bench.client.batch_execute(&calls).unwrap();
         let answers = responses(&mut bench.client, 1000);
         assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{:?}", answers[0]);
