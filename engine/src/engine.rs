@@ -50,7 +50,7 @@ pub struct Engine {
 pub struct StartError(io::Error);
 
 /// Threads that read the files which a policy names, at a time.
-const MAX_BLOCKING_THREADS: usize = 4;
+const MAX_BLOCKING_THREADS: usize = 16;
 
 impl Engine {
     /// Starts the engine's thread, named `pg_net engine`.

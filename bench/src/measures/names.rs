@@ -21,9 +21,10 @@ const SECONDS: usize = 2;
 /// Names that hang, and how many requests wait for each.
 const DEAD: [usize; 3] = [0, 10, 100];
 const EACH: usize = 5;
-/// Longer than the healthy ones are sent for, so that all of the others hang meanwhile.
-const DEAD_TIMEOUT: Duration = Duration::from_secs(3);
-const RESOLV_CONF: &str = "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n";
+const DEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The system gives up after the healthy ones have been sent, and does not ask all over again meanwhile: names that hang in earnest do
+/// not do that in step.
+const RESOLV_CONF: &str = "nameserver 127.0.0.1\noptions timeout:3 attempts:1\n";
 /// Requests that come to a new name at once.
 const BURST: usize = 1000;
 
@@ -92,9 +93,10 @@ pub(crate) fn inside() {
             let time = p99(&mut lab, SECONDS, |number| format!("{round}-{dead}-{number}.good.test"));
             println!("{dead} {time}");
             let worker = lab.worker();
-            wait_until("the end of those that hang", PATIENCE, || look_ups(worker) == 0);
             let ended = "select count(*) from net._http_response where error_kind in ('timeout', 'resolve')";
-            assert_eq!(lab.number(ended), (dead * EACH) as i64, "they hung all the time, and ended then");
+            wait_until("the end of those that hang", PATIENCE, || {
+                look_ups(worker) == 0 && lab.number(ended) == (dead * EACH) as i64
+            });
             lab.reset();
         }
         println!("burst {}", look_ups_of_a_burst(&mut lab, &server, &format!("burst-{round}.good.test")));
