@@ -53,11 +53,13 @@ struct Answer {
 
 type Lookup = LocalBoxFuture<'static, Answer>;
 
+type Ask = Box<dyn Fn(&str, Repute) -> Lookup>;
+
 /// Asks for the addresses of names.
 pub(crate) struct Resolver {
     names: RefCell<Names>,
     keep: Lifetimes,
-    ask: Box<dyn Fn(&str, Repute) -> Lookup>,
+    ask: Ask,
 }
 
 #[derive(Default)]
