@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -110,10 +110,15 @@ impl Connector {
         let authorization = credentials.and_then(Credentials::authorization);
         // The proxy is asked for the name's first address; another would take another connection to it.
         let told = match proxy.kind {
-            ProxyKind::Socks5 => match self.addresses(end, resolver, progress).await?[0] {
-                SocketAddr::V4(address) => Host::Ipv4(*address.ip()),
-                SocketAddr::V6(address) => Host::Ipv6(*address.ip()),
-            },
+            ProxyKind::Socks5 => {
+                let addresses = self.addresses(end, resolver, progress).await?;
+                // Of the two of localhost, servers that listen on one alone mostly do on this one.
+                let usual = addresses.iter().find(|address| address.ip() == Ipv4Addr::LOCALHOST);
+                match usual.unwrap_or(&addresses[0]).ip() {
+                    IpAddr::V4(address) => Host::Ipv4(address),
+                    IpAddr::V6(address) => Host::Ipv6(address),
+                }
+            }
             _ => {
                 self.egress.check_behind_proxy(&end.host, end.port, end.rules)?;
                 end.host.clone()

@@ -120,8 +120,7 @@ where
     if let Some(refusal) = manner.refusal {
         return stream.write_all(refusal).await;
     }
-    // The servers of these tests listen on 127.0.0.1 alone.
-    let mut server = TcpStream::connect(authority.replace("[::1]", "127.0.0.1")).await?;
+    let mut server = TcpStream::connect(authority).await?;
     stream.write_all(b"\x05\x00\x00\x03\x04host\x00\x00").await?;
     copy_bidirectional(&mut stream, &mut server).await?;
     Ok(())

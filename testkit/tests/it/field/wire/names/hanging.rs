@@ -34,8 +34,8 @@ fn case_30_names_whose_server_never_answers_hold_up_no_healthy_request() {
         let server = name_server();
         let mut bench = Bench::new();
         queue_dead(&mut bench, DEAD, 5000);
-        let asked = |server: &NameServer| (1..=DEAD).all(|n| server.look_ups(&format!("{n}.dead.test")) > 0);
-        wait_until("all of them to be asked for", PATIENCE, || asked(&server));
+        let worker = bench.cluster.worker_pid(&mut bench.client);
+        wait_until("a thread for each", PATIENCE, || resolver_threads(worker).len() == DEAD);
         // Each by a name of its own, so that each is looked up.
         for number in 0..HEALTHY {
             let answer = bench.get_by_name(&format!("{number}.good.test"));
