@@ -56,6 +56,13 @@ impl Settings {
         Rc::new(Self { policy, user_agent, connector })
     }
 
+    /// Of a client that opens no connections.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn alone(policy: Policy) -> Rc<Self> {
+        let connector = Rc::new(Connector::new(&policy));
+        Self::new(policy, connector)
+    }
+
     fn bounds(&self) -> Bounds {
         Bounds {
             total: self.policy.max_in_flight,

@@ -2,16 +2,15 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use futures_util::future::Either;
-use http::{HeaderValue, Request, StatusCode};
-use http_body_util::Full;
+use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 
 use crate::classify;
 use crate::failure::{Failure, FailureKind};
 use crate::http1::Http1;
 use crate::http2::Http2;
+use crate::message::Message;
 use crate::opening::{Opening, Permit};
 use crate::outcome::Headers;
 use crate::pool::Poolable;
@@ -137,10 +136,10 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of the reply.
-    pub(crate) fn send(&mut self, request: Request<Full<Bytes>>) -> impl Future<Output = Result<ReplyHead, SendError>> {
+    pub(crate) fn send(&mut self, message: Message) -> impl Future<Output = Result<ReplyHead, SendError>> {
         match &mut self.protocol {
-            Protocol::Http1(connection) => Either::Left(connection.send(request)),
-            Protocol::Http2(connection) => Either::Right(connection.send(request)),
+            Protocol::Http1(connection) => Either::Left(connection.send(message)),
+            Protocol::Http2(connection) => Either::Right(connection.send(message.request)),
         }
     }
 

@@ -65,7 +65,7 @@ async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> R
             let account = Account::new(client.budget(), hop.target.origin(), progress);
             return reply.read(settings.policy.max_response_bytes, decompress, account).await;
         };
-        let location = location.to_owned();
+        let location = location.into_owned();
         let Some(left) = hops_left.checked_sub(1) else {
             return Err(Failure::new(FailureKind::TooManyRedirects));
         };
@@ -130,9 +130,8 @@ async fn send_on<'a>(
     progress.reach(lease.remote());
     progress.speak(lease.version());
     let message = match lease.forwards() {
-        Some(forwarding) => hop.forwarded_message(settings, forwarding),
         None if lease.is_shared() => hop.http2_message(settings),
-        None => hop.http1_message(settings),
+        proxy => Ok(hop.http1_message(settings, proxy)),
     };
     let message = message.map_err(|failure| SendError { failure, resend: Resend::Never })?;
     let ReplyHead { status, headers, body } = lease.send(message).await?;

@@ -5,15 +5,16 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::{StatusCode, Uri, header};
 
 use crate::account::Account;
 use crate::budget::Budget;
+use crate::client::Settings;
 use crate::head::{self, HeadScanner};
 use crate::hop::Hop;
 use crate::outcome::{Content, Headers};
 use crate::progress::Progress;
-use crate::{Request, Target, coding, decode, redirect, retry_after};
+use crate::{Policy, Request, Target, coding, decode, redirect, retry_after};
 
 /// The longest body that the decoders may give.
 pub const MAX_BODY: usize = 1 << 16;
@@ -38,14 +39,23 @@ pub fn request(url: &str, fields: &[(&str, &str)]) -> Option<String> {
     }
     assert!(request.headers.len() <= crate::header::MAX_FIELDS);
     let hop = Hop::first(request);
-    let line = hop.path_and_query();
-    assert!(line.bytes().all(|byte| byte.is_ascii_graphic()), "{line:?}");
-    assert!(line.parse::<Uri>().is_ok(), "{line:?} cannot be sent");
-    assert!(hop.authority().is_ok(), "the host cannot be sent");
-    for (name, value) in &hop.headers {
-        let splits = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
-        assert!(!name.as_str().as_bytes().iter().any(splits) && !value.as_bytes().iter().any(splits), "{name}");
-    }
+    let settings = Settings::alone(Policy::default());
+    let message = hop.http1_message(&settings, None);
+    let head = String::from_utf8_lossy(&message.head);
+    let line = head.lines().next().unwrap_or_default();
+    let target = line.strip_prefix("GET ").and_then(|line| line.strip_suffix(" HTTP/1.1")).unwrap_or_default();
+    assert!(target.starts_with('/') && !target.contains([' ', '#']), "{line:?}");
+    // A line each, and not one more: the request line, fields, and the blank line.
+    let sent = hop.headers.iter().filter(|field| !field.value.is_empty() && field.name != header::HOST);
+    let expect = hop.headers.iter().filter(|field| !field.value.is_empty() && field.name == header::EXPECT).count();
+    let defaults = [header::ACCEPT, header::USER_AGENT, header::ACCEPT_ENCODING].iter().filter(|name| {
+        let coded = **name == header::ACCEPT_ENCODING && !hop.accepts_codings(&settings);
+        !coded && !hop.headers.iter().any(|field| field.name == **name)
+    });
+    let fields = 1 + sent.count() - expect + defaults.count() + usize::from(hop.user_info.is_some());
+    assert_eq!(message.head.iter().filter(|byte| **byte == b'\n').count(), 1 + fields + 1, "{head:?}");
+    assert!(!message.head.contains(&0) && message.head.ends_with(b"\r\n\r\n"), "{head:?}");
+    assert!(hop.http2_path().parse::<Uri>().is_ok(), "{line:?} cannot be sent");
     Some(hop.target.as_str().to_owned())
 }
 
@@ -105,14 +115,15 @@ pub fn redirect(status: u16, head: &[u8]) -> Option<String> {
     let mut request = Request::new(1, "POST", target, Bytes::from_static(b"body"), Duration::from_secs(1)).ok()?;
     request.push_header("Cookie", "secret").ok()?;
     request.push_header("Authorization", "secret").ok()?;
-    let next = redirect::follow(Hop::first(request), status, location).ok()?;
+    let next = redirect::follow(Hop::first(request), status, &location).ok()?;
     assert!(matches!(next.target.url().scheme(), "http" | "https"));
     if *next.target.origin() != origin {
         assert!(
-            !next.headers.iter().any(|(_, value)| value.as_bytes() == b"secret"),
+            !next.headers.iter().any(|field| field.value.as_bytes() == b"secret"),
             "a secret goes to another origin"
         );
     }
-    assert!(next.path_and_query().parse::<Uri>().is_ok() && next.authority().is_ok());
+    assert!(next.http2_path().parse::<Uri>().is_ok());
+    assert!(next.target.path_and_query().is_ascii(), "what a server says is encoded");
     Some(next.target.as_str().to_owned())
 }

@@ -24,6 +24,21 @@ const OURS: [HeaderName; 9] = [
 /// How much of a name is shown.
 const SHOWN: usize = 100;
 
+/// A field with its name as the caller wrote it, which is how it goes out over HTTP/1.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) name: HeaderName,
+    /// None where it is in lower case, as `name` is.
+    written: Option<Box<str>>,
+    pub(crate) value: HeaderValue,
+}
+
+impl Field {
+    pub(crate) fn written(&self) -> &str {
+        self.written.as_deref().unwrap_or(self.name.as_str())
+    }
+}
+
 /// Why a header field cannot be sent. Never holds the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderError {
@@ -62,7 +77,7 @@ impl Count {
 /// Checks a field. `None`: it is one of the engine's own, and left out.
 ///
 /// A value without a character gives an empty one: neither this field is sent nor what would be sent in its place.
-pub(crate) fn parse(name: &str, value: &str) -> Result<Option<(HeaderName, HeaderValue)>, HeaderError> {
+pub(crate) fn parse(name: &str, value: &str) -> Result<Option<Field>, HeaderError> {
     let has_line_break = |text: &str| memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_some();
     let shown = || name.chars().flat_map(char::escape_debug).take(SHOWN).collect::<String>();
     let parsed = HeaderName::from_bytes(name.as_bytes())
@@ -74,7 +89,8 @@ pub(crate) fn parse(name: &str, value: &str) -> Result<Option<(HeaderName, Heade
     let value = HeaderValue::from_bytes(if blank { b"" } else { value.as_bytes() }).map_err(|_| {
         if has_line_break(value) { HeaderError::LineBreak(shown()) } else { HeaderError::Value(shown()) }
     })?;
-    Ok(Some((parsed, value)))
+    let written = (parsed.as_str() != name).then(|| name.into());
+    Ok(Some(Field { name: parsed, written, value }))
 }
 
 impl fmt::Display for HeaderError {
@@ -137,8 +153,16 @@ mod tests {
     #[test]
     fn a_blank_value_is_an_empty_one() {
         for value in ["", " ", "\t "] {
-            let (_, value) = parse("X-A", value).unwrap().unwrap();
-            assert!(value.is_empty());
+            let field = parse("X-A", value).unwrap().unwrap();
+            assert!(field.value.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_name_stays_as_it_was_written() {
+        for name in ["SOAPAction", "x-low", "CONTENT-type"] {
+            let field = parse(name, "x").unwrap().unwrap();
+            assert_eq!((field.written(), field.name.as_str()), (name, &*name.to_ascii_lowercase()));
         }
     }
 

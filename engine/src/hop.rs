@@ -1,42 +1,54 @@
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::uri::{Authority, Uri};
+use http::uri::{Authority, PathAndQuery, Uri};
 use http::{HeaderMap, Method};
 use http_body_util::Full;
-use percent_encoding::percent_decode_str;
-use url::{Position, Url};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use url::Url;
 
 use crate::client::Settings;
 use crate::coding;
 use crate::connection::Forwarding;
 use crate::failure::{Failure, FailureKind};
+use crate::header::Field;
+use crate::message::Message;
 use crate::request::Request;
 use crate::target::Target;
+
+/// What the `http` crate does not take in a path, or in a query. Over HTTP/2 it goes out percent-encoded.
+const NOT_IN_A_PATH: &AsciiSet = &CONTROLS.add(b'<').add(b'>').add(b'`');
+const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>');
+
+/// Bytes that the head of an ordinary request has besides what its caller gives.
+const USUAL_HEAD: usize = 160;
 
 /// One step on a request's way: what is sent to where. Without redirects there is one.
 pub(crate) struct Hop {
     pub(crate) method: Method,
     pub(crate) target: Target,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Vec<Field>,
+    /// `Authorization` that user name and password of the URL make, unless the caller has one.
+    pub(crate) user_info: Option<HeaderValue>,
     pub(crate) body: Bytes,
 }
 
 impl Hop {
     pub(crate) fn first(request: Request) -> Self {
         let Request { method, target, headers, body, .. } = request;
-        let mut hop = Self { method, target, headers, body };
+        let mut hop = Self { method, target, headers, user_info: None, body };
         hop.adopt_user_info();
         hop
     }
 
     /// Turns user name and password of the URL into `Authorization: Basic` (RFC 7617), unless there is one.
     pub(crate) fn adopt_user_info(&mut self) {
-        if !self.has(&header::AUTHORIZATION)
-            && let Some(value) = basic_authorization(self.target.url())
-        {
-            self.headers.push((header::AUTHORIZATION, value));
+        self.user_info = None;
+        if self.target.has_user_info() && !self.has(&header::AUTHORIZATION) {
+            self.user_info = basic_authorization(self.target.url());
         }
     }
 
@@ -49,63 +61,62 @@ impl Hop {
     }
 
     fn has(&self, name: &HeaderName) -> bool {
-        self.headers.iter().any(|(have, _)| have == name)
+        self.headers.iter().any(|field| field.name == name)
     }
 
-    /// The message for HTTP/1.1: the target in origin form (RFC 9112 §3.2.1), the authority in `Host`.
-    pub(crate) fn http1_message(&self, settings: &Settings) -> Result<http::Request<Full<Bytes>>, Failure> {
-        let uri = self.path_and_query().parse::<Uri>();
-        self.message(uri, self.http1_fields()?, settings)
-    }
-
-    /// The message for a proxy that forwards it: the target in absolute form (RFC 9112 §3.2.2).
-    pub(crate) fn forwarded_message(
-        &self,
-        settings: &Settings,
-        proxy: &Forwarding,
-    ) -> Result<http::Request<Full<Bytes>>, Failure> {
-        let mut fields = self.http1_fields()?;
-        if let Some(authorization) = &proxy.authorization
-            && !self.has(&header::PROXY_AUTHORIZATION)
-        {
-            fields.insert(header::PROXY_AUTHORIZATION, authorization.clone());
+    /// The message for HTTP/1.1: the target in origin form (RFC 9112 §3.2.1), or, for a proxy that forwards it, in absolute form
+    /// (§3.2.2).
+    ///
+    /// The fields stand in the order in which libcurl writes them: `Host` first, what is ours before what is the caller's, and
+    /// the length last.
+    pub(crate) fn http1_message(&self, settings: &Settings, proxy: Option<&Forwarding>) -> Message {
+        let given = self.headers.iter().map(|field| field.written().len() + field.value.len() + 4).sum::<usize>();
+        let mut head = Vec::with_capacity(USUAL_HEAD + self.target.as_str().len() + given);
+        let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
+        push(&[self.method.as_str().as_bytes(), b" "]);
+        if proxy.is_some() {
+            push(&[self.target.url().scheme().as_bytes(), b"://", self.target.host_field().as_bytes()]);
         }
-        let url = self.target.url();
-        let (start, end) = (&url[..Position::BeforeUsername], &url[Position::BeforeHost..Position::AfterQuery]);
-        self.message(format!("{start}{end}").parse::<Uri>(), fields, settings)
-    }
-
-    fn http1_fields(&self) -> Result<HeaderMap, Failure> {
-        let mut fields = HeaderMap::with_capacity(self.headers.len() + 5);
-        if !self.has(&header::HOST) {
-            fields.insert(header::HOST, self.authority()?);
+        push(&[self.target.path_and_query().as_bytes(), b" HTTP/1.1\r\nHost: "]);
+        let host = self.headers.iter().find(|field| field.name == header::HOST);
+        push(&[host.map_or(self.target.host_field().as_bytes(), |field| field.value.as_bytes()), b"\r\n"]);
+        let login = proxy.and_then(|proxy| proxy.authorization.as_ref());
+        if let Some(value) = login.filter(|_| !self.has(&header::PROXY_AUTHORIZATION)) {
+            push(&[b"Proxy-Authorization: ", value.as_bytes(), b"\r\n"]);
         }
-        Ok(fields)
+        if let Some(value) = &self.user_info {
+            push(&[b"Authorization: ", value.as_bytes(), b"\r\n"]);
+        }
+        if !self.has(&header::ACCEPT) {
+            push(&[b"Accept: */*\r\n"]);
+        }
+        if self.accepts_codings(settings) {
+            push(&[b"Accept-Encoding: ", coding::ACCEPTED.as_bytes(), b"\r\n"]);
+        }
+        for field in self.given() {
+            push(&[field.written().as_bytes(), b": ", field.value.as_bytes(), b"\r\n"]);
+        }
+        if let Some(user_agent) = settings.user_agent.as_ref().filter(|_| !self.has(&header::USER_AGENT)) {
+            push(&[b"User-Agent: ", user_agent.as_bytes(), b"\r\n"]);
+        }
+        if let Some(length) = self.content_length() {
+            push(&[b"Content-Length: ", length.to_string().as_bytes(), b"\r\n"]);
+        }
+        push(&[b"\r\n"]);
+        self.message(head)
     }
 
     /// The message for HTTP/2: the authority, or the user's `Host`, is part of the target (RFC 9113 §8.3.1).
-    pub(crate) fn http2_message(&self, settings: &Settings) -> Result<http::Request<Full<Bytes>>, Failure> {
-        let host = self.headers.iter().find(|(name, _)| *name == header::HOST);
-        let host = host.map(|(_, value)| value.clone()).map_or_else(|| self.authority(), Ok)?;
-        let authority = Authority::try_from(host.as_bytes());
-        let uri = Uri::builder().scheme(self.target.url().scheme()).path_and_query(self.path_and_query());
-        let uri = authority.map_err(http::Error::from).and_then(|authority| uri.authority(authority).build());
-        let mut message = self.message(uri, HeaderMap::with_capacity(self.headers.len() + 4), settings)?;
-        message.headers_mut().remove(header::HOST);
-        Ok(message)
-    }
-
-    fn message<E>(
-        &self,
-        uri: Result<Uri, E>,
-        mut fields: HeaderMap,
-        settings: &Settings,
-    ) -> Result<http::Request<Full<Bytes>>, Failure> {
-        let uri = uri.map_err(|_| Failure::new(FailureKind::Invalid("The URL cannot be sent".into())))?;
-        if let Some(user_agent) = &settings.user_agent
-            && !self.has(&header::USER_AGENT)
-        {
-            fields.insert(header::USER_AGENT, user_agent.clone());
+    pub(crate) fn http2_message(&self, settings: &Settings) -> Result<Message, Failure> {
+        let unsendable = |what: &str| Failure::new(FailureKind::Invalid(format!("The {what} cannot be sent").into()));
+        let host = self.headers.iter().find(|field| field.name == header::HOST);
+        let host = host.map_or(self.target.host_field().as_bytes(), |field| field.value.as_bytes());
+        let authority = Authority::try_from(host).map_err(|_| unsendable("URL's host"))?;
+        let path = PathAndQuery::try_from(&*self.http2_path()).map_err(|_| unsendable("URL"))?;
+        let uri = Uri::builder().scheme(self.target.url().scheme()).authority(authority).path_and_query(path).build();
+        let mut fields = HeaderMap::with_capacity(self.headers.len() + 5);
+        if let Some(value) = &self.user_info {
+            fields.insert(header::AUTHORIZATION, value.clone());
         }
         if !self.has(&header::ACCEPT) {
             fields.insert(header::ACCEPT, const { HeaderValue::from_static("*/*") });
@@ -113,38 +124,65 @@ impl Hop {
         if self.accepts_codings(settings) {
             fields.insert(header::ACCEPT_ENCODING, coding::ACCEPTED);
         }
-        // A `100 Continue` can be asked for where there is something to go on with (RFC 9110 §10.1.1). It is not waited for.
-        let in_vain = |name: &HeaderName| *name == header::EXPECT && self.body.is_empty();
-        // A blank field is there to keep out the default of its name.
-        for (name, value) in self.headers.iter().filter(|(name, value)| !value.is_empty() && !in_vain(name)) {
-            fields.append(name, value.clone());
+        for field in self.given() {
+            fields.append(&field.name, trimmed(&field.value));
         }
-        // Where there is a body, hyper tells its length. A method that expects one says so when there is none
-        // (RFC 9110 §8.6).
-        if self.body.is_empty() && matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
-            fields.insert(header::CONTENT_LENGTH, const { HeaderValue::from_static("0") });
+        if let Some(user_agent) = settings.user_agent.as_ref().filter(|_| !self.has(&header::USER_AGENT)) {
+            fields.insert(header::USER_AGENT, user_agent.clone());
         }
-        let mut message = http::Request::new(Full::new(self.body.clone()));
-        *message.method_mut() = self.method.clone();
-        *message.uri_mut() = uri;
-        *message.headers_mut() = fields;
+        if let Some(length) = self.content_length() {
+            fields.insert(header::CONTENT_LENGTH, length.into());
+        }
+        let mut message = self.message(Vec::new());
+        *message.request.uri_mut() = uri.map_err(|_| unsendable("URL"))?;
+        *message.request.headers_mut() = fields;
         Ok(message)
     }
 
-    pub(crate) fn path_and_query(&self) -> &str {
-        &self.target.url()[Position::BeforePath..Position::AfterQuery]
+    fn message(&self, head: Vec<u8>) -> Message {
+        let mut request = http::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        Message { request, head, body_bytes: self.body.len() }
     }
 
-    pub(crate) fn authority(&self) -> Result<HeaderValue, Failure> {
-        HeaderValue::from_str(&self.target.url()[Position::BeforeHost..Position::AfterPort])
-            .map_err(|_| Failure::new(FailureKind::Invalid("The URL's host cannot be sent".into())))
+    /// The fields of the caller's that are sent, but for `Host`. A blank one is there to keep out the default of its name. A `100
+    /// Continue` can be asked for where there is something to go on with (RFC 9110 §10.1.1); it is not waited for.
+    fn given(&self) -> impl Iterator<Item = &Field> {
+        let in_vain = |field: &Field| field.name == header::EXPECT && self.body.is_empty();
+        self.headers
+            .iter()
+            .filter(move |field| !field.value.is_empty() && field.name != header::HOST && !in_vain(field))
+    }
+
+    /// A method that expects a body says so where there is none (RFC 9110 §8.6).
+    fn content_length(&self) -> Option<usize> {
+        let expects_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
+        (expects_body || !self.body.is_empty()).then_some(self.body.len())
+    }
+
+    /// Path and query as they can be sent over HTTP/2.
+    pub(crate) fn http2_path(&self) -> Cow<'_, str> {
+        let sent = self.target.path_and_query();
+        if !sent.contains(['<', '>', '`', '"']) {
+            return Cow::Borrowed(sent);
+        }
+        let (path, query) = sent.split_at(sent.find('?').unwrap_or(sent.len()));
+        let path = utf8_percent_encode(path, NOT_IN_A_PATH);
+        path.chain(utf8_percent_encode(query, NOT_IN_A_QUERY)).collect::<String>().into()
     }
 }
 
-fn basic_authorization(url: &Url) -> Option<HeaderValue> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
+/// A value without white space around it, which HTTP/2 does not allow (RFC 9113 §8.2.1).
+fn trimmed(value: &HeaderValue) -> HeaderValue {
+    let bytes = value.as_bytes();
+    let inner = bytes.trim_ascii();
+    if inner.len() == bytes.len() {
+        return value.clone();
     }
+    HeaderValue::from_bytes(inner).unwrap_or_else(|_| value.clone())
+}
+
+fn basic_authorization(url: &Url) -> Option<HeaderValue> {
     let mut credentials = percent_decode_str(url.username()).collect::<Vec<u8>>();
     credentials.push(b':');
     credentials.extend(percent_decode_str(url.password().unwrap_or_default()));

@@ -13,6 +13,7 @@ use crate::classify;
 use crate::connection::{MAX_HEAD, ReplyHead, Resend, SendError};
 use crate::failure::{Failure, FailureKind};
 use crate::head;
+use crate::message::Message;
 use crate::tap::{Faults, Record, Tap};
 
 /// Header fields that a reply may have.
@@ -48,9 +49,9 @@ impl Http1 {
     }
 
     // The request is handed to hyper here and now: it is large, and the future is smaller for not having it.
-    pub(crate) fn send(&mut self, request: Request<Full<Bytes>>) -> impl Future<Output = Result<ReplyHead, SendError>> {
-        self.record.arm();
-        let response = self.sender.try_send_request(request);
+    pub(crate) fn send(&mut self, message: Message) -> impl Future<Output = Result<ReplyHead, SendError>> {
+        self.record.arm(message.head, message.body_bytes);
+        let response = self.sender.try_send_request(message.request);
         async {
             let response = response.await.map_err(|error| self.send_error(error))?;
             let (parts, body) = response.into_parts();

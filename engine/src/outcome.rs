@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -80,6 +81,8 @@ pub struct Headers {
     text: String,
     /// Ends in `text` of each name and of its value.
     ends: Vec<(u32, u32)>,
+    /// The fields whose values were taken as Latin-1; none, most of the time.
+    latin1: Vec<u32>,
 }
 
 impl Headers {
@@ -87,14 +90,16 @@ impl Headers {
     pub(crate) fn with_capacity(bytes: usize) -> Self {
         /// A field takes about this many bytes.
         const FIELD: usize = 24;
-        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(bytes / FIELD) }
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(bytes / FIELD), latin1: Vec::new() }
     }
 
     /// Appends a field.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         push_text(&mut self.text, name);
         let name_end = self.text.len();
-        push_text(&mut self.text, value);
+        if !push_text(&mut self.text, value) {
+            self.latin1.push(self.ends.len() as u32);
+        }
         // A head is bounded far below 4 GiB.
         self.ends.push((name_end as u32, self.text.len() as u32));
     }
@@ -115,6 +120,16 @@ impl Headers {
         self.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
+    /// All values under a name, whatever its case, as they came.
+    pub(crate) fn all_bytes(&self, name: &str) -> impl Iterator<Item = Cow<'_, [u8]>> {
+        let named = self.iter().enumerate().filter(move |(_, (have, _))| have.eq_ignore_ascii_case(name));
+        named.map(|(at, (_, value))| match self.latin1.contains(&(at as u32)) {
+            // All its characters are below 256.
+            true => Cow::Owned(value.chars().map(|c| c as u8).collect()),
+            false => Cow::Borrowed(value.as_bytes()),
+        })
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.ends.len()
@@ -126,11 +141,14 @@ impl Headers {
     }
 }
 
-fn push_text(text: &mut String, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
+/// Whether it is UTF-8.
+fn push_text(text: &mut String, bytes: &[u8]) -> bool {
+    let utf8 = std::str::from_utf8(bytes);
+    match utf8 {
         Ok(valid) => text.push_str(valid),
         Err(_) => text.extend(bytes.iter().copied().map(char::from)),
     }
+    utf8.is_ok()
 }
 
 #[cfg(test)]
@@ -148,6 +166,8 @@ mod tests {
             [("Set-Cookie", "a=1"), ("X-Latin", "café"), ("set-cookie", "b=2")]
         );
         assert_eq!(headers.get("SET-COOKIE"), Some("a=1"));
+        assert_eq!(headers.all_bytes("set-cookie").collect::<Vec<_>>(), [&b"a=1"[..], b"b=2"]);
+        assert_eq!(headers.all_bytes("x-latin").collect::<Vec<_>>(), [&b"caf\xe9"[..]]);
         assert_eq!((headers.len(), headers.is_empty()), (3, false));
     }
 }

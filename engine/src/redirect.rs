@@ -1,5 +1,7 @@
 //! Where a redirect leads (RFC 9110 §15.4), the way libcurl follows it.
 
+use std::borrow::Cow;
+
 use http::header::{self, HeaderName};
 use http::{Method, StatusCode};
 
@@ -15,19 +17,19 @@ const CONTENT_FIELDS: [HeaderName; 4] =
 const ORIGIN_FIELDS: [HeaderName; 4] =
     [header::AUTHORIZATION, header::COOKIE, header::HOST, header::PROXY_AUTHORIZATION];
 
-/// The `Location` that a reply sends us to, if it does.
-pub(crate) fn location(status: StatusCode, headers: &Headers) -> Option<&str> {
-    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+/// The `Location` that a reply sends us to, as it came, if it does: libcurl follows any status from 300 to 399.
+pub(crate) fn location(status: StatusCode, headers: &Headers) -> Option<Cow<'_, [u8]>> {
+    if !status.is_redirection() {
         return None;
     }
-    headers.get("location").filter(|location| !location.is_empty())
+    headers.all_bytes("location").find(|location| !location.is_empty())
 }
 
 /// Turns a hop into the one that a redirect asks for.
 ///
 /// POST becomes GET on 301, 302 and 303, any other method but HEAD on 303 only. What is meant for one origin is not sent
 /// to another, and stays off should a later hop come back.
-pub(crate) fn follow(hop: Hop, status: StatusCode, location: &str) -> Result<Hop, Failure> {
+pub(crate) fn follow(hop: Hop, status: StatusCode, location: &[u8]) -> Result<Hop, Failure> {
     let target = hop.target.join(location).map_err(|_| Failure::new(FailureKind::BadRedirect))?;
     let leaves_origin = target.origin() != hop.target.origin();
     let mut next = Hop { target, ..hop };
@@ -39,10 +41,10 @@ pub(crate) fn follow(hop: Hop, status: StatusCode, location: &str) -> Result<Hop
     if becomes_get {
         next.method = Method::GET;
         next.body.clear();
-        next.headers.retain(|(name, _)| !CONTENT_FIELDS.contains(name));
+        next.headers.retain(|field| !CONTENT_FIELDS.contains(&field.name));
     }
     if leaves_origin {
-        next.headers.retain(|(name, _)| !ORIGIN_FIELDS.contains(name));
+        next.headers.retain(|field| !ORIGIN_FIELDS.contains(&field.name));
         next.adopt_user_info();
     }
     Ok(next)

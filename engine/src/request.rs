@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{HeaderName, HeaderValue};
 
 use crate::egress_rule::RuleSet;
 use crate::failure::Failure;
-use crate::header;
+use crate::header::{self, Field};
 use crate::lane::Queued;
 use crate::method;
 use crate::origin::Origin;
@@ -23,7 +22,7 @@ pub struct Request {
     pub(crate) key: Key,
     pub(crate) method: Method,
     pub(crate) target: Target,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Vec<Field>,
     pub(crate) body: Bytes,
     pub(crate) timeout: Duration,
     pub(crate) rules: Option<Arc<RuleSet>>,
@@ -68,12 +67,12 @@ impl Request {
     /// A [`FailureKind::Invalid`](crate::FailureKind::Invalid) failure that names the field, never with its value in it.
     pub fn push_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let invalid = |error: header::HeaderError| Failure::invalid(error.to_string());
-        let Some((name, value)) = header::parse(name, value).map_err(invalid)? else { return Ok(()) };
-        if value.is_empty() && name == http::header::HOST {
+        let Some(field) = header::parse(name, value).map_err(invalid)? else { return Ok(()) };
+        if field.value.is_empty() && field.name == http::header::HOST {
             return Ok(());
         }
-        self.fields.add(&name).map_err(invalid)?;
-        self.headers.push((name, value));
+        self.fields.add(&field.name).map_err(invalid)?;
+        self.headers.push(field);
         Ok(())
     }
 
@@ -84,7 +83,7 @@ impl Request {
 
     /// Whether a header field of this name, in whatever case, was appended, be it with a blank value.
     pub fn has_header(&self, name: &str) -> bool {
-        self.headers.iter().any(|(have, _)| have == name)
+        self.headers.iter().any(|field| field.name == name)
     }
 
     /// Has the engine keep it also while its origin is held: the host could not take it back.

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::MAX_HEAD;
 use crate::head::HeadScanner;
+use crate::outgoing::Outgoing;
 
 /// A connection that keeps the head of the HTTP/1.1 reply it carries, and remembers how it broke.
 ///
@@ -34,6 +35,8 @@ struct State {
     asked: bool,
     /// The reader that waits for that.
     held_back: Option<Waker>,
+    /// None where heads go out as hyper writes them: over HTTP/2.
+    outgoing: Option<Outgoing>,
 }
 
 /// How far the reply has come.
@@ -54,9 +57,10 @@ pub(crate) struct Faults {
 }
 
 impl Record {
-    /// Makes ready for the reply to the request that is sent next.
-    pub(crate) fn arm(&self) {
+    /// Makes ready for the request that is sent next, with this head in place of hyper's, and for the reply to it.
+    pub(crate) fn arm(&self, head: Vec<u8>, body_bytes: usize) {
         let mut state = self.0.borrow_mut();
+        state.outgoing.get_or_insert_default().expect(head, body_bytes);
         state.reply = Reply::Head;
         state.scanner.clear();
         state.received = false;
@@ -143,7 +147,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = ready!(Pin::new(&mut self.stream).poll_write(cx, buf));
+        let tap = &mut *self;
+        let mut state = tap.record.0.borrow_mut();
+        let result = ready!(match &mut state.outgoing {
+            Some(outgoing) => outgoing.poll_write(&mut tap.stream, cx, &[io::IoSlice::new(buf)]),
+            None => Pin::new(&mut tap.stream).poll_write(cx, buf),
+        });
+        drop(state);
         self.note_write(&result);
         Poll::Ready(result)
     }
@@ -153,7 +163,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs));
+        let tap = &mut *self;
+        let mut state = tap.record.0.borrow_mut();
+        let result = ready!(match &mut state.outgoing {
+            Some(outgoing) => outgoing.poll_write(&mut tap.stream, cx, bufs),
+            None => Pin::new(&mut tap.stream).poll_write_vectored(cx, bufs),
+        });
+        drop(state);
         self.note_write(&result);
         Poll::Ready(result)
     }

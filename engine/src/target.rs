@@ -2,17 +2,33 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use url::{ParseError, Position, Url};
+use url::Url;
 
 use crate::origin::Origin;
+use crate::url_text::{self, CutError};
 
 /// An absolute http or https URL that a request may go to.
 ///
 /// Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
-    url: Arc<Url>,
+    inner: Arc<Inner>,
     origin: Origin,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Inner {
+    /// The whole URL.
+    text: String,
+    /// Where in it the authority begins, its host, and the path; and where the query ends.
+    authority: usize,
+    host: usize,
+    path: usize,
+    end: usize,
+    /// Scheme and authority as the URL standard reads them, and no path: what is looked up, checked and dialled.
+    url: Url,
+    /// Host and port as they are sent.
+    host_field: Box<str>,
 }
 
 /// Bytes of path and query that can be sent; what the `http` crate allows.
@@ -36,43 +52,62 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Parses an absolute URL by the URL standard (<https://url.spec.whatwg.org>).
+    /// Parses an absolute URL. Its host is read by the URL standard (<https://url.spec.whatwg.org>); path and query are the
+    /// caller's, byte for byte as libcurl sends them: without `.` and `..` segments, and with what is beyond ASCII in the path,
+    /// and spaces anywhere, percent-encoded.
     ///
     /// # Errors
     ///
     /// See [`TargetError`]. Control characters are refused, not stripped as the standard allows: a URL with a line break
-    /// inside is a mistake or an attack.
+    /// inside is a mistake or an attack. So is a backslash in front of the path, which some read as its beginning.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         let malformed = |reason: &str| TargetError::Malformed { url: redact(text), reason: reason.to_owned() };
         if text.bytes().any(|byte| byte.is_ascii_control()) {
             return Err(malformed("control character"));
         }
-        let url = Url::parse(text).map_err(|error| match error {
-            ParseError::RelativeUrlWithoutBase => malformed("relative URL without a scheme"),
-            other => malformed(&other.to_string()),
+        let parts = url_text::cut(text.trim_matches(' ')).map_err(|error| match error {
+            CutError::NoScheme => malformed("relative URL without a scheme"),
+            CutError::OtherScheme => TargetError::Scheme { url: redact(text) },
+            CutError::Malformed(why) => malformed(why),
         })?;
-        Self::from_url(url)
-    }
-
-    /// Resolves a `Location` (RFC 9110 §10.2.2) against this URL. The fragment is dropped: it is never sent.
-    pub(crate) fn join(&self, location: &str) -> Result<Self, TargetError> {
-        let mut url = self
-            .url
-            .join(location)
-            .map_err(|error| TargetError::Malformed { url: redact(location), reason: error.to_string() })?;
-        url.set_fragment(None);
-        Self::from_url(url)
-    }
-
-    fn from_url(url: Url) -> Result<Self, TargetError> {
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(TargetError::Scheme { url: redact(url.as_str()) });
+        let scheme = parts.scheme.to_ascii_lowercase();
+        let url =
+            Url::parse(&format!("{scheme}://{}/", parts.authority)).map_err(|error| malformed(&error.to_string()))?;
+        let (path_and_query, fragment) = url_text::path_and_query(parts.rest);
+        if path_and_query.len() > MAX_REQUEST_TARGET {
+            return Err(malformed("too long"));
         }
-        if url[Position::BeforePath..Position::AfterQuery].len() > MAX_REQUEST_TARGET {
-            return Err(TargetError::Malformed { url: redact(url.as_str()), reason: "too long".to_owned() });
+        let authority = scheme.len() + "://".len();
+        let host = authority + parts.authority.rfind('@').map_or(0, |at| at + 1);
+        let path = authority + parts.authority.len();
+        let end = path + path_and_query.len();
+        let mut text = format!("{scheme}://{}{path_and_query}", parts.authority);
+        if let Some(fragment) = fragment {
+            text.push('#');
+            text.push_str(fragment);
         }
         let origin = Origin::of(&url);
-        Ok(Self { url: Arc::new(url), origin })
+        let host_field = host_field(&text[host..path], &url);
+        Ok(Self { inner: Arc::new(Inner { text, authority, host, path, end, url, host_field }), origin })
+    }
+
+    /// Resolves a `Location` (RFC 9110 §10.2.2), which may be in any encoding, against this URL, as libcurl does. The fragment
+    /// is dropped: it is never sent.
+    pub(crate) fn join(&self, location: &[u8]) -> Result<Self, TargetError> {
+        let malformed = || TargetError::Malformed { url: String::new(), reason: "not to be encoded".to_owned() };
+        let location = url_text::encode_location(location).ok_or_else(malformed)?;
+        let location = location.split('#').next().unwrap_or_default();
+        let Inner { text, authority, path, end, .. } = &*self.inner;
+        let base_path = text[*path..*end].split('?').next().unwrap_or_default();
+        let kept = match location.as_bytes() {
+            _ if url_text::scheme(location).is_some() => "",
+            [b'/', b'/', ..] => &text[..authority - "//".len()],
+            [b'/', ..] => &text[..*path],
+            [b'?', ..] => &text[..path + base_path.len()],
+            [] => &text[..*end],
+            _ => &text[..path + base_path.rfind('/').map_or(0, |slash| slash + 1)],
+        };
+        Self::parse(&format!("{kept}{location}"))
     }
 
     /// Scheme, host and port.
@@ -80,26 +115,38 @@ impl Target {
         &self.origin
     }
 
-    /// The URL in the standard's own form, as it goes into the queue.
+    /// The URL as it goes into the queue; it stays the same when it is parsed again.
     pub fn as_str(&self) -> &str {
-        self.url.as_str()
+        &self.inner.text
     }
 
     /// The URL without user name, password and fragment.
     pub fn without_user_info(&self) -> Cow<'_, str> {
-        if self.url.username().is_empty() && self.url.password().is_none() && self.url.fragment().is_none() {
-            return Cow::Borrowed(self.as_str());
+        let Inner { text, authority, host, end, .. } = &*self.inner;
+        if authority == host {
+            return Cow::Borrowed(&text[..*end]);
         }
-        let mut url = Url::clone(&self.url);
-        // Both fail for a URL without a host only.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_fragment(None);
-        Cow::Owned(url.into())
+        Cow::Owned([&text[..*authority], &text[*host..*end]].concat())
     }
 
+    /// Scheme and authority, as the URL standard reads them. It has no path.
     pub(crate) fn url(&self) -> &Url {
-        &self.url
+        &self.inner.url
+    }
+
+    /// Path and query as they are sent.
+    pub(crate) fn path_and_query(&self) -> &str {
+        &self.inner.text[self.inner.path..self.inner.end]
+    }
+
+    /// What `Host` says: the host in the caller's upper and lower case, and the port unless it is the scheme's own.
+    pub(crate) fn host_field(&self) -> &str {
+        &self.inner.host_field
+    }
+
+    /// Whether the URL has a user name or a password, be they empty.
+    pub(crate) fn has_user_info(&self) -> bool {
+        self.inner.authority != self.inner.host
     }
 
     /// Adds an already encoded query string (see [`crate::query`]) behind the one that the URL has.
@@ -107,11 +154,26 @@ impl Target {
         if encoded.is_empty() {
             return;
         }
-        let query = match self.url.query() {
-            Some(old) if !old.is_empty() => format!("{old}&{encoded}"),
-            _ => encoded.to_owned(),
+        let query = self.path_and_query().split_once('?').map(|(_, query)| query);
+        let joint = match query {
+            None => "?",
+            Some(query) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
         };
-        Arc::make_mut(&mut self.url).set_query(Some(&query));
+        let Inner { text, end, .. } = Arc::make_mut(&mut self.inner);
+        text.insert_str(*end, &[joint, encoded].concat());
+        *end += joint.len() + encoded.len();
+    }
+}
+
+/// The host as the caller spelled it, where that is the same but for upper and lower case; and the port, unless it goes without
+/// saying.
+fn host_field(spelled: &str, url: &Url) -> Box<str> {
+    let host = url.host_str().unwrap_or_default();
+    let host = spelled.get(..host.len()).filter(|spelled| spelled.eq_ignore_ascii_case(host)).unwrap_or(host);
+    match url.port() {
+        Some(port) => format!("{host}:{port}").into(),
+        None => host.into(),
     }
 }
 

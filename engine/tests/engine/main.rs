@@ -25,3 +25,4 @@ mod taking_back;
 mod timeouts;
 mod tls;
 mod traces;
+mod wire;

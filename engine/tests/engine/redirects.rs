@@ -160,8 +160,11 @@ fn without_a_location_it_is_an_ordinary_reply() {
         let response = carry_out(get(&server.url("/"))).unwrap();
         assert_eq!(text(&response), "hi");
     }
-    let server = Server::answering(redirect(304, "/else").replace("body", ""));
-    assert_eq!(carry_out(get(&server.url("/"))).unwrap().status, 304);
+    for status in [200, 201, 404, 503] {
+        let server = Server::answering(redirect(status, "/else"));
+        assert_eq!(carry_out(get(&server.url("/"))).unwrap().status, status);
+        assert_eq!(server.requests().len(), 1);
+    }
 }
 
 #[test]
