@@ -56,6 +56,15 @@ impl<'a> Account<'a> {
         }
     }
 
+    /// What is left of a reply takes so many bytes, whether there is room for them or not: they are here.
+    pub(crate) fn of_the_rest(budget: &'a Arc<Budget>, origin: &'a Origin, bytes: usize) -> Memory {
+        let mut held = (bytes > TINY).then(|| budget.hold(origin));
+        if let Some(held) = &mut held {
+            held.take(bytes);
+        }
+        Memory(held)
+    }
+
     /// The reply is whole, and takes so many bytes.
     pub(crate) fn close(self, bytes: usize) -> Memory {
         let mut held = self.held;

@@ -4,6 +4,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 
 use crate::account::Account;
+use crate::progress::Progress;
 
 /// Why a body was not read to its end.
 pub(crate) enum ReadError {
@@ -19,29 +20,32 @@ const MAX_RESERVED: u64 = 64 << 10;
 /// Bytes of a body nobody wants that are read so that the connection can be used again.
 const MAX_SKIPPED: usize = 64 << 10;
 
-/// Reads the whole body, of at most `max_bytes`, as fast as there is memory for it.
+/// Reads the whole body, of at most `max_bytes`, as fast as there is memory for it. What has come stands in `progress` until it is
+/// whole.
 pub(crate) async fn read(
     body: &mut Incoming,
     max_bytes: usize,
     account: &mut Account<'_>,
+    progress: &Progress,
 ) -> Result<Vec<u8>, ReadError> {
     let declared = body.size_hint().lower();
     if declared > max_bytes as u64 {
         return Err(ReadError::TooLarge);
     }
-    let mut bytes = Vec::with_capacity(declared.min(MAX_RESERVED) as usize);
+    progress.received().body = Vec::with_capacity(declared.min(MAX_RESERVED) as usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(ReadError::Broken)?;
         let Ok(data) = frame.into_data() else { continue };
-        if data.len() > max_bytes - bytes.len() {
+        let before = progress.received().body.len();
+        if data.len() > max_bytes - before {
             return Err(ReadError::TooLarge);
         }
-        if !account.covers(bytes.len() + data.len()) {
-            account.cover(bytes.len() + data.len()).await;
+        if !account.covers(before + data.len()) {
+            account.cover(before + data.len()).await;
         }
-        bytes.extend_from_slice(&data);
+        progress.received().body.extend_from_slice(&data);
     }
-    Ok(bytes)
+    Ok(std::mem::take(&mut progress.received().body))
 }
 
 /// Reads a short body to its end; false where it is not short, or does not end well.

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::rc::Rc;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use tokio::task::yield_now;
 
@@ -29,10 +30,12 @@ const CALLS_A_TURN: usize = 8;
 /// each for a few bytes of the body, would keep the engine's thread busy for seconds.
 const MAX_EMPTY: u32 = 100;
 
-/// Why codings were not undone.
+/// The body, or what is between two of its codings, is longer than allowed.
 #[derive(Debug)]
-pub(crate) enum UndoError {
-    /// The body, or what is between two of its codings, is longer than allowed.
+pub(crate) struct TooLarge;
+
+/// Why codings were not undone.
+enum UndoError {
     TooLarge,
     /// It is not in the coding that it is said to be in; the text says more.
     Corrupt(Box<str>),
@@ -54,20 +57,34 @@ pub(crate) fn is_coded(headers: &Headers) -> bool {
     headers.get("content-encoding").is_some()
 }
 
-/// The body without its codings.
+/// The body without its codings; or as it came where it is not in them, with a text that says why it is not.
 ///
-/// A body whose codings are not all known stays as it is: there is nothing better to give, and the header says what it is
-/// in. So does an empty one, which many servers mark as encoded.
+/// A body whose codings are not all known stays as it is, too: there is nothing better to give, and the header says what it
+/// is in. So does an empty one, which many servers mark as encoded.
 pub(crate) async fn undo(
     body: Vec<u8>,
     headers: &Headers,
     max_bytes: usize,
     account: &mut Account<'_>,
-) -> Result<Vec<u8>, UndoError> {
-    let Some(codings) = codings(headers) else { return Ok(body) };
+) -> Result<(Vec<u8>, Option<Box<str>>), TooLarge> {
+    let Some(codings) = codings(headers) else { return Ok((body, None)) };
     if body.is_empty() || codings.is_empty() {
-        return Ok(body);
+        return Ok((body, None));
     }
+    let body = Bytes::from(body);
+    match undo_all(&codings, body.clone(), max_bytes, account).await {
+        Ok(plain) => Ok((plain, None)),
+        Err(UndoError::TooLarge) => Err(TooLarge),
+        Err(UndoError::Corrupt(why)) => Ok((body.into(), Some(why))),
+    }
+}
+
+async fn undo_all(
+    codings: &[Coding],
+    body: Bytes,
+    max_bytes: usize,
+    account: &mut Account<'_>,
+) -> Result<Vec<u8>, UndoError> {
     if codings.len() > MAX_STACKED {
         return Err(UndoError::Corrupt(format!("more than {MAX_STACKED} content codings").into()));
     }
@@ -248,9 +265,10 @@ mod tests {
                     }
                 }
                 let mut account = Account::new(&budget, target.origin(), &progress);
-                match runtime.block_on(undo(body, &headers, LIMIT, &mut account)) {
-                    Ok(plain) => assert!(plain.len() <= LIMIT),
-                    Err(UndoError::TooLarge | UndoError::Corrupt(_)) => {}
+                match runtime.block_on(undo(body.clone(), &headers, LIMIT, &mut account)) {
+                    Ok((plain, None)) => assert!(plain.len() <= LIMIT),
+                    Ok((as_it_came, Some(_))) => assert_eq!(as_it_came, body),
+                    Err(TooLarge) => {}
                 }
             }
         }

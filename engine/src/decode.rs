@@ -32,6 +32,16 @@ pub(crate) fn content(body: Vec<u8>, content_type: Option<&str>) -> Content {
     }
 }
 
+/// UTF-8 without a character at its end that is not whole; what is no UTF-8 stays as it is.
+pub(crate) fn whole_characters(mut body: Vec<u8>) -> Vec<u8> {
+    if let Err(error) = std::str::from_utf8(&body)
+        && error.error_len().is_none()
+    {
+        body.truncate(error.valid_up_to());
+    }
+    body
+}
+
 fn is_storable(text: &str) -> bool {
     memchr(0, text.as_bytes()).is_none()
 }
@@ -69,6 +79,15 @@ mod tests {
     fn a_byte_order_mark_outranks_the_charset_and_goes() {
         assert_eq!(content(b"\xef\xbb\xbf{}".to_vec(), None), text("{}"));
         assert_eq!(content(b"\xff\xfea\0".to_vec(), Some("text/plain; charset=utf-8")), text("a"));
+    }
+
+    #[test]
+    fn a_part_of_a_text_ends_with_a_whole_character() {
+        for (body, whole) in
+            [("aé".as_bytes(), "aé".as_bytes()), (b"a\xc3", b"a"), (b"a\xf0\x9f\x98", b"a"), (b"a\xffb", b"a\xffb")]
+        {
+            assert_eq!(whole_characters(body.to_vec()), whole);
+        }
     }
 
     #[test]

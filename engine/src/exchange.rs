@@ -18,7 +18,8 @@ use crate::hop::Hop;
 use crate::lease::Lease;
 use crate::opening::Turn;
 use crate::outcome::{Content, Headers, Outcome, Response};
-use crate::progress::{Phase, Progress};
+use crate::policy::Policy;
+use crate::progress::{Phase, Progress, Received};
 use crate::redirect;
 use crate::request::Request;
 use crate::route::Route;
@@ -32,16 +33,33 @@ pub(crate) async fn run(client: &Rc<Client>, request: Request, ticket: Option<Rc
     let trace = progress.trace();
     let phases = trace.phases;
     let result = match followed {
-        Ok(Ok(Message { status, headers, content, memory })) => {
-            Ok(Response { status, headers, content, trace, memory })
+        Ok(Ok(Message { status, headers, content, detail, memory })) => {
+            Ok(Response { status, headers, content, detail, trace, memory })
         }
-        Ok(Err(failure)) => Err(failure.with_trace(trace)),
+        Ok(Err(failure)) => Err(keep_partial(client, &progress, failure).with_trace(trace)),
         Err(_) if progress.is_starved() => {
             Err(Failure::new(FailureKind::Memory { limit: client.budget().limit() }).with_trace(trace))
         }
-        Err(_) => Err(Failure::new(FailureKind::Timeout { limit: progress.limit(), phases }).with_trace(trace)),
+        Err(_) => {
+            let failure = Failure::new(FailureKind::Timeout { limit: progress.limit(), phases });
+            Err(keep_partial(client, &progress, failure).with_trace(trace))
+        }
     };
     Outcome { key, result, elapsed: phases.total() }
+}
+
+/// Adds what came of the body, where it is to be kept. It may end amid a character.
+fn keep_partial(client: &Client, progress: &Progress, failure: Failure) -> Failure {
+    let Received { body, content_type } = std::mem::take(&mut *progress.received());
+    if !client.settings().policy.keep_partial
+        || body.is_empty()
+        || matches!(failure.kind(), FailureKind::TooLarge { .. })
+    {
+        return failure;
+    }
+    let content = decode::content(decode::whole_characters(body), content_type.as_deref());
+    let memory = Account::of_the_rest(client.budget(), progress.trace().target.origin(), content.len());
+    failure.with_partial(content, memory)
 }
 
 /// A whole reply.
@@ -49,6 +67,7 @@ struct Message {
     status: u16,
     headers: Headers,
     content: Content,
+    detail: Option<Box<str>>,
     memory: Memory,
 }
 
@@ -61,9 +80,9 @@ async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> R
     loop {
         let reply = send(client, &settings, &hop, rules.as_deref(), progress).await?;
         let Some(location) = redirect::location(reply.status, &reply.headers) else {
-            let decompress = hop.accepts_codings(&settings);
+            let decompress = hop.undoes_codings();
             let account = Account::new(client.budget(), hop.target.origin(), progress);
-            return reply.read(settings.policy.max_response_bytes, decompress, account).await;
+            return reply.read(&settings.policy, decompress, account, progress).await;
         };
         let location = location.into_owned();
         let Some(left) = hops_left.checked_sub(1) else {
@@ -140,27 +159,37 @@ async fn send_on<'a>(
 
 impl Reply<'_> {
     /// Reads the whole reply.
-    async fn read(mut self, max_bytes: usize, decompress: bool, mut account: Account<'_>) -> Result<Message, Failure> {
+    async fn read(
+        mut self,
+        policy: &Policy,
+        decompress: bool,
+        mut account: Account<'_>,
+        progress: &Progress,
+    ) -> Result<Message, Failure> {
+        let max_bytes = policy.max_response_bytes;
+        if policy.keep_partial {
+            progress.receive(self.headers.get("content-type"));
+        }
         let too_large = || Failure::new(FailureKind::TooLarge { limit: max_bytes });
-        let mut body = body::read(&mut self.body, max_bytes, &mut account).await.map_err(|error| match error {
-            body::ReadError::TooLarge => too_large(),
-            body::ReadError::Broken(error) => self.lease.body_failure(&error),
-        })?;
+        let mut body =
+            body::read(&mut self.body, max_bytes, &mut account, progress).await.map_err(|error| match error {
+                body::ReadError::TooLarge => too_large(),
+                body::ReadError::Broken(error) => self.lease.body_failure(&error),
+            })?;
         self.lease.give_back();
+        let mut detail = None;
         if decompress && coding::is_coded(&self.headers) {
             // Rare enough to be kept out of every request's task.
             let undone = Box::pin(coding::undo(body, &self.headers, max_bytes, &mut account)).await;
-            body = undone.map_err(|error| match error {
-                coding::UndoError::TooLarge => too_large(),
-                coding::UndoError::Corrupt(detail) => Failure::new(FailureKind::ContentEncoding).with_detail(detail),
-            })?;
+            (body, detail) = undone.map_err(|coding::TooLarge| too_large())?;
+            detail = detail.map(|why| format!("the body is not in its Content-Encoding: {why}").into());
         }
         let content = decode::content(body, self.headers.get("content-type"));
         if matches!(&content, Content::Text(text) if text.len() > max_bytes) {
             return Err(too_large());
         }
         let memory = account.close(content.len());
-        Ok(Message { status: self.status.as_u16(), headers: self.headers, content, memory })
+        Ok(Message { status: self.status.as_u16(), headers: self.headers, content, detail, memory })
     }
 
     /// Gives the connection back if the body is short; else it is cheaper to open another.

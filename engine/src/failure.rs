@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::account::Memory;
+use crate::outcome::Content;
 use crate::phases::Phases;
 use crate::trace::Trace;
 
@@ -12,6 +14,14 @@ pub struct Failure {
     kind: FailureKind,
     detail: Option<Box<str>>,
     trace: Option<Box<Trace>>,
+    partial: Option<Box<Partial>>,
+}
+
+/// What came of the reply's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Partial {
+    content: Content,
+    memory: Memory,
 }
 
 /// The kinds of failure, a sentence each.
@@ -51,8 +61,6 @@ pub enum FailureKind {
     BadRedirect,
     /// The reply ended before its declared length.
     Partial,
-    /// The body is not what its `Content-Encoding` says, or ends too early for that.
-    ContentEncoding,
     /// The connection broke while the reply was read.
     Receive,
     /// The connection broke while the request was written.
@@ -87,7 +95,7 @@ impl Failure {
     }
 
     pub(crate) fn new(kind: FailureKind) -> Self {
-        Self { kind, detail: None, trace: None }
+        Self { kind, detail: None, trace: None, partial: None }
     }
 
     /// A proxy that does not connect us.
@@ -114,6 +122,17 @@ impl Failure {
     pub(crate) fn with_trace(mut self, trace: Trace) -> Self {
         self.trace = Some(Box::new(trace));
         self
+    }
+
+    pub(crate) fn with_partial(mut self, content: Content, memory: Memory) -> Self {
+        self.partial = Some(Box::new(Partial { content, memory }));
+        self
+    }
+
+    /// What came of the reply's body, where [`Policy::keep_partial`](crate::Policy::keep_partial) says to keep it and something
+    /// did.
+    pub fn partial(&self) -> Option<&Content> {
+        self.partial.as_ref().map(|partial| &partial.content)
     }
 
     /// What kind it is.
@@ -155,7 +174,6 @@ impl FailureKind {
             Self::TooManyRedirects => "too_many_redirects",
             Self::BadRedirect => "bad_redirect",
             Self::Partial => "partial",
-            Self::ContentEncoding => "content_encoding",
             Self::Receive => "receive",
             Self::Send => "send",
             Self::TooLarge { .. } => "too_large",
@@ -201,7 +219,6 @@ impl fmt::Display for FailureKind {
             Self::TooManyRedirects => f.write_str("Number of redirects hit maximum amount"),
             Self::BadRedirect => f.write_str("Redirect to an unsupported or malformed URL"),
             Self::Partial => f.write_str("Transferred a partial file"),
-            Self::ContentEncoding => f.write_str("Unrecognized or bad HTTP Content or Transfer-Encoding"),
             Self::Receive => f.write_str("Failure when receiving data from the peer"),
             Self::Send => f.write_str("Failed sending data to the peer"),
             Self::TooLarge { limit } => write!(f, "Response is larger than {limit} bytes (pg_net.max_response_bytes)"),

@@ -89,7 +89,7 @@ pub(crate) struct News<T> {
     pub(crate) states: Vec<OriginState>,
     /// Of origins that more than a few wait for, and that can be connected to.
     pub(crate) paces: Vec<(Origin, Pace)>,
-    /// Items of origins that are held: nobody knows for how long, so they wait elsewhere.
+    /// Items that can wait, of origins that are held: nobody knows for how long, so they do it elsewhere.
     pub(crate) sent_back: Vec<T>,
 }
 
@@ -286,7 +286,7 @@ impl<T: Queued> FairQueue<T> {
         let Some(lane) = self.lanes.get_mut(origin) else { return false };
         let is_expected = match reading {
             Reading::Missed(_) => lane.is_sick(),
-            Reading::Late => lane.is_told_silent(),
+            Reading::Late => lane.is_told_slow(),
             Reading::Reached | Reading::Nothing => false,
         };
         match reading {
@@ -321,7 +321,7 @@ impl<T: Queued> FairQueue<T> {
         }
     }
 
-    /// The origin wants nothing before `until`.
+    /// The origin wants nothing before `until`: what can wait is sent back.
     pub(crate) fn hold(&mut self, origin: &Origin, until: Instant, now: Instant) {
         let lane = self.lanes.entry(origin.clone()).or_default();
         if lane.restrain(now).hold(until) {

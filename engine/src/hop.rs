@@ -52,12 +52,17 @@ impl Hop {
         }
     }
 
-    /// Whether a compressed reply is asked for, and so decompressed.
+    /// Whether a compressed reply is asked for.
+    pub(crate) fn accepts_codings(&self, settings: &Settings) -> bool {
+        settings.policy.accept_encoding && self.undoes_codings()
+    }
+
+    /// Whether a compressed reply is decompressed.
     ///
     /// A caller who sets `Accept-Encoding` wants the body as it comes, as with libcurl. A range is one of the bytes that
     /// are sent, and a part of a compressed body is none that could be decompressed.
-    pub(crate) fn accepts_codings(&self, settings: &Settings) -> bool {
-        settings.policy.accept_encoding && !self.has(&header::ACCEPT_ENCODING) && !self.has(&header::RANGE)
+    pub(crate) fn undoes_codings(&self) -> bool {
+        !self.has(&header::ACCEPT_ENCODING) && !self.has(&header::RANGE)
     }
 
     fn has(&self, name: &HeaderName) -> bool {

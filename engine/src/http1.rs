@@ -82,7 +82,7 @@ impl Http1 {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        self.sender.is_ready()
+        self.sender.is_ready() && !self.record.is_doubtful()
     }
 
     /// Closes the connection at once. Dropping it would let it finish what it is at.

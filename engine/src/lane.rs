@@ -14,7 +14,8 @@ const MANY: u32 = 5;
 
 /// What can wait.
 pub(crate) trait Queued {
-    /// Whether it may be sent back to where it came from.
+    /// Whether it may be sent back to where it came from: it can wait where its origin asks to be left alone. What cannot goes
+    /// out all the same.
     fn may_go_back(&self) -> bool;
 }
 
@@ -61,7 +62,7 @@ impl<T> Default for Lane<T> {
 impl<T: Queued> Lane<T> {
     /// Whether the origin has to be put into the turns now; then it counts as put.
     pub(crate) fn claims_turn(&mut self, limits: &Limits) -> bool {
-        let claims = !self.has_turn && !self.waiting.is_empty() && self.admits(limits);
+        let claims = !self.has_turn && self.admits(limits) && self.next().is_some();
         self.has_turn |= claims;
         claims
     }
@@ -74,12 +75,22 @@ impl<T: Queued> Lane<T> {
     }
 
     pub(crate) fn is_sick(&self) -> bool {
-        self.restraint.as_ref().is_some_and(|restraint| restraint.standing() == Standing::Probing)
+        self.restraint.as_ref().is_some_and(|restraint| restraint.is_sick())
     }
 
-    /// Starts the first that waits.
+    /// Which of those that wait is the first that may go.
+    fn next(&self) -> Option<usize> {
+        match &self.restraint {
+            Some(restraint) if !restraint.lets_all_go(self.under_way) => {
+                self.waiting.iter().position(|item| !item.may_go_back())
+            }
+            _ => (!self.waiting.is_empty()).then_some(0),
+        }
+    }
+
+    /// Starts it.
     pub(crate) fn start(&mut self) -> Option<Started<T>> {
-        let item = self.waiting.pop_front()?;
+        let item = self.waiting.remove(self.next()?)?;
         let probe = self.is_sick();
         self.under_way += 1;
         self.probes += usize::from(probe);

@@ -47,6 +47,7 @@ mod jitter;
 mod lane;
 mod lease;
 mod localhost;
+mod leniency;
 mod message;
 pub mod method;
 mod multipart;

@@ -46,6 +46,8 @@ pub struct Response {
     pub headers: Headers,
     /// The body.
     pub content: Content,
+    /// What was odd about it, though it was taken; without a secret.
+    pub detail: Option<Box<str>>,
     /// How the exchange went.
     pub trace: Trace,
     pub(crate) memory: Memory,

@@ -44,9 +44,11 @@ pub struct Policy {
     pub no_proxy: NoProxy,
     /// Where requests may go.
     pub egress: Egress,
-    /// Whether compressed replies are asked for and decompressed. A request that sets `Accept-Encoding` itself, or
-    /// `Range`, gets its reply's body as it came, whatever stands here.
+    /// Whether compressed replies are asked for. Those that come are decompressed either way, but for those to a request that
+    /// sets `Accept-Encoding` itself, or `Range`: it gets the body as it came.
     pub accept_encoding: bool,
+    /// Whether a failure keeps what came of the reply's body.
+    pub keep_partial: bool,
     /// When requests are tried again, and how long a `Retry-After` may hold an origin.
     pub retry: RetryPolicy,
     /// `User-Agent` of the requests that name none.
@@ -84,7 +86,8 @@ impl Default for Policy {
             proxy: None,
             no_proxy: NoProxy::default(),
             egress: Egress::default(),
-            accept_encoding: true,
+            accept_encoding: false,
+            keep_partial: false,
             retry: RetryPolicy::default(),
             user_agent: concat!("pg_net/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -1,4 +1,4 @@
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -23,6 +23,14 @@ pub(crate) enum Phase {
 /// A look-up that takes longer hangs: the request leaves its place to others until it is over.
 const HANGS: Duration = Duration::from_millis(100);
 
+/// The body of a reply as far as it has come; it outlives the deadline.
+#[derive(Default)]
+pub(crate) struct Received {
+    pub(crate) body: Vec<u8>,
+    /// None where nobody would look at a part of it.
+    pub(crate) content_type: Option<String>,
+}
+
 /// The stopwatch and log of one request: it always knows where the exchange is and which phase the time goes to, also
 /// when the deadline cuts one short.
 pub(crate) struct Progress {
@@ -38,6 +46,7 @@ pub(crate) struct Progress {
     version: Cell<Option<&'static str>>,
     starved: Cell<bool>,
     ticket: Option<Rc<Ticket>>,
+    received: RefCell<Received>,
 }
 
 impl Progress {
@@ -55,6 +64,7 @@ impl Progress {
             version: Cell::new(None),
             starved: Cell::new(false),
             ticket,
+            received: RefCell::default(),
         }
     }
 
@@ -106,6 +116,16 @@ impl Progress {
 
     pub(crate) fn is_starved(&self) -> bool {
         self.starved.get()
+    }
+
+    /// A reply's body begins to come.
+    pub(crate) fn receive(&self, content_type: Option<&str>) {
+        self.received.replace(Received { body: Vec::new(), content_type: content_type.map(str::to_owned) });
+    }
+
+    /// What came of the last reply's body.
+    pub(crate) fn received(&self) -> RefMut<'_, Received> {
+        self.received.borrow_mut()
     }
 
     /// How it went up to now.

@@ -43,7 +43,6 @@ pub(crate) fn of(outcome: &Outcome) -> Reading {
         | FailureKind::TooManyRedirects
         | FailureKind::BadRedirect
         | FailureKind::Partial
-        | FailureKind::ContentEncoding
         | FailureKind::Receive
         | FailureKind::Send
         | FailureKind::TooLarge { .. } => Reading::Reached,

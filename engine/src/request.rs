@@ -27,7 +27,7 @@ pub struct Request {
     pub(crate) timeout: Duration,
     pub(crate) rules: Option<Arc<RuleSet>>,
     fields: header::Count,
-    pub(crate) may_go_back: bool,
+    may_go_back: bool,
 }
 
 impl Request {
@@ -53,7 +53,7 @@ impl Request {
             body,
             timeout,
             rules: None,
-            may_go_back: true,
+            may_go_back: false,
             fields: header::Count::default(),
         })
     }
@@ -86,9 +86,9 @@ impl Request {
         self.headers.iter().any(|field| field.name == name)
     }
 
-    /// Has the engine keep it also while its origin is held: the host could not take it back.
-    pub fn stay(&mut self) {
-        self.may_go_back = false;
+    /// Says that it has attempts left: while its origin asks to be left alone it is not sent but handed back, to come again.
+    pub fn set_patient(&mut self) {
+        self.may_go_back = true;
     }
 
     /// The key it was made with.

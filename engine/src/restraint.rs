@@ -20,6 +20,8 @@ pub(crate) struct Restraint {
     /// How many may be under way while the origin recovers: it grows with each that ends, so that those who waited do not all
     /// come at once.
     allowance: Option<usize>,
+    /// The same for those who waited for the end of a hold, and for nobody else.
+    trickle: Option<usize>,
     touched: Instant,
     /// When to look whether it can be forgotten.
     reminder: Option<Instant>,
@@ -35,6 +37,7 @@ impl Restraint {
             sick: false,
             held_until: None,
             allowance: None,
+            trickle: None,
             touched: now,
             reminder: None,
             told: None,
@@ -69,14 +72,19 @@ impl Restraint {
         changed.then(|| self.told.insert(state).clone())
     }
 
-    /// How many may be under way, where `most` may be to an origin that is well.
+    /// How many may be under way, where `most` may be to an origin that is well. What sick ones may have beyond that is up to all
+    /// that are sick.
     pub(crate) fn bound(&self, most: usize) -> usize {
-        match self.standing() {
-            Standing::Deferred => 0,
-            // What they may have beyond that is up to all that are sick.
-            Standing::Probing => most,
-            Standing::Healthy => most.min(self.allowance.unwrap_or(usize::MAX)),
-        }
+        if self.sick { most } else { most.min(self.allowance.unwrap_or(usize::MAX)) }
+    }
+
+    pub(crate) fn is_sick(&self) -> bool {
+        self.sick
+    }
+
+    /// Whether another one may start, with so many under way, though it could wait.
+    pub(crate) fn lets_all_go(&self, under_way: usize) -> bool {
+        self.held_until.is_none() && self.trickle.is_none_or(|most| under_way < most)
     }
 
     /// One could not connect. `threshold` is how many of them in a row make an origin sick; none do at 0.
@@ -102,15 +110,17 @@ impl Restraint {
 
     /// One more for each that ends: it doubles with each round trip.
     pub(crate) fn grow(&mut self, per_origin: usize) {
-        self.allowance = self.allowance.map(|allowed| allowed + 1).filter(|allowed| *allowed < per_origin);
+        let grown = |allowed: Option<usize>| allowed.map(|allowed| allowed + 1).filter(|allowed| *allowed < per_origin);
+        self.allowance = grown(self.allowance);
+        self.trickle = grown(self.trickle);
     }
 
     /// Whether there is nothing left to restrain.
     pub(crate) fn is_lifted(&self) -> bool {
-        !self.sick && self.failures == 0 && self.allowance.is_none() && self.held_until.is_none()
+        !self.sick && self.failures == 0 && self.allowance.or(self.trickle).is_none() && self.held_until.is_none()
     }
 
-    /// Lets nothing start before `until`. Whether that is news.
+    /// Lets nothing that can wait start before `until`. Whether that is news.
     pub(crate) fn hold(&mut self, until: Instant) -> bool {
         let later = self.held_until.is_none_or(|held| held < until);
         if later {
@@ -123,7 +133,7 @@ impl Restraint {
     pub(crate) fn release(&mut self, now: Instant) {
         if self.held_until.is_some_and(|until| until <= now) {
             self.held_until = None;
-            self.allowance = Some(1);
+            self.trickle = Some(1);
         }
     }
 

@@ -31,7 +31,7 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// The longest wait after any attempt, `Retry-After` aside.
     pub cap: Duration,
-    /// The most of a `Retry-After` that is obeyed.
+    /// The most of a `Retry-After` that is obeyed. It holds back what has attempts left, nothing else.
     pub retry_after_max: Duration,
 }
 
@@ -87,7 +87,7 @@ impl RetryPolicy {
     /// | `memory` | yes | other replies took it |
     /// | `certificate`, `client_certificate` | no | somebody has to put it right |
     /// | `egress_refused` | no | we do not go there |
-    /// | `weird_reply`, `content_encoding`, `too_large` | no | the request was processed; the reply would be no other |
+    /// | `weird_reply`, `too_large` | no | the request was processed; the reply would be no other |
     /// | `too_many_redirects`, `bad_redirect` | no | the same |
     /// | `invalid`, `internal`, `abandoned` | no | it lies with us |
     pub fn may_pass(outcome: &Outcome) -> bool {
@@ -117,7 +117,6 @@ fn failure_may_pass(kind: &FailureKind) -> bool {
         | FailureKind::ClientCertificate
         | FailureKind::TooManyRedirects
         | FailureKind::BadRedirect
-        | FailureKind::ContentEncoding
         | FailureKind::TooLarge { .. }
         | FailureKind::Invalid(_)
         | FailureKind::Abandoned

@@ -23,7 +23,7 @@ pub(crate) fn asked(headers: &Headers, now: SystemTime) -> Option<Duration> {
     Some(until.duration_since(from).unwrap_or_default())
 }
 
-/// How long a reply holds back everything that goes to its origin: a 429 or 503 speaks for the server, not for the one
+/// How long a reply holds back what goes to its origin and has attempts left: a 429 or 503 speaks for the server, not for the one
 /// request (RFC 6585 §4, RFC 9110 §15.6.4).
 pub(crate) fn hold(response: &Response, now: impl FnOnce() -> SystemTime, most: Duration) -> Option<Duration> {
     if !matches!(response.status, 429 | 503) {

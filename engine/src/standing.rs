@@ -10,7 +10,7 @@ pub enum Standing {
     Healthy,
     /// Less than that, since connecting to it keeps failing.
     Probing,
-    /// Nothing before a moment that it named itself.
+    /// Nothing that has attempts left before a moment that it named itself, and all else as if it had not.
     Deferred,
 }
 
@@ -35,7 +35,7 @@ pub struct OriginNews {
     /// What has become of origins with more than a few requests that can be connected to, and of those whose names hang, oldest
     /// first.
     pub paces: Vec<(Origin, Pace)>,
-    /// Requests to origins that are deferred, handed back unsent.
+    /// Requests with attempts left to origins that are deferred, handed back unsent.
     pub sent_back: Vec<Key>,
 }
 

@@ -4,17 +4,22 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
+use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::MAX_HEAD;
 use crate::head::HeadScanner;
+use crate::leniency;
 use crate::outgoing::Outgoing;
 
 /// A connection that keeps the head of the HTTP/1.1 reply it carries, and remembers how it broke.
 ///
 /// It sits between hyper and the socket, above TLS. Until the first request is written it holds back what the server
 /// sends: a server that answers before it is asked gets the benefit of the doubt, where hyper would call its bytes
-/// unexpected.
+/// unexpected. A head of a reply passes when it is whole, mended where it has to be; one of a request is replaced by ours.
+///
+/// Once the request can no longer be written the reply is still read: a server that refuses a long body may say so, and close,
+/// while the body is on its way.
 pub(crate) struct Tap<S> {
     stream: S,
     record: Rc<Record>,
@@ -28,6 +33,10 @@ pub(crate) struct Record(RefCell<State>);
 struct State {
     reply: Reply,
     scanner: HeadScanner,
+    /// What came of a head that is not whole, or waits to be read.
+    pieces: Vec<u8>,
+    /// Whether a head had to be mended.
+    mended: bool,
     received: bool,
     reads: u64,
     faults: Faults,
@@ -85,21 +94,56 @@ impl Record {
         Ref::map(self.0.borrow(), |state| state.scanner.head())
     }
 
-    fn observe(&self, bytes: &[u8]) {
-        let mut state = self.0.borrow_mut();
-        if bytes.is_empty() {
-            return;
-        }
-        state.reads += 1;
-        if state.reply != Reply::Head {
-            return;
-        }
-        state.received = true;
-        // hyper refuses a longer head itself.
-        if state.scanner.feed(bytes) || state.scanner.head().len() > MAX_HEAD {
-            state.reply = Reply::Beyond;
-        }
+    /// Whether the connection had better not be used again: a head had to be mended, a request was not written to its end, or more
+    /// came than was asked for.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let state = self.0.borrow();
+        state.mended || state.faults.write.is_some() || !state.pieces.is_empty()
     }
+}
+
+impl State {
+    /// Gives what waits to be read, as far as there is room.
+    fn pass(&mut self, buf: &mut ReadBuf<'_>) {
+        let passing = self.pieces.len().min(buf.remaining());
+        buf.put_slice(&self.pieces[..passing]);
+        self.pieces.drain(..passing);
+    }
+
+    /// Looks at what came. Whether it may pass now.
+    fn observe(&mut self, bytes: &mut [u8]) -> bool {
+        if bytes.is_empty() {
+            return true;
+        }
+        self.reads += 1;
+        if self.reply != Reply::Head {
+            return true;
+        }
+        self.received = true;
+        let is_whole = self.scanner.feed(bytes);
+        if is_whole && self.pieces.is_empty() {
+            self.reply = Reply::Beyond;
+            self.mended |= mend(self.scanner.head(), bytes);
+            return true;
+        }
+        self.pieces.extend_from_slice(bytes);
+        if is_whole {
+            self.mended |= mend(self.scanner.head(), &mut self.pieces);
+        }
+        // hyper refuses a longer head itself.
+        if is_whole || self.scanner.head().len() > MAX_HEAD {
+            self.reply = Reply::Beyond;
+        }
+        // Interim heads need no mending, and what is not HTTP is refused at once.
+        let may_be_odd = leniency::may_become_a_head(self.scanner.head()) && self.pieces.len() <= MAX_HEAD;
+        self.reply == Reply::Beyond || !may_be_odd
+    }
+}
+
+/// Mends a head where it stands among the bytes that came with it.
+fn mend(head: &[u8], bytes: &mut [u8]) -> bool {
+    leniency::is_odd(head)
+        && memmem::find(bytes, head).is_some_and(|at| leniency::mend(&mut bytes[at..at + head.len()]))
 }
 
 impl<S> Tap<S> {
@@ -122,6 +166,17 @@ impl<S> Tap<S> {
             }
         }
     }
+
+    /// Where the reply is still to be read, writing has come to an end, not to a failure.
+    fn go_on(&self, result: io::Result<usize>, offered: usize) -> io::Result<usize> {
+        self.note_write(&result);
+        let mut state = self.record.0.borrow_mut();
+        if result.is_err() && state.outgoing.is_some() {
+            state.asked = true;
+            return Ok(offered);
+        }
+        result
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
@@ -133,29 +188,47 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
                 return Poll::Pending;
             }
         }
+        let tap = &mut *self;
         let before = buf.filled().len();
-        match ready!(Pin::new(&mut self.stream).poll_read(cx, buf)) {
-            Ok(()) => self.record.observe(&buf.filled()[before..]),
-            Err(error) => {
-                self.record.0.borrow_mut().faults.read.get_or_insert(error.kind());
+        loop {
+            let mut state = tap.record.0.borrow_mut();
+            if state.reply == Reply::Beyond && !state.pieces.is_empty() {
+                state.pass(buf);
+                return Poll::Ready(Ok(()));
+            }
+            drop(state);
+            let result = ready!(Pin::new(&mut tap.stream).poll_read(cx, buf));
+            let mut state = tap.record.0.borrow_mut();
+            if let Err(error) = result {
+                state.faults.read.get_or_insert(error.kind());
                 return Poll::Ready(Err(error));
             }
+            if !state.observe(&mut buf.filled_mut()[before..]) {
+                // It is in the pieces, and more is to come.
+                buf.set_filled(before);
+                continue;
+            }
+            if !state.pieces.is_empty() {
+                buf.set_filled(before);
+                state.pass(buf);
+            }
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let tap = &mut *self;
-        let mut state = tap.record.0.borrow_mut();
+        let mut guard = tap.record.0.borrow_mut();
+        let state = &mut *guard;
         let result = ready!(match &mut state.outgoing {
+            Some(_) if state.faults.write.is_some() => Poll::Ready(Ok(buf.len())),
             Some(outgoing) => outgoing.poll_write(&mut tap.stream, cx, &[io::IoSlice::new(buf)]),
             None => Pin::new(&mut tap.stream).poll_write(cx, buf),
         });
-        drop(state);
-        self.note_write(&result);
-        Poll::Ready(result)
+        drop(guard);
+        Poll::Ready(self.go_on(result, buf.len()))
     }
 
     fn poll_write_vectored(
@@ -164,14 +237,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let tap = &mut *self;
-        let mut state = tap.record.0.borrow_mut();
+        let offered = bufs.iter().map(|buf| buf.len()).sum();
+        let mut guard = tap.record.0.borrow_mut();
+        let state = &mut *guard;
         let result = ready!(match &mut state.outgoing {
+            Some(_) if state.faults.write.is_some() => Poll::Ready(Ok(offered)),
             Some(outgoing) => outgoing.poll_write(&mut tap.stream, cx, bufs),
             None => Pin::new(&mut tap.stream).poll_write_vectored(cx, bufs),
         });
-        drop(state);
-        self.note_write(&result);
-        Poll::Ready(result)
+        drop(guard);
+        Poll::Ready(self.go_on(result, offered))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -180,10 +255,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = ready!(Pin::new(&mut self.stream).poll_flush(cx));
-        if let Err(error) = &result {
-            self.record.0.borrow_mut().faults.write.get_or_insert(error.kind());
+        match result {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(self.go_on(Err(error), 0).map(|_| ())),
         }
-        Poll::Ready(result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

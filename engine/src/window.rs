@@ -33,6 +33,8 @@ pub struct Flow {
     pub origin: Origin,
     /// Who asked for it.
     pub asker: Asker,
+    /// Whether its requests have attempts left: then they wait where the origin asks to be left alone.
+    pub patient: bool,
 }
 
 /// How much may be claimed at once: what is in flight and what stands ready to go. One asker alone gets half of the total.
@@ -68,6 +70,8 @@ pub struct Window<T> {
     flows: HashMap<Flow, Share>,
     /// Of the origins that are not healthy.
     standings: HashMap<Origin, Standing>,
+    /// The origins that ask to be left alone.
+    held: HashSet<Origin>,
     /// The origins that do not answer though they can be connected to, and those whose names hang.
     silent: HashSet<Origin>,
     rooms: Rooms,
@@ -88,6 +92,7 @@ impl<T> Window<T> {
             claimed: HashMap::new(),
             flows: HashMap::new(),
             standings: HashMap::new(),
+            held: HashSet::new(),
             silent: HashSet::new(),
             rooms: Rooms::default(),
         }
@@ -101,17 +106,27 @@ impl<T> Window<T> {
         }
     }
 
-    /// Hears how an origin is doing: one that is deferred gets no rows at all until it is not, and those of one that is sick
-    /// take no room from the others.
+    /// Hears how an origin is doing: patient flows to one that is deferred get no rows at all until it is not, others what they
+    /// had before; and those of one that is sick take no room from the others.
     pub fn set_standing(&mut self, origin: &Origin, standing: Standing) {
-        if standing == self.standing(origin) {
+        if standing == Standing::Deferred {
+            if self.held.insert(origin.clone()) {
+                self.change(origin, |share| share.held = true);
+            }
+            return;
+        }
+        let was_held = self.held.remove(origin);
+        if standing == self.standing(origin) && !was_held {
             return;
         }
         match standing {
-            Standing::Healthy => self.standings.remove(origin),
-            _ => self.standings.insert(origin.clone(), standing),
+            Standing::Probing => self.standings.insert(origin.clone(), standing),
+            _ => self.standings.remove(origin),
         };
-        self.change(origin, |share| share.standing = standing);
+        self.change(origin, |share| {
+            share.standing = standing;
+            share.held = false;
+        });
     }
 
     /// Hears whether an origin answers, as far as it can be connected to. Where it does not, or its name hangs, its rows take no
@@ -157,7 +172,7 @@ impl<T> Window<T> {
         let (own, kind) = match self.flows.get(flow) {
             Some(share) => (share.left(&self.bounds), share.kind()),
             None => {
-                let share = Share::new(self.standing(&flow.origin), self.silent.contains(&flow.origin));
+                let share = self.new_share(flow);
                 (share.left(&self.bounds), share.kind())
             }
         };
@@ -235,10 +250,15 @@ impl<T> Window<T> {
 
     fn share(&mut self, flow: &Flow) -> &mut Share {
         if !self.flows.contains_key(flow) {
-            let share = Share::new(self.standing(&flow.origin), self.silent.contains(&flow.origin));
+            let share = self.new_share(flow);
             self.flows.insert(flow.clone(), share);
         }
         self.flows.get_mut(flow).expect("it was made if it was not there")
+    }
+
+    fn new_share(&self, flow: &Flow) -> Share {
+        let held = !self.held.is_empty() && self.held.contains(&flow.origin);
+        Share::new(flow.patient, self.standing(&flow.origin), held, self.silent.contains(&flow.origin))
     }
 
     fn take(&mut self, key: Key, flow: &Flow, bytes: usize, tag: T) {
@@ -366,7 +386,7 @@ impl<T> Window<T> {
 
     /// Takes every origin to be well: the engine that said otherwise is gone.
     pub fn forget_standings(&mut self) {
-        let origins: Vec<_> = self.standings.keys().cloned().collect();
+        let origins: HashSet<_> = self.standings.keys().chain(&self.held).cloned().collect();
         for origin in origins {
             self.set_standing(&origin, Standing::Healthy);
         }

@@ -43,7 +43,8 @@ static RETRY_BASE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RETRY_CAP: GucSetting<i32> = GucSetting::<i32>::new(10 * 60 * 1000);
 static RETRY_AFTER_MAX: GucSetting<i32> = GucSetting::<i32>::new(60 * 60 * 1000);
 static IDLE_CONNECTION_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60 * 1000);
-static ACCEPT_ENCODING: GucSetting<bool> = GucSetting::<bool>::new(true);
+static ACCEPT_ENCODING: GucSetting<bool> = GucSetting::<bool>::new(false);
+static KEEP_PARTIAL: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 static EGRESS: GucSetting<Egress> = GucSetting::<Egress>::new(Egress::Any);
 
@@ -183,9 +184,17 @@ pub(crate) fn define() {
     );
     GucRegistry::define_bool_guc(
         c"pg_net.accept_encoding",
-        c"Whether compressed replies are asked for, and decompressed.",
-        c"",
+        c"Whether compressed replies are asked for.",
+        c"Those that come are decompressed either way.",
         &ACCEPT_ENCODING,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_net.keep_partial",
+        c"Whether what came of a response before it failed is kept.",
+        c"",
+        &KEEP_PARTIAL,
         GucContext::Sighup,
         GucFlags::default(),
     );
@@ -351,6 +360,7 @@ pub(crate) fn policy() -> engine::Policy {
         },
         idle_timeout: milliseconds(&IDLE_CONNECTION_TIMEOUT),
         accept_encoding: ACCEPT_ENCODING.get(),
+        keep_partial: KEEP_PARTIAL.get(),
         egress: egress(),
         user_agent: format!("pg_net/{}", crate::VERSION),
         ..engine::Policy::default()

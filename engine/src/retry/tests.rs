@@ -24,7 +24,8 @@ fn replied(status: u16, fields: &[(&str, &str)]) -> Outcome {
     }
     let target = Target::parse("http://a/").unwrap();
     let trace = Trace { phases: Phases::default(), redirects: 0, remote: None, version: None, target };
-    let response = Response { status, headers, content: Content::Empty, trace, memory: Default::default() };
+    let response =
+        Response { status, headers, content: Content::Empty, detail: None, trace, memory: Default::default() };
     Outcome { key: 1, result: Ok(response), elapsed: Duration::ZERO }
 }
 
@@ -111,8 +112,7 @@ fn every_kind() -> Vec<FailureKind> {
             FailureKind::TlsHandshake => FailureKind::TooManyRedirects,
             FailureKind::TooManyRedirects => FailureKind::BadRedirect,
             FailureKind::BadRedirect => FailureKind::Partial,
-            FailureKind::Partial => FailureKind::ContentEncoding,
-            FailureKind::ContentEncoding => FailureKind::Receive,
+            FailureKind::Partial => FailureKind::Receive,
             FailureKind::Receive => FailureKind::Send,
             FailureKind::Send => FailureKind::TooLarge { limit: 1 },
             FailureKind::TooLarge { .. } => FailureKind::Abandoned,

@@ -41,8 +41,8 @@ struct Room {
 struct Part {
     claimed: usize,
     bytes: usize,
-    /// Origins with parked keys of the asker's and room for them, longest waiting first.
-    resumable: VecDeque<Origin>,
+    /// Origins with parked keys of the asker's and room for them, longest waiting first; and whether they are patient ones.
+    resumable: VecDeque<(Origin, bool)>,
 }
 
 impl Part {
@@ -101,14 +101,14 @@ impl Rooms {
     /// A flow has parked keys and room for them.
     pub(super) fn queue(&mut self, kind: Kind, flow: &Flow) {
         let part = self.0[kind as usize].parts.entry(flow.asker).or_default();
-        part.resumable.push_back(flow.origin.clone());
+        part.resumable.push_back((flow.origin.clone(), flow.patient));
     }
 
     /// A flow has not any more.
     pub(super) fn unqueue(&mut self, kind: Kind, flow: &Flow) {
         let parts = &mut self.0[kind as usize].parts;
         if let Some(part) = parts.get_mut(&flow.asker) {
-            part.resumable.retain(|origin| *origin != flow.origin);
+            part.resumable.retain(|(origin, patient)| *origin != flow.origin || *patient != flow.patient);
             if part.is_empty() {
                 parts.remove(&flow.asker);
             }
@@ -125,11 +125,11 @@ impl Rooms {
     pub(super) fn next(&mut self, kind: Kind, asker: Asker) -> Option<Flow> {
         let parts = &mut self.0[kind as usize].parts;
         let part = parts.get_mut(&asker)?;
-        let origin = part.resumable.pop_front();
+        let next = part.resumable.pop_front();
         if part.is_empty() {
             parts.remove(&asker);
         }
-        Some(Flow { origin: origin?, asker })
+        next.map(|(origin, patient)| Flow { origin, asker, patient })
     }
 
     /// No flow has parked keys.

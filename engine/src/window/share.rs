@@ -12,7 +12,12 @@ pub(super) struct Share {
     pub(super) parked: RoaringTreemap,
     /// Whether the flow is queued for its parked keys to be resumed.
     pub(super) resumable: bool,
+    /// Whether its requests have attempts left, and wait where the origin asks to be left alone.
+    patient: bool,
+    /// How the origin is doing, leaving that aside.
     pub(super) standing: Standing,
+    /// Whether the origin asks to be left alone.
+    pub(super) held: bool,
     /// Whether the origin can be connected to, as far as is known, or an outcome has come from it.
     pub(super) tried: bool,
     /// Whether the origin does not answer, though it can be connected to.
@@ -20,12 +25,27 @@ pub(super) struct Share {
 }
 
 impl Share {
-    pub(super) fn new(standing: Standing, silent: bool) -> Self {
-        Self { claimed: 0, bytes: 0, parked: RoaringTreemap::new(), resumable: false, standing, tried: false, silent }
+    pub(super) fn new(patient: bool, standing: Standing, held: bool, silent: bool) -> Self {
+        Self {
+            claimed: 0,
+            bytes: 0,
+            parked: RoaringTreemap::new(),
+            resumable: false,
+            patient,
+            standing,
+            held,
+            tried: false,
+            silent,
+        }
+    }
+
+    /// Whether it waits for the origin to be left alone.
+    fn waits(&self) -> bool {
+        self.held && self.patient
     }
 
     pub(super) fn kind(&self) -> Kind {
-        if self.standing == Standing::Healthy && !self.silent { Kind::Well } else { Kind::Troubled }
+        if self.standing == Standing::Healthy && !self.silent && !self.waits() { Kind::Well } else { Kind::Troubled }
     }
 
     pub(super) fn take_up(&mut self, bytes: usize) {
@@ -40,9 +60,9 @@ impl Share {
 
     fn most(&self, bounds: &Bounds) -> usize {
         match self.standing {
-            Standing::Deferred => 0,
+            _ if self.waits() => 0,
             Standing::Healthy if self.tried => bounds.per_flow,
-            Standing::Healthy | Standing::Probing => bounds.per_flow.min(bounds.per_flow_untried),
+            _ => bounds.per_flow.min(bounds.per_flow_untried),
         }
     }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::target::Target;
 
 fn flow_of(asker: Asker, host: &str) -> Flow {
-    Flow { origin: Target::parse(&format!("http://{host}/")).unwrap().origin().clone(), asker }
+    Flow { origin: Target::parse(&format!("http://{host}/")).unwrap().origin().clone(), asker, patient: true }
 }
 
 fn flow(host: &str) -> Flow {
@@ -234,7 +234,27 @@ fn a_held_origin_gets_nothing_until_it_is_not() {
     assert_eq!(window.resume(10), [4]);
     window.set_standing(&held.origin, Standing::Deferred);
     window.forget_standings();
-    assert!(window.flows.is_empty() && window.standings.is_empty() && window.silent.is_empty());
+    assert!(
+        window.flows.is_empty() && window.standings.is_empty() && window.held.is_empty() && window.silent.is_empty()
+    );
+}
+
+#[test]
+fn a_deferred_origin_gets_what_does_not_wait() {
+    let held = flow("held");
+    let plain = Flow { patient: false, ..held.clone() };
+    let mut window = window(10, 5);
+    window.set_standing(&held.origin, Standing::Deferred);
+    assert_eq!(window.offer(1, &held, 1, || ()), Verdict::Parked);
+    assert_eq!(window.offer(2, &plain, 1, || ()), Verdict::Claim);
+    (3..=10).for_each(|key| _ = window.offer(key, &plain, 1, || ()));
+    assert!(window.has_parked() && !window.can_resume(), "it has all that one flow may have");
+    window.finish(2);
+    let resumed = window.resume(10);
+    assert!(!resumed.is_empty() && !resumed.contains(&1), "{resumed:?}");
+    (3..=6).for_each(|key| _ = window.finish(key));
+    window.set_standing(&held.origin, Standing::Healthy);
+    assert!(window.resume(10).contains(&1));
 }
 
 #[test]

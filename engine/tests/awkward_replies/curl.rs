@@ -36,7 +36,6 @@ pub(crate) fn exit_for(kind: &str) -> &'static [i32] {
         "too_many_redirects" => &[47],
         // The scheme, or the URL.
         "bad_redirect" => &[1, 3],
-        "content_encoding" => &[61],
         "too_large" => &[63],
         other => panic!("no exit code for {other}"),
     }

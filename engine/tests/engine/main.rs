@@ -12,6 +12,7 @@ mod http2;
 mod identity;
 mod lifecycle;
 mod limits;
+mod odd_replies;
 mod proxies;
 mod proxy;
 mod redirects;

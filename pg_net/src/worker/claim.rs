@@ -437,7 +437,11 @@ impl Claim {
         }
         let target = row.target(&mut self.targets);
         let asked = || row.asked(target.as_ref().ok());
-        let flow = target.as_ref().ok().map(|target| Flow { origin: target.origin().clone(), asker: row.asker() });
+        let flow = target.as_ref().ok().map(|target| Flow {
+            origin: target.origin().clone(),
+            asker: row.asker(),
+            patient: row.is_patient(),
+        });
         let claimed = match flow {
             Some(flow) if was_parked => self.window.claim(key, Some(&flow), row.size(), asked()),
             Some(flow) => match self.window.offer(key, &flow, row.size(), asked) {

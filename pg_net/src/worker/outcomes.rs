@@ -60,10 +60,18 @@ fn element_types() -> [pg_sys::Oid; COLUMNS] {
 
 /// Bytes of the body that came.
 pub(super) fn body_length(outcome: &Outcome) -> usize {
-    match outcome.result.as_ref().map(|response| &response.content) {
-        Ok(Content::Text(text)) => text.len(),
-        Ok(Content::Bytes(bytes)) => bytes.len(),
-        Ok(Content::Empty) | Err(_) => 0,
+    match content(outcome) {
+        Some(Content::Text(text)) => text.len(),
+        Some(Content::Bytes(bytes)) => bytes.len(),
+        Some(Content::Empty) | None => 0,
+    }
+}
+
+/// The body, or what came of it before a failure.
+fn content(outcome: &Outcome) -> Option<&Content> {
+    match &outcome.result {
+        Ok(response) => Some(&response.content),
+        Err(failure) => failure.partial(),
     }
 }
 
@@ -91,17 +99,17 @@ impl<'a> Rows<'a> {
         let trace = outcome.trace();
         let failure = outcome.result.as_ref().err();
         let response = outcome.result.as_ref().ok();
-        let (content, content_bytes) = response.map_or((None, None), |response| body(&response.content));
+        let (plain, bytes) = content(outcome).map_or((None, None), body);
         let headers = response.map(|response| self.headers(&response.headers));
         [
             Some(asked.id.into()),
             response.map(|response| i32::from(response.status).into()),
             headers.and_then(|columns| columns.content_type),
             headers.map(|columns| columns.headers),
-            content,
+            plain,
             Some(failure.is_some_and(engine::Failure::timed_out).into()),
             failure.map(|failure| text::datum(&failure.to_string())),
-            content_bytes,
+            bytes,
             asked.by.map(pg_sys::Datum::from),
             asked.method.as_ref().map(|method| text::datum(method.as_str())),
             asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
@@ -114,7 +122,11 @@ impl<'a> Rows<'a> {
             trace.and_then(|trace| trace.remote).map(|remote| self.remote(remote)),
             trace.and_then(|trace| trace.version).map(text::datum),
             failure.map(|failure| text::datum(failure.kind().name())),
-            failure.and_then(engine::Failure::detail).map(text::datum),
+            match &outcome.result {
+                Ok(response) => response.detail.as_deref(),
+                Err(failure) => failure.detail(),
+            }
+            .map(text::datum),
         ]
     }
 

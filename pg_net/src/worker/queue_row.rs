@@ -122,6 +122,11 @@ impl<'s> QueueRow<'s> {
         self.0.bool(8).unwrap_or_default()
     }
 
+    /// Whether it has attempts left, and waits where its origin asks to be left alone. What has left the queue could not go back.
+    pub(super) fn is_patient(&self) -> bool {
+        self.0.int4(9).is_some_and(|max_attempts| max_attempts > 1) && !self.is_at_most_once()
+    }
+
     pub(super) fn request(&self, target: Target) -> Result<Request, Failure> {
         let method = self.string(3)?;
         if self.size() > settings::max_in_flight_bytes() {
@@ -144,8 +149,8 @@ impl<'s> QueueRow<'s> {
         if self.0.bytes(12).is_some() && !request.has_header(IDEMPOTENCY_KEY) {
             request.push_header(IDEMPOTENCY_KEY, &self.string(12)?)?;
         }
-        if self.is_at_most_once() {
-            request.stay();
+        if self.is_patient() {
+            request.set_patient();
         }
         Ok(request)
     }

@@ -114,7 +114,7 @@ fn a_certificate_of_another_authority_or_for_another_name() {
 
 #[test]
 fn a_compressed_body_is_decompressed() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::with(Cluster::builder().conf("pg_net.accept_encoding", "on").start_ready());
     let nginx = Nginx::start();
     let url = nginx.url("/gzip");
     let id = bench.ask(&format!(r#"select net.http_get('{url}')"#));

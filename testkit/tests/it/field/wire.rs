@@ -1,3 +1,5 @@
-//! What leaves the machine, and what comes back.
+//! What goes out, what comes back, and over which connections, beside what libcurl does.
 
+mod bytes;
+mod gateways;
 mod names;

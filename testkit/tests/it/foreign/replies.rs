@@ -28,7 +28,10 @@ fn text_is_decoded_by_the_charset_that_apache_names() {
 #[test]
 fn bodies_are_decompressed_whoever_compressed_them() {
     let authority = Authority::new();
-    let (apache, mut bench) = (Apache::start(&authority), Bench::with(trusting(&authority).start_ready()));
+    let (apache, mut bench) = (
+        Apache::start(&authority),
+        Bench::with(trusting(&authority).conf("pg_net.accept_encoding", "on").start_ready()),
+    );
     let haproxy = HaProxy::start(&authority, bench.receiver.port());
     let text = "x".repeat(20_000);
     for path in ["/gzip/a.txt", "/br/a.txt", "/a.txt"] {
@@ -109,7 +112,7 @@ fn the_size_of_a_body_counts_as_decompressed() {
     let authority = Authority::new();
     let apache = Apache::start(&authority);
     let limit = 1 << 20;
-    let builder = trusting(&authority).conf("pg_net.max_response_bytes", "1MB");
+    let builder = trusting(&authority).conf("pg_net.max_response_bytes", "1MB").conf("pg_net.accept_encoding", "on");
     let mut bench = Bench::with(builder.start_ready());
     for directory in ["/gzip", "/br"] {
         for (name, length, within) in [("fits.txt", limit, true), ("not.txt", limit + 1, false)] {
