@@ -52,9 +52,9 @@ impl Framework {
         let mut application = Self::start("php", |scratch, port| {
             scratch.file("index.php", include_str!("framework/index.php"));
             let configuration = format!(
-                "[global]\nerror_log = log\n[www]\nlisten = 127.0.0.1:{port}\npm = static\npm.max_children = 4\n\
-                 chdir = {}\ncatch_workers_output = yes\n",
-                scratch.path().display()
+                "[global]\nerror_log = {directory}/php.log\n[www]\nlisten = 127.0.0.1:{port}\npm = static\npm.max_children = 4\n\
+                 chdir = {directory}\ncatch_workers_output = yes\n",
+                directory = scratch.path().display()
             );
             let mut command = account::command("/usr/sbin/php-fpm8.2");
             command.arg("--nodaemonize").arg("-y").arg(scratch.file("php-fpm.conf", &configuration));

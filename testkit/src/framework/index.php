@@ -8,6 +8,10 @@ switch ($_SERVER['REQUEST_URI']) {
         break;
     case '/events':
         header('Content-Type: text/event-stream');
+        // Debian's configuration has PHP collect what is written.
+        while (ob_get_level() > 0) {
+            ob_end_flush();
+        }
         for ($number = 0; !connection_aborted(); $number++) {
             echo "data: $number\n\n";
             flush();

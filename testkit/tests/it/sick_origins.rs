@@ -42,7 +42,7 @@ fn case_42_a_429_holds_back_what_has_attempts_left_and_nothing_else() {
     for call in [
         format!("http_post('{plain}')"),
         format!("http_get('{plain}')"),
-        format!("http_request('GET', '{plain}', max_attempts => 5, delivery => 'at_most_once')"),
+        format!("http_request('GET', '{plain}', delivery => 'at_most_once')"),
     ] {
         let id = bench.ask(&format!("select net.{call}"));
         assert_eq!(bench.response(id).status_code, Some(200), "{call}");

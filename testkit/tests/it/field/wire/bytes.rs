@@ -75,11 +75,9 @@ fn case_41_what_is_not_in_its_coding_is_stored_as_it_came_with_a_detail() {
 fn case_43_every_3xx_is_followed_with_the_bytes_of_its_location() {
     let mut bench = Bench::new();
     for status in [300, 301, 304, 308, 399] {
-        let reply = [
-            format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nLocation: /to/").as_bytes(),
-            b"\xe9?\xc3\xa9\r\n\r\n",
-        ];
-        bench.receiver.script("/from", vec![reply.concat()]);
+        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nLocation: /to/");
+        let reply = [head.as_bytes(), b"\xe9?\xc3\xa9\r\n\r\n"].concat();
+        bench.receiver.script("/from", vec![reply]);
         let before = bench.receiver.count();
         assert_eq!(bench.get("/from").status_code, Some(200), "{status}");
         let requests = bench.receiver.requests();

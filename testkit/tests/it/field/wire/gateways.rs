@@ -94,10 +94,11 @@ fn grpc_web_keeps_its_frames_whole_and_its_trailers_pass() {
     let mut bench = Bench::new();
     // A message of two bytes, and behind it the trailers in a frame of their own; over HTTP/1.1 as trailers, too.
     let frames = [b"\x00\x00\x00\x00\x02hi".as_slice(), b"\x80\x00\x00\x00\x10grpc-status: 0\r\n"].concat();
+    let size = format!("{:x}\r\n", frames.len());
     let reply = [
         b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\nTrailer: grpc-status\r\n\
           Transfer-Encoding: chunked\r\n\r\n",
-        format!("{:x}\r\n", frames.len()).as_bytes(),
+        size.as_bytes(),
         &frames,
         b"\r\n0\r\ngrpc-status: 0\r\ngrpc-message: \r\n\r\n",
     ];
