@@ -7,6 +7,7 @@ use crate::alarms::Alarms;
 use crate::lane::{Lane, Queued};
 use crate::origin::Origin;
 use crate::probes::Probes;
+use crate::reading::Reading;
 use crate::standing::{OriginState, Pace};
 
 /// What waits to be started, in order for each origin, the origins in turn.
@@ -68,19 +69,6 @@ pub(crate) struct Started<T> {
     pub(crate) probe: bool,
     /// Whether it is worth telling, by [`FairQueue::reach`], that there is a connection for it.
     pub(crate) watch: bool,
-}
-
-/// What the end of an item says about its origin.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Reading {
-    /// It can be connected to, and answers.
-    Reached,
-    /// It can be connected to, and has not answered in time.
-    Late,
-    /// It cannot; this is the name of the failure.
-    Missed(&'static str),
-    /// Nothing.
-    Nothing,
 }
 
 /// What has happened since it was last asked for.
@@ -284,11 +272,7 @@ impl<T: Queued> FairQueue<T> {
             self.resume(origin, reading);
         }
         let Some(lane) = self.lanes.get_mut(origin) else { return false };
-        let is_expected = match reading {
-            Reading::Missed(_) => lane.is_sick(),
-            Reading::Late => lane.is_told_slow(),
-            Reading::Reached | Reading::Nothing => false,
-        };
+        let is_expected = lane.expects(reading);
         match reading {
             // The common way: an origin that is well, and stays so.
             Reading::Reached | Reading::Late | Reading::Nothing if lane.restraint.is_none() && !probe => {

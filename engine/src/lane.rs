@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::alarms::Alarms;
 use crate::fair_queue::{Limits, News, Started};
 use crate::origin::Origin;
+use crate::reading::Reading;
 use crate::restraint::Restraint;
 use crate::standing::{Pace, Standing};
 
@@ -72,6 +73,15 @@ impl<T: Queued> Lane<T> {
         let most = if self.tried || self.is_sick() { limits.per_origin } else { limits.untried };
         let most = self.restraint.as_ref().map_or(most, |restraint| restraint.bound(most));
         self.under_way < most
+    }
+
+    /// Whether this tells nothing new about the origin: one that is sick cannot be connected to, one that does not answer is late.
+    pub(crate) fn expects(&self, reading: Reading) -> bool {
+        match reading {
+            Reading::Missed(_) => self.is_sick(),
+            Reading::Late => self.is_told_slow(),
+            Reading::Reached | Reading::Nothing => false,
+        }
     }
 
     pub(crate) fn is_sick(&self) -> bool {

@@ -1,8 +1,20 @@
 //! What an outcome says about the origin that the request went to.
 
 use crate::failure::FailureKind;
-use crate::fair_queue::Reading;
 use crate::outcome::Outcome;
+
+/// What the end of an item says about its origin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading {
+    /// It can be connected to, and answers.
+    Reached,
+    /// It can be connected to, and has not answered in time.
+    Late,
+    /// It cannot; this is the name of the failure.
+    Missed(&'static str),
+    /// Nothing.
+    Nothing,
+}
 
 /// Whether the origin was there to be connected to. How long it takes to answer, and what, is no matter.
 ///

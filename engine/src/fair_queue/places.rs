@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::{FairQueue, Reading, Turn};
+use super::{FairQueue, Turn};
 use crate::lane::Queued;
 use crate::origin::Origin;
+use crate::reading::Reading;
 
 impl<T: Queued> FairQueue<T> {
     /// Whether one more may be under way.
