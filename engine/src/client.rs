@@ -184,7 +184,8 @@ impl Client {
             return open_new(permit).await;
         }
         // Of many requests to an origin that speaks HTTP/2, one opens the connection and the others share it. That it
-        // does is known only when the first is open.
+        // does is known only when the first is open. Should the name hang, nobody waits there and holds a place.
+        settings.connector.look_up(target, &self.resolver, progress).await?;
         let gate = self.gates.get(route);
         progress.enter(Phase::Handshake);
         let turn = timeout(patience(progress), gate.turn()).await;

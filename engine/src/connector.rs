@@ -91,6 +91,26 @@ impl Connector {
         Ok(Connection::new(self.speak(&end, stream).await?, remote).counted(open))
     }
 
+    /// Looks up the names that a connection to where `target` points would be dialled by, and leaves what they came to with the
+    /// resolver: who is going to wait for others first waits for no name any more then.
+    pub(crate) async fn look_up(
+        &self,
+        target: &Target,
+        resolver: &Resolver,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let Some(host) = target.url().host() else { return Ok(()) };
+        let port = target.url().port_or_known_default().unwrap_or_default();
+        let proxy = self.proxy.as_ref().filter(|_| !self.no_proxy.matches(&host, port));
+        if proxy.is_none_or(|proxy| proxy.kind == ProxyKind::Socks5) {
+            tcp::resolve(&host, port, resolver, progress).await?;
+        }
+        if let Some(proxy) = proxy {
+            tcp::resolve(&proxy.host(), proxy.port, resolver, progress).await.map_err(Failure::of_proxy)?;
+        }
+        Ok(())
+    }
+
     /// Where the host may be dialled: what was looked at here is what is dialled.
     async fn addresses(&self, end: &End<'_>, resolver: &Resolver, progress: &Progress) -> Result<Addresses, Failure> {
         let addresses = tcp::resolve(&end.host, end.port, resolver, progress).await?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use testkit::{Answer, Cluster, NameServer, PATIENCE, is_running, responses, wait_until};
+use testkit::{Answer, Cluster, NameServer, Network, PATIENCE, is_running, responses, wait_until};
 
 use super::{RESOLV_CONF, name_server, network};
 use crate::support::Bench;
@@ -14,11 +14,27 @@ const DEAD: usize = 200;
 const HEALTHY: usize = 25;
 
 fn queue_dead(bench: &mut Bench, count: usize, milliseconds: u32) {
+    queue_dead_by(bench, "http", count, 1, milliseconds);
+}
+
+/// Requests to many names, several to each.
+fn queue_dead_by(bench: &mut Bench, scheme: &str, count: usize, each: usize, milliseconds: u32) {
     let calls = format!(
-        "select net.http_get('http://' || n || '.dead.test/', timeout_milliseconds := {milliseconds}) \
-           from generate_series(1, {count}) n"
+        "select net.http_get('{scheme}://' || n || '.dead.test/', timeout_milliseconds := {milliseconds}) \
+           from generate_series(1, {count}) n, generate_series(1, {each})"
     );
     bench.client.batch_execute(&calls).unwrap();
+}
+
+/// A network whose system does not give up within a test.
+fn patient_network() -> Network {
+    network().asking(&format!("{RESOLV_CONF}options timeout:30 attempts:5\n"))
+}
+
+fn with_places(places: usize) -> Bench {
+    let cluster = Cluster::builder().conf("pg_net.max_in_flight", &places.to_string()).start();
+    cluster.connect().batch_execute("create extension pg_net").unwrap();
+    Bench::with(cluster)
 }
 
 /// The threads of a process that look names up.
@@ -51,11 +67,9 @@ fn case_30_names_whose_server_never_answers_hold_up_no_healthy_request() {
 
 #[test]
 fn case_30_names_that_hang_take_no_places() {
-    network().run(|_| {
+    patient_network().run(|_| {
         let server = name_server();
-        let cluster = Cluster::builder().conf("pg_net.max_in_flight", "2").start();
-        cluster.connect().batch_execute("create extension pg_net").unwrap();
-        let mut bench = Bench::with(cluster);
+        let mut bench = with_places(2);
         queue_dead(&mut bench, 20, 60_000);
         wait_until("more than there are places", PATIENCE, || server.questions().len() >= 6);
         for number in 0..10 {
@@ -76,6 +90,23 @@ fn case_30_names_that_hang_take_no_places() {
         assert_eq!(bench.receiver.count(), 12);
         gate.release();
         bench.receiver.wait_for(14);
+    });
+}
+
+#[test]
+fn case_30_nor_do_requests_that_would_share_the_connection() {
+    patient_network().run(|_| {
+        let _server = name_server();
+        // Two are begun for each name, of which one waits to see whether the other finds a server of HTTP/2.
+        let mut bench = with_places(128);
+        queue_dead_by(&mut bench, "https", 150, 2, 600_000);
+        let worker = bench.cluster.worker_pid(&mut bench.client);
+        wait_until("a thread for each", PATIENCE, || resolver_threads(worker).len() == 150);
+        for number in 0..10 {
+            let answer = bench.get_by_name(&format!("{number}.good.test"));
+            assert_eq!(answer.status_code, Some(200), "{answer:?}");
+        }
+        assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 10, "the others still hang");
     });
 }
 
@@ -117,8 +148,7 @@ fn a_thousand_requests_to_a_new_name_make_one_look_up() {
 
 #[test]
 fn look_ups_that_hang_neither_take_signals_nor_keep_the_worker() {
-    // So that the system does not give up within the test.
-    network().asking(&format!("{RESOLV_CONF}options timeout:30 attempts:5\n")).run(|_| {
+    patient_network().run(|_| {
         let _server = name_server();
         let mut bench = Bench::new();
         queue_dead(&mut bench, 50, 60_000);
