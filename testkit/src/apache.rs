@@ -45,6 +45,11 @@ pub struct ApacheRequest {
 impl Apache {
     /// Starts one with a certificate of this authority, whose clients it knows.
     pub fn start(authority: &Authority) -> Self {
+        Self::start_with(authority, "")
+    }
+
+    /// Starts one with further directives.
+    pub fn start_with(authority: &Authority, directives: &str) -> Self {
         let identity = authority.certify_this_host();
         let (daemon, [port, tls_port, known_port]) = Daemon::start("apache", |scratch, ports| {
             for directory in ["html", "html/dav", "html/gzip", "html/br", "html/cookies"] {
@@ -63,6 +68,7 @@ impl Apache {
                 SSLCertificateFile {}
                 SSLCertificateKeyFile {}
                 {CONFIGURATION}
+                {directives}
                 <VirtualHost *:{tls_port}>
                     SSLEngine on
                 </VirtualHost>
@@ -82,6 +88,11 @@ impl Apache {
             command
         });
         Self { daemon, port, tls_port, known_port, _identity: identity }
+    }
+
+    /// Its ports, without TLS and with it.
+    pub fn ports(&self) -> (u16, u16) {
+        (self.port, self.tls_port)
     }
 
     /// A URL, in plain HTTP/1.1.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::daemon::Daemon;
@@ -6,7 +8,7 @@ use crate::{Authority, PATIENCE, account, wait_until};
 /// Debian's HAProxy in front of another server: HTTP/1.1 on one port, TLS with HTTP/2 on another.
 ///
 /// It answers `/hints…` with `103 Early Hints` first, compresses text with deflate, and closes connections that were idle
-/// for a hundredth of a second.
+/// for a hundredth of a second, or another time.
 pub struct HaProxy {
     daemon: Daemon,
     port: u16,
@@ -29,6 +31,11 @@ pub struct HaProxyRequest {
 impl HaProxy {
     /// Starts one with a certificate of this authority, in front of a server on this port of 127.0.0.1.
     pub fn start(authority: &Authority, server: u16) -> Self {
+        Self::start_keeping(authority, server, Duration::from_millis(10))
+    }
+
+    /// Starts one that keeps idle connections for so long.
+    pub fn start_keeping(authority: &Authority, server: u16, idle: Duration) -> Self {
         let identity = authority.certify_this_host();
         let (daemon, [port, tls_port]) = Daemon::start("haproxy", |scratch, [port, tls_port]| {
             let certificate = identity.both();
@@ -42,7 +49,7 @@ defaults
     timeout connect 5s
     timeout client 30s
     timeout server 30s
-    timeout http-keep-alive 10ms
+    timeout http-keep-alive {}ms
 frontend clients
     bind 127.0.0.1:{port}
     bind 127.0.0.1:{tls_port} ssl crt {} alpn h2,http/1.1
@@ -54,6 +61,7 @@ frontend clients
 backend servers
     server first 127.0.0.1:{server}
 ",
+                idle.as_millis(),
                 certificate.display()
             );
             let mut command = account::command("/usr/sbin/haproxy");
@@ -61,6 +69,11 @@ backend servers
             command
         });
         Self { daemon, port, tls_port }
+    }
+
+    /// Its ports, without TLS and with it.
+    pub fn ports(&self) -> (u16, u16) {
+        (self.port, self.tls_port)
     }
 
     /// A URL, in plain HTTP/1.1.

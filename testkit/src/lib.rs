@@ -23,6 +23,7 @@ mod response;
 mod scratch;
 mod socks;
 mod squid;
+mod standard;
 mod wait;
 
 pub use apache::{Apache, ApacheRequest};
@@ -40,4 +41,5 @@ pub use receiver::{Gate, Observer, Receiver, Request};
 pub use response::{Response, response, responses};
 pub use socks::Socks;
 pub use squid::Squid;
+pub use standard::{StandardRequest, StandardServer};
 pub use wait::{PATIENCE, wait_until};

@@ -54,9 +54,20 @@ impl Nginx {
 
     /// Starts one that shows this certificate, with further directives for its one `server`.
     pub fn start_showing(identity: &Identity, directives: &str) -> Self {
+        Self::start_speaking("http2", identity, directives)
+    }
+
+    /// The same, but one that speaks nothing but HTTP/1.1.
+    pub fn start_http1(identity: &Identity, directives: &str) -> Self {
+        Self::start_speaking("", identity, directives)
+    }
+
+    fn start_speaking(protocol: &str, identity: &Identity, directives: &str) -> Self {
         let (daemon, [port, tls_port]) = Daemon::start("nginx", |scratch, [port, tls_port]| {
-            let listen =
-                format!("listen 127.0.0.1:{port}; listen 127.0.0.1:{tls_port} ssl http2; {}", certificate(identity));
+            let listen = format!(
+                "listen 127.0.0.1:{port} backlog=4096; listen 127.0.0.1:{tls_port} ssl {protocol} backlog=4096; {}",
+                certificate(identity)
+            );
             command(scratch.path(), scratch.file("nginx.conf", &configuration(&listen, directives)))
         });
         Self { daemon, port, tls_port, authority: None }
@@ -68,6 +79,11 @@ impl Nginx {
             command(scratch.path(), scratch.file("nginx.conf", &quiet_configuration(port, locations)))
         });
         Self { daemon, port, tls_port: port, authority: None }
+    }
+
+    /// Its ports, without TLS and with it.
+    pub fn ports(&self) -> (u16, u16) {
+        (self.port, self.tls_port)
     }
 
     /// A URL, in plain HTTP/1.1.

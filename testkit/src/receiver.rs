@@ -91,6 +91,7 @@ impl Receiver {
     /// | `/repeat-headers`, `/odd-headers`, `/no-colon` | heads out of the ordinary |
     /// | `/redirect/<code>?to=<url>`, `/hops/<n>`, `/redirect-loop` | one redirect, a chain, an endless one |
     /// | `/hang`, `/hang-body` | no answer; a head and no body |
+    /// | `/close-after/<ms>` | 200, and the connection is closed after so long, whatever has come on it meanwhile |
     /// | `/close`, `/reset`, `/garbage` | closed or reset before any byte; no HTTP |
     /// | `/truncate`, `/chunked-cut`, `/reset-body` | a body cut short |
     /// | `/half-close` | a body without a length, ended by closing one direction |

@@ -122,11 +122,16 @@ pub(super) fn serve(mut stream: TcpStream, number: usize, shared: &Shared) {
             None => routes::answer(&mut conversation),
         };
         if let Some(observer) = &shared.observer {
-            observer.done(&request, matches!(then, Ok(Then::Continue)));
+            observer.done(&request, matches!(then, Ok(Then::Continue | Then::CloseAfter(_))));
         }
         match then {
             Ok(Then::Continue) => {}
             Ok(Then::Close) => {
+                let _ = stream.shutdown(Shutdown::Both);
+                return;
+            }
+            Ok(Then::CloseAfter(time)) => {
+                shared.connections.pause(time);
                 let _ = stream.shutdown(Shutdown::Both);
                 return;
             }

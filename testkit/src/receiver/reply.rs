@@ -12,6 +12,8 @@ pub(super) enum Then {
     Continue,
     /// It is closed in good order.
     Close,
+    /// The same, a while after a whole answer.
+    CloseAfter(Duration),
     /// It is reset.
     Reset,
 }

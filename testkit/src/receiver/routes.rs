@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -43,6 +44,10 @@ pub(super) fn answer(to: &mut Conversation) -> io::Result<Then> {
         "hang-body" => {
             to.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")?;
             to.wait_for_leave()
+        }
+        "close-after" => {
+            to.text(200, "ok")?;
+            Ok(Then::CloseAfter(Duration::from_millis(number(second).into())))
         }
         "close" => Ok(Then::Close),
         "reset" => Ok(Then::Reset),
