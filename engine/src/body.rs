@@ -1,17 +1,18 @@
 //! Reads the body of a reply.
 
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 
 use crate::account::Account;
 use crate::progress::Progress;
+use crate::reply_body::{BodyError, ReplyBody};
 
 /// Why a body was not read to its end.
 pub(crate) enum ReadError {
     /// It is longer than allowed.
     TooLarge,
     /// The connection broke.
-    Broken(hyper::Error),
+    Broken(BodyError),
 }
 
 /// Reserved at most before a byte has come: a declared length is only a promise.
@@ -23,7 +24,7 @@ const MAX_SKIPPED: usize = 64 << 10;
 /// Reads the whole body, of at most `max_bytes`, as fast as there is memory for it. What has come stands in `progress` until it is
 /// whole.
 pub(crate) async fn read(
-    body: &mut Incoming,
+    body: &mut ReplyBody,
     max_bytes: usize,
     account: &mut Account<'_>,
     progress: &Progress,
@@ -49,7 +50,7 @@ pub(crate) async fn read(
 }
 
 /// Reads a short body to its end; false where it is not short, or does not end well.
-pub(crate) async fn skip(body: &mut Incoming) -> bool {
+pub(crate) async fn skip(body: &mut ReplyBody) -> bool {
     if body.size_hint().lower() > MAX_SKIPPED as u64 {
         return false;
     }

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io;
 
 use crate::failure::{Failure, FailureKind};
+use crate::resend::Resend;
 use crate::tap::Faults;
 
 /// The last error of the chain of causes: the one that says what happened, not who met it.
@@ -52,34 +53,34 @@ pub(crate) fn broken_body(error: &hyper::Error, faults: Faults) -> Failure {
 }
 
 /// An HTTP/2 stream, or its whole connection, that ended before the reply did.
-pub(crate) fn broken_stream(error: &hyper::Error, in_body: bool) -> Failure {
-    let cut = match h2_cause(error) {
-        Some(cause) => cause.get_io().is_some_and(is_end),
-        None => io_cause(error).is_none_or(is_end),
-    };
-    let kind = match (cut, in_body) {
+pub(crate) fn broken_stream(error: &h2::Error, in_body: bool) -> Failure {
+    let kind = match (error.get_io().is_some_and(is_end), in_body) {
         (true, true) => FailureKind::Partial,
         (true, false) => FailureKind::NoReply,
         (false, _) => FailureKind::Receive,
     };
-    Failure::new(kind).with_detail(root(error))
+    Failure::new(kind).with_detail(error)
 }
 
-/// Whether an HTTP/2 server says that it has not processed the request (RFC 9113 §8.7).
-pub(crate) fn was_refused(error: &hyper::Error) -> bool {
-    h2_cause(error).is_some_and(|cause| {
-        let refused = cause.reason() == Some(h2::Reason::REFUSED_STREAM);
-        let going_away = cause.is_go_away() && cause.reason() == Some(h2::Reason::NO_ERROR);
-        cause.is_remote() && (refused || going_away)
-    })
+/// What a server says with an HTTP/2 error about a request that it has not processed (RFC 9113 §6.8, §8.7); none where it may
+/// have.
+///
+/// h2 ends a stream with the GOAWAY of the server only where its number is above those that may have been processed.
+pub(crate) fn unprocessed(error: &h2::Error) -> Option<Resend> {
+    let over_http1 = error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED);
+    match error.reason() {
+        _ if !error.is_remote() => None,
+        _ if error.is_go_away() && over_http1 => Some(Resend::OverHttp1 { unprocessed: true }),
+        // With an error code, it goes away because of what it was sent, by whomever.
+        Some(reason) if error.is_go_away() => Some(Resend::Refused { for_now: reason != h2::Reason::NO_ERROR }),
+        Some(h2::Reason::HTTP_1_1_REQUIRED) => Some(Resend::OverHttp1 { unprocessed: false }),
+        Some(h2::Reason::REFUSED_STREAM) => Some(Resend::Refused { for_now: true }),
+        _ => None,
+    }
 }
 
 fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe)
-}
-
-fn h2_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a h2::Error> {
-    chain(error).find_map(|cause| cause.downcast_ref())
 }
 
 fn io_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {

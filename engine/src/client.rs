@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::{AbortHandle, spawn_local, yield_now};
 use tokio::time::{sleep_until, timeout};
 
 use crate::budget::Budget;
@@ -17,6 +17,7 @@ use crate::connector::Connector;
 use crate::egress_rule::RuleSet;
 use crate::failure::Failure;
 use crate::gate::Gate;
+use crate::http2::Http2;
 use crate::lease::Lease;
 use crate::opening::{Opening, Permit, Turn};
 use crate::policy::Policy;
@@ -25,6 +26,7 @@ use crate::progress::{Phase, Progress};
 use crate::resolver::Resolver;
 use crate::route::Route;
 use crate::target::Target;
+use crate::tls::Offer;
 
 /// What all requests have in common: connections, trust, the resolver, and the policy of the day.
 pub(crate) struct Client {
@@ -39,7 +41,13 @@ pub(crate) struct Client {
     /// Of all that were taken.
     openings: ByRoute<Opening<Connection>>,
     /// Closes idle connections; there is none while there are none.
-    reaper: RefCell<Option<AbortHandle>>,
+    reaper: RefCell<Option<Reaper>>,
+}
+
+/// A task that sleeps until the next idle connection has to go.
+struct Reaper {
+    task: AbortHandle,
+    next: Cell<Instant>,
 }
 
 /// A policy, made ready for use. A request keeps to the one that it started under.
@@ -111,8 +119,7 @@ impl Client {
             self.renew(policy);
         }
         // Idle connections may have to go sooner now.
-        if let Some(reaper) = self.reaper.take() {
-            reaper.abort();
+        if self.reaper.borrow().is_some() {
             self.start_reaper();
         }
     }
@@ -132,38 +139,75 @@ impl Client {
 
     /// A connection that waited in the pool, or a share in one.
     pub(crate) fn pooled<'a>(self: &'a Rc<Self>, route: &Route, settings: &'a Settings) -> Option<Lease<'a>> {
-        let connection = self.pool.borrow_mut().take(route)?;
-        Some(Lease::new(connection, self, route.clone(), settings))
+        let connection = self.take(route, Instant::now())?;
+        Some(Lease::reusing(connection, self, route.clone(), settings))
+    }
+
+    fn take(&self, route: &Route, now: Instant) -> Option<Connection> {
+        let bounds = self.settings.borrow().bounds();
+        self.pool.borrow_mut().take(route, now, bounds)
+    }
+
+    /// A connection for a request that found none in the pool: one that is given back, or a new one. `anew`: only a new one, where
+    /// each request has its own.
+    pub(crate) async fn connection<'a>(
+        self: &'a Rc<Self>,
+        route: &Route,
+        target: &Target,
+        rules: Option<&RuleSet>,
+        settings: &'a Settings,
+        progress: &Progress,
+        anew: bool,
+    ) -> Result<Lease<'a>, Failure> {
+        if !anew && self.pool.borrow().any(route, Poolable::is_stirred) {
+            // What has come is read as soon as the thread looks at its sockets. It may be no end.
+            yield_now().await;
+            if let Some(lease) = self.pooled(route, settings) {
+                return Ok(lease);
+            }
+        }
+        let permit = match anew {
+            true => self.openings.get(route).permit(),
+            false => match self.turn(route, settings, progress).await {
+                Turn::Use(lease) => return Ok(lease),
+                Turn::Open(permit) => permit,
+            },
+        };
+        self.open(route, target, rules, permit, settings, progress).await
     }
 
     /// Where the pool has no connection: one that is given back, or leave to open one.
-    pub(crate) async fn turn<'a>(
+    async fn turn<'a>(
         self: &'a Rc<Self>,
         route: &Route,
         settings: &'a Settings,
         progress: &Progress,
     ) -> Turn<Connection, Lease<'a>> {
         let opening = self.openings.get(route);
-        let turn = match opening.ask(Instant::now()) {
-            Ok(permit) => return Turn::Open(permit),
-            Err(turn) => turn,
+        let now = Instant::now();
+        // A server that takes no stream on one connection will hardly take one on another.
+        let is_barred = self.pool.borrow().any(route, |open| open.http2().is_some_and(Http2::is_barred));
+        let turn = if is_barred {
+            opening.wait(now)
+        } else {
+            match opening.ask(now) {
+                Ok(permit) => return Turn::Open(permit),
+                Err(turn) => {
+                    opening.look_after();
+                    turn
+                }
+            }
         };
         progress.enter(Phase::Handshake);
-        opening.look_after();
         match timeout(patience(progress), turn).await {
-            Ok(Ok(Turn::Use(connection))) => Turn::Use(Lease::new(connection, self, route.clone(), settings)),
+            Ok(Ok(Turn::Use(connection))) => Turn::Use(Lease::reusing(connection, self, route.clone(), settings)),
             Ok(Ok(Turn::Open(permit))) => Turn::Open(permit),
             Ok(Err(_)) | Err(_) => Turn::Open(opening.permit()),
         }
     }
 
-    /// Leave to open a connection, where one that was open turned out to be of no use.
-    pub(crate) fn permit(&self, route: &Route) -> Permit<Connection> {
-        self.openings.get(route).permit()
-    }
-
     /// A new connection; or a share in one that another request has just opened.
-    pub(crate) async fn open<'a>(
+    async fn open<'a>(
         self: &'a Rc<Self>,
         route: &Route,
         target: &Target,
@@ -172,31 +216,68 @@ impl Client {
         settings: &'a Settings,
         progress: &Progress,
     ) -> Result<Lease<'a>, Failure> {
-        let open_new = async |permit| {
+        let open_new = async |permit, offer| {
             let count = || self.begin_connection(permit);
-            let connection = settings.connector.connect(target, rules, &self.resolver, progress, count).await?;
-            if let Some(share) = connection.share() {
-                self.keep(route, share, settings);
-            }
+            let connection = settings.connector.connect(target, rules, offer, &self.resolver, progress, count).await?;
             Ok(Lease::new(connection, self, route.clone(), settings))
         };
         if target.url().scheme() == "http" {
-            return open_new(permit).await;
+            return open_new(permit, Offer::Http1).await;
         }
         // Of many requests to an origin that speaks HTTP/2, one opens the connection and the others share it. That it
         // does is known only when the first is open. Should the name hang, nobody waits there and holds a place.
         settings.connector.look_up(target, &self.resolver, progress).await?;
         let gate = self.gates.get(route);
         progress.enter(Phase::Handshake);
-        let turn = timeout(patience(progress), gate.turn()).await;
-        if gate.is_exclusive() {
-            drop(turn);
+        let mut turn = timeout(patience(progress), gate.turn()).await.ok();
+        let now = Instant::now();
+        if gate.is_exclusive(now) {
+            turn = None;
         } else if let Some(lease) = self.pooled(route, settings) {
             return Ok(lease);
         }
-        let lease = open_new(permit).await?;
-        gate.learn(lease.is_shared());
+        let offer = if gate.wants_http1(now) { Offer::Http1 } else { Offer::Any };
+        let lease = open_new(permit, offer).await?;
+        gate.learn(lease.http2().is_some());
+        if let (Some(connection), Some(kept)) = (lease.http2(), lease.keep()) {
+            connection.limit_lifetime(gate.lifetime(now));
+            self.keep(route, kept, settings);
+            connection.settle(turn, self.serves(route));
+        }
         Ok(lease)
+    }
+
+    /// Has those who wait for a connection on a route served.
+    fn serves(self: &Rc<Self>, route: &Route) -> Rc<dyn Fn()> {
+        let (client, route) = (Rc::downgrade(self), route.clone());
+        Rc::new(move || {
+            if let Some(client) = client.upgrade() {
+                client.serve(&route, &client.openings.get(&route));
+            }
+        })
+    }
+
+    /// Gives those who wait for a connection what the pool has.
+    fn serve(&self, route: &Route, opening: &Opening<Connection>) {
+        let now = Instant::now();
+        while opening.is_waited_for() {
+            let Some(connection) = self.take(route, now) else { return };
+            opening.offer(connection, now);
+        }
+    }
+
+    /// A stream of an HTTP/2 connection has ended, so that there may be room for another one. `lifetime`: how many of them
+    /// such a connection carries, where that turned out.
+    pub(crate) fn make_room(&self, route: &Route, opening: &Opening<Connection>, lifetime: Option<usize>) {
+        if let Some(streams) = lifetime {
+            self.gates.get(route).learn_lifetime(streams, Instant::now());
+        }
+        self.serve(route, opening);
+    }
+
+    /// The server wants HTTP/1.1.
+    pub(crate) fn want_http1(&self, route: &Route) {
+        self.gates.get(route).want_http1(Instant::now());
     }
 
     /// Counts one more connection, and closes idle ones if there are too many: as no more requests are under way than
@@ -213,26 +294,32 @@ impl Client {
         if Rc::ptr_eq(&current.connector, &settings.connector) {
             let now = Instant::now();
             let left = match connection.opening().cloned() {
-                Some(opening) => opening.offer(connection, now),
-                None => Some(connection),
+                Some(opening) if !connection.is_shared() => opening.offer(connection, now),
+                _ => Some(connection),
             };
             let Some(connection) = left else { return };
-            self.pool.borrow_mut().put(route, connection, now, current.bounds());
-            if self.reaper.borrow().is_none() {
+            let until = self.pool.borrow_mut().put(route, connection, now, current.bounds());
+            if self.reaper.borrow().as_ref().is_none_or(|reaper| until < reaper.next.get()) {
                 self.start_reaper();
             }
         }
     }
 
     fn start_reaper(self: &Rc<Self>) {
-        let reaper = spawn_local(reap(Rc::downgrade(self)));
-        self.reaper.replace(Some(reaper.abort_handle()));
+        let task = spawn_local(reap(Rc::downgrade(self))).abort_handle();
+        let next = Cell::new(Instant::now());
+        if let Some(before) = self.reaper.replace(Some(Reaper { task, next })) {
+            before.task.abort();
+        }
     }
 
     /// Closes what has been idle for too long. Says when to look again; none when there is nothing left.
     fn close_idle(&self) -> Option<Instant> {
         let bounds = self.settings.borrow().bounds();
         let next = self.pool.borrow_mut().expire(Instant::now(), bounds);
+        if let (Some(next), Some(reaper)) = (next, &*self.reaper.borrow()) {
+            reaper.next.set(next);
+        }
         if next.is_none() {
             self.reaper.take();
         }

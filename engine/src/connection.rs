@@ -1,10 +1,10 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::Either;
 use http::{HeaderValue, StatusCode};
-use hyper::body::Incoming;
 
 use crate::classify;
 use crate::failure::{Failure, FailureKind};
@@ -14,6 +14,10 @@ use crate::message::Message;
 use crate::opening::{Opening, Permit};
 use crate::outcome::Headers;
 use crate::pool::Poolable;
+use crate::reply_body::{BodyError, ReplyBody};
+use crate::resend::Resend;
+use crate::tap::Faults;
+use crate::wire::View;
 
 /// Bytes that the head of a reply may have. libcurl's limit is of the same size.
 pub(crate) const MAX_HEAD: usize = 300 * 1024;
@@ -22,6 +26,9 @@ pub(crate) const MAX_HEAD: usize = 300 * 1024;
 pub(crate) struct Connection {
     protocol: Protocol,
     remote: Option<SocketAddr>,
+    view: View,
+    /// For how long it may be idle, as its last reply says.
+    idle_limit: Option<Duration>,
     /// Rare enough not to be carried about with every connection.
     forwarding: Option<Box<Forwarding>>,
     /// Shared by all shares in it.
@@ -65,7 +72,7 @@ pub(crate) enum Protocol {
 pub(crate) struct ReplyHead {
     pub(crate) status: StatusCode,
     pub(crate) headers: Headers,
-    pub(crate) body: Incoming,
+    pub(crate) body: ReplyBody,
 }
 
 /// Why there is no reply, and whether the request may go out once more.
@@ -73,16 +80,6 @@ pub(crate) struct ReplyHead {
 pub(crate) struct SendError {
     pub(crate) failure: Failure,
     pub(crate) resend: Resend,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resend {
-    /// It was not sent, or the server says that it did not process it.
-    Always,
-    /// It may have been processed; a second time does no harm where the method is idempotent (RFC 9110 §9.2.2).
-    IfIdempotent,
-    /// A reply had begun, or it would go wrong again.
-    Never,
 }
 
 impl SendError {
@@ -93,17 +90,13 @@ impl SendError {
 
 impl Connection {
     /// `remote` is the other end.
-    pub(crate) fn new(protocol: Protocol, remote: Option<SocketAddr>) -> Self {
-        Self { protocol, remote, forwarding: None, open: None }
+    pub(crate) fn new(protocol: Protocol, remote: Option<SocketAddr>, view: View) -> Self {
+        Self { protocol, remote, view, idle_limit: None, forwarding: None, open: None }
     }
 
     /// To a proxy that forwards requests.
-    pub(crate) fn forwarding(
-        protocol: Protocol,
-        remote: Option<SocketAddr>,
-        authorization: Option<HeaderValue>,
-    ) -> Self {
-        Self { protocol, remote, forwarding: Some(Box::new(Forwarding { authorization })), open: None }
+    pub(crate) fn forwarding(self, authorization: Option<HeaderValue>) -> Self {
+        Self { forwarding: Some(Box::new(Forwarding { authorization })), ..self }
     }
 
     /// Keeps the count of it.
@@ -131,8 +124,27 @@ impl Connection {
         }
     }
 
-    pub(crate) fn is_shared(&self) -> bool {
-        matches!(self.protocol, Protocol::Http2(_))
+    /// The share in an HTTP/2 connection that it is.
+    pub(crate) fn http2(&self) -> Option<&Http2> {
+        match &self.protocol {
+            Protocol::Http1(_) => None,
+            Protocol::Http2(connection) => Some(connection),
+        }
+    }
+
+    /// What the pool keeps of an HTTP/2 connection: all but the place for a stream.
+    pub(crate) fn keep(&self) -> Option<Self> {
+        self.http2().map(|connection| self.with_share(connection.keep()))
+    }
+
+    fn with_share(&self, share: Http2) -> Self {
+        let (view, open) = (self.view.clone(), self.open.clone());
+        Self { open, ..Self::new(Protocol::Http2(share), self.remote, view) }
+    }
+
+    /// Bounds the time for which it is kept when it is not in use.
+    pub(crate) fn limit_idle(&mut self, limit: Option<Duration>) {
+        self.idle_limit = limit;
     }
 
     /// Sends a request and waits for the head of the reply.
@@ -144,10 +156,11 @@ impl Connection {
     }
 
     /// Why the reply's body broke off.
-    pub(crate) fn body_failure(&self, error: &hyper::Error) -> Failure {
-        match &self.protocol {
-            Protocol::Http1(connection) => classify::broken_body(error, connection.faults()),
-            Protocol::Http2(_) => classify::broken_stream(error, true),
+    pub(crate) fn body_failure(&self, error: &BodyError) -> Failure {
+        match (&self.protocol, error) {
+            (Protocol::Http1(connection), BodyError::Http1(error)) => classify::broken_body(error, connection.faults()),
+            (_, BodyError::Http1(error)) => classify::broken_body(error, Faults::default()),
+            (_, BodyError::Http2(error)) => classify::broken_stream(error, true),
         }
     }
 
@@ -176,13 +189,23 @@ impl Poolable for Connection {
         }
     }
 
+    fn is_stirred(&self) -> bool {
+        !self.is_in_use() && !self.view.is_quiet()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.http2().is_some()
+    }
+
     fn share(&self) -> Option<Self> {
-        match &self.protocol {
-            Protocol::Http1(_) => None,
-            Protocol::Http2(connection) => {
-                let protocol = Protocol::Http2(connection.clone());
-                Some(Self { open: self.open.clone(), ..Self::new(protocol, self.remote) })
-            }
-        }
+        self.http2()?.share().map(|share| self.with_share(share))
+    }
+
+    fn is_in_use(&self) -> bool {
+        self.http2().is_some_and(Http2::is_in_use)
+    }
+
+    fn idle_limit(&self) -> Option<Duration> {
+        self.idle_limit
     }
 }

@@ -2,7 +2,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use url::{Host, Position};
 
@@ -20,6 +19,7 @@ use crate::proxy_login::Credentials;
 use crate::resolver::{Addresses, Resolver};
 use crate::target::Target;
 use crate::tls::{Offer, Tls};
+use crate::wire::Wire;
 use crate::{files, socks, tcp, tunnel};
 
 /// Opens connections the way a policy wants it: TCP, proxy, TLS, and the protocol that TLS agreed on.
@@ -44,6 +44,7 @@ struct End<'a> {
     port: u16,
     target: &'a Target,
     rules: Option<&'a RuleSet>,
+    offer: Offer,
 }
 
 impl Connector {
@@ -67,12 +68,13 @@ impl Connector {
             && self.user_agent == policy.user_agent_field()
     }
 
-    /// Opens a new connection to where `target` points, if policy and rules let it go there. `count` counts it, as soon as it is
-    /// known what to dial.
+    /// Opens a new connection to where `target` points, if policy and rules let it go there. Over TLS it may be one of the
+    /// protocols that we `offer`. `count` counts it, as soon as it is known what to dial.
     pub(crate) async fn connect(
         &self,
         target: &Target,
         rules: Option<&RuleSet>,
+        offer: Offer,
         resolver: &Resolver,
         progress: &Progress,
         count: impl FnOnce() -> Open,
@@ -80,15 +82,15 @@ impl Connector {
         let url = target.url();
         let port = url.port_or_known_default().unwrap_or_default();
         let host = url.host().ok_or_else(|| Failure::new(FailureKind::Resolve))?;
-        let end = End { host, port, target, rules };
+        let end = End { host, port, target, rules, offer };
         if let Some(proxy) = self.proxy.as_ref().filter(|_| !self.no_proxy.matches(&end.host, port)) {
             return Box::pin(self.connect_through(proxy, &end, resolver, progress, count)).await;
         }
         let addresses = self.addresses(&end, resolver, progress).await?;
         let open = count();
         let stream = tcp::dial(&addresses, port, progress).await?;
-        let remote = stream.peer_addr().ok();
-        Ok(Connection::new(self.speak(&end, stream).await?, remote).counted(open))
+        let (remote, view) = (stream.peer_addr(), stream.view());
+        Ok(Connection::new(self.speak(&end, stream).await?, remote, view).counted(open))
     }
 
     /// Looks up the names that a connection to where `target` points would be dialled by, and leaves what they came to with the
@@ -148,7 +150,7 @@ impl Connector {
         let open = count();
         // The proxy is the administrator's choice: no rule about targets applies to it.
         let stream = tcp::dial(&addresses, proxy.port, progress).await.map_err(Failure::of_proxy)?;
-        let remote = stream.peer_addr().ok();
+        let (remote, view) = (stream.peer_addr(), stream.view());
         let protocol = match proxy.kind {
             ProxyKind::Socks5 | ProxyKind::Socks5h => {
                 let mut stream = stream;
@@ -159,7 +161,7 @@ impl Connector {
                 let stream = self.to_http_proxy(proxy, stream).await.map_err(Failure::of_proxy)?;
                 if end.target.url().scheme() == "http" {
                     let protocol = Protocol::Http1(Http1::over(stream).await?);
-                    return Ok(Connection::forwarding(protocol, remote, authorization).counted(open));
+                    return Ok(Connection::new(protocol, remote, view).forwarding(authorization).counted(open));
                 }
                 let fields = [("Proxy-Authorization", authorization), ("User-Agent", self.user_agent.clone())];
                 let authority = &end.target.url()[Position::BeforeHost..Position::AfterHost];
@@ -167,10 +169,10 @@ impl Connector {
                 self.speak(end, stream).await?
             }
         };
-        Ok(Connection::new(protocol, remote).counted(open))
+        Ok(Connection::new(protocol, remote, view).counted(open))
     }
 
-    async fn to_http_proxy(&self, proxy: &Proxy, stream: TcpStream) -> Result<Box<dyn Stream>, Failure> {
+    async fn to_http_proxy(&self, proxy: &Proxy, stream: Wire) -> Result<Box<dyn Stream>, Failure> {
         Ok(match proxy.kind {
             ProxyKind::Https => Box::new(self.tls.handshake(&proxy.host(), stream, Offer::Http1).await?),
             _ => Box::new(stream),
@@ -185,7 +187,7 @@ impl Connector {
         if end.target.url().scheme() == "http" {
             return Http1::over(stream).await.map(Protocol::Http1);
         }
-        let stream = self.tls.handshake(&end.host, stream, Offer::Any).await?;
+        let stream = self.tls.handshake(&end.host, stream, end.offer).await?;
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             Http2::over(stream).await.map(Protocol::Http2)
         } else {

@@ -3,25 +3,25 @@
 use std::rc::Rc;
 
 use http::StatusCode;
-use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::account::{Account, Memory};
 use crate::body;
 use crate::client::{Client, Settings};
 use crate::coding;
-use crate::connection::{ReplyHead, Resend, SendError};
+use crate::connection::{ReplyHead, SendError};
 use crate::decode;
 use crate::egress_rule::RuleSet;
 use crate::failure::{Failure, FailureKind};
 use crate::hop::Hop;
 use crate::lease::Lease;
-use crate::opening::Turn;
 use crate::outcome::{Content, Headers, Outcome, Response};
 use crate::policy::Policy;
 use crate::progress::{Phase, Progress, Received};
 use crate::redirect;
+use crate::reply_body::ReplyBody;
 use crate::request::Request;
+use crate::resend::{Again, Resend, Sendings};
 use crate::route::Route;
 use crate::ticket::Ticket;
 
@@ -74,11 +74,11 @@ struct Message {
 /// Goes from hop to hop until a reply is no redirect.
 async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> Result<Message, Failure> {
     let settings = client.settings();
-    let rules = request.rules.clone();
+    let (rules, at_most_once) = (request.rules.clone(), request.at_most_once);
     let mut hop = Hop::first(request);
     let mut hops_left = settings.policy.max_redirects;
     loop {
-        let reply = send(client, &settings, &hop, rules.as_deref(), progress).await?;
+        let reply = send(client, &settings, &hop, rules.as_deref(), at_most_once, progress).await?;
         let Some(location) = redirect::location(reply.status, &reply.headers) else {
             let decompress = hop.undoes_codings();
             let account = Account::new(client.budget(), hop.target.origin(), progress);
@@ -100,44 +100,50 @@ async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> R
 struct Reply<'a> {
     status: StatusCode,
     headers: Headers,
-    body: Incoming,
+    body: ReplyBody,
     lease: Lease<'a>,
 }
 
-/// Sends one hop's request, twice if need be.
-///
-/// A server may close a pooled connection at the moment it is used again. Then the request goes out once more, on a new
-/// connection, if it was never sent or may be sent twice.
+/// Sends one hop's request, more than once if need be.
 async fn send<'a>(
     client: &'a Rc<Client>,
     settings: &'a Settings,
     hop: &Hop,
     rules: Option<&RuleSet>,
+    at_most_once: bool,
     progress: &Progress,
 ) -> Result<Reply<'a>, Failure> {
     let route = Route::new(hop.target.origin(), rules);
-    let turn = match client.pooled(&route, settings) {
-        Some(lease) => Turn::Use(lease),
-        None => Box::pin(client.turn(&route, settings, progress)).await,
+    let mut sendings = Sendings::new(at_most_once);
+    let mut lease = match client.pooled(&route, settings) {
+        Some(lease) => lease,
+        // Opening is rare and its future large: kept out of every request's task.
+        None => Box::pin(client.connection(&route, &hop.target, rules, settings, progress, false)).await?,
     };
-    let permit = match turn {
-        Turn::Use(lease) => {
-            progress.enter(Phase::Exchange);
-            match send_on(lease, hop, settings, progress).await {
-                Ok(reply) => return Ok(reply),
-                Err(SendError { resend: Resend::Always, .. }) => {}
-                Err(SendError { resend: Resend::IfIdempotent, .. }) if hop.method.is_idempotent() => {}
-                Err(SendError { failure, .. }) => return Err(failure),
-            }
-            progress.disconnect();
-            client.permit(&route)
+    loop {
+        progress.enter(Phase::Exchange);
+        let reused = lease.is_reused();
+        let SendError { failure, resend } = match send_on(lease, hop, settings, progress).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => error,
+        };
+        if matches!(resend, Resend::OverHttp1 { .. }) {
+            client.want_http1(&route);
         }
-        Turn::Open(permit) => permit,
-    };
-    // Opening is rare and its future large: kept out of every request's task.
-    let lease = Box::pin(client.open(&route, &hop.target, rules, permit, settings, progress)).await?;
-    progress.enter(Phase::Exchange);
-    send_on(lease, hop, settings, progress).await.map_err(|error| error.failure)
+        let Some(Again { anew, pause }) = sendings.again(resend, reused) else { return Err(failure) };
+        progress.disconnect();
+        lease = Box::pin(async {
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+            let pooled = if anew { None } else { client.pooled(&route, settings) };
+            match pooled {
+                Some(lease) => Ok(lease),
+                None => client.connection(&route, &hop.target, rules, settings, progress, anew).await,
+            }
+        })
+        .await?;
+    }
 }
 
 async fn send_on<'a>(
@@ -149,7 +155,7 @@ async fn send_on<'a>(
     progress.reach(lease.remote());
     progress.speak(lease.version());
     let message = match lease.forwards() {
-        None if lease.is_shared() => hop.http2_message(settings),
+        None if lease.http2().is_some() => hop.http2_message(settings),
         proxy => Ok(hop.http1_message(settings, proxy)),
     };
     let message = message.map_err(|failure| SendError { failure, resend: Resend::Never })?;
@@ -176,7 +182,7 @@ impl Reply<'_> {
                 body::ReadError::TooLarge => too_large(),
                 body::ReadError::Broken(error) => self.lease.body_failure(&error),
             })?;
-        self.lease.give_back();
+        self.lease.give_back(&self.headers);
         let mut detail = None;
         if decompress && coding::is_coded(&self.headers) {
             // Rare enough to be kept out of every request's task.
@@ -195,7 +201,7 @@ impl Reply<'_> {
     /// Gives the connection back if the body is short; else it is cheaper to open another.
     async fn skip(mut self) {
         if body::skip(&mut self.body).await {
-            self.lease.give_back();
+            self.lease.give_back(&self.headers);
         }
     }
 }

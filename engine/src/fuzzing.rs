@@ -14,7 +14,7 @@ use crate::head::{self, HeadScanner};
 use crate::hop::Hop;
 use crate::outcome::{Content, Headers};
 use crate::progress::Progress;
-use crate::{Policy, Request, Target, coding, decode, leniency, redirect, retry_after};
+use crate::{Policy, Request, Target, coding, decode, keep_alive, leniency, redirect, retry_after};
 
 /// The longest body that the decoders may give.
 pub const MAX_BODY: usize = 1 << 16;
@@ -73,6 +73,7 @@ pub fn reply_head(bytes: &[u8], piece: usize) -> Vec<(String, String)> {
     assert_eq!((mended.len(), ends(&mended)), (whole.head().len(), ends(whole.head())));
     assert!(!leniency::mend(&mut mended));
     let Ok(headers) = head::parse(whole.head()) else { return Vec::new() };
+    assert!(keep_alive::hinted(&headers).is_none_or(|limit| limit.as_secs() <= u32::MAX.into()));
     headers
         .iter()
         .inspect(|(name, value)| assert!(!name.contains(['\n', '\0']) && !value.contains(['\n', '\0'])))

@@ -10,10 +10,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, spawn_local};
 
 use crate::classify;
-use crate::connection::{MAX_HEAD, ReplyHead, Resend, SendError};
+use crate::connection::{MAX_HEAD, ReplyHead, SendError};
 use crate::failure::{Failure, FailureKind};
 use crate::head;
 use crate::message::Message;
+use crate::reply_body::ReplyBody;
+use crate::resend::Resend;
 use crate::tap::{Faults, Record, Tap};
 
 /// Header fields that a reply may have.
@@ -59,16 +61,17 @@ impl Http1 {
                 return Err(SendError::weird("a switch of protocols that nobody asked for"));
             }
             let headers = head::parse(&self.record.head()).map_err(|error| SendError::weird(error.describe()))?;
-            Ok(ReplyHead { status: parts.status, headers, body })
+            Ok(ReplyHead { status: parts.status, headers, body: ReplyBody::Http1(body) })
         }
     }
 
     fn send_error(&self, error: TrySendError<Request<Full<Bytes>>>) -> SendError {
         let received = self.record.received();
         let resend = match error.message() {
-            Some(_) => Resend::Always,
+            Some(_) => Resend::Unsent,
             None if received => Resend::Never,
-            None => Resend::IfIdempotent,
+            None if !self.record.written() => Resend::Unsent,
+            None => Resend::Ended,
         };
         SendError { failure: classify::no_reply(&error.into_error(), received, self.faults()), resend }
     }

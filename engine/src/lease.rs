@@ -3,6 +3,9 @@ use std::rc::Rc;
 
 use crate::client::{Client, Settings};
 use crate::connection::Connection;
+use crate::http2::Http2;
+use crate::keep_alive;
+use crate::outcome::Headers;
 use crate::route::Route;
 
 /// A connection while one request uses it.
@@ -12,20 +15,38 @@ use crate::route::Route;
 pub(crate) struct Lease<'a> {
     /// None once it was given back.
     connection: Option<Connection>,
+    /// Whether it was opened for others.
+    reused: bool,
     client: &'a Rc<Client>,
     route: Route,
     settings: &'a Settings,
 }
 
 impl<'a> Lease<'a> {
-    pub(crate) fn new(connection: Connection, client: &'a Rc<Client>, route: Route, settings: &'a Settings) -> Self {
-        Self { connection: Some(connection), client, route, settings }
+    /// A connection that others used before, or use, too.
+    pub(crate) fn reusing(
+        connection: Connection,
+        client: &'a Rc<Client>,
+        route: Route,
+        settings: &'a Settings,
+    ) -> Self {
+        Self { connection: Some(connection), reused: true, client, route, settings }
     }
 
-    /// The whole reply was read: the next request may have the connection.
-    pub(crate) fn give_back(mut self) {
+    /// A new connection.
+    pub(crate) fn new(connection: Connection, client: &'a Rc<Client>, route: Route, settings: &'a Settings) -> Self {
+        Self { connection: Some(connection), reused: false, client, route, settings }
+    }
+
+    pub(crate) fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// The whole reply was read: the next request may have the connection, for as long as the reply says.
+    pub(crate) fn give_back(mut self, headers: &Headers) {
         // It is not free where the server closes it, or answered before it had the whole request.
-        if let Some(connection) = self.connection.take_if(|connection| connection.is_free()) {
+        if let Some(mut connection) = self.connection.take_if(|connection| connection.is_free()) {
+            connection.limit_idle(keep_alive::hinted(headers));
             self.client.keep(&self.route, connection, self.settings);
         }
     }
@@ -47,8 +68,13 @@ impl DerefMut for Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.abort();
+        let Some(connection) = self.connection.take() else { return };
+        let lifetime = connection.http2().map(Http2::lifetime);
+        let opening = connection.opening().cloned();
+        connection.abort();
+        // There may be room for another stream now.
+        if let (Some(lifetime), Some(opening)) = (lifetime, opening) {
+            self.client.make_room(&self.route, &opening, lifetime);
         }
     }
 }

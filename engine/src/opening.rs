@@ -17,8 +17,6 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, sleep_until};
 
-use crate::pool::Poolable;
-
 /// Connections on a route that are opened as soon as they are wanted.
 const AT_ONCE: usize = 32;
 /// How long a request waits for one that is given back, where so many are open.
@@ -102,9 +100,15 @@ impl<C> Opening<C> {
             drop(state);
             return Ok(self.permit());
         }
+        drop(state);
+        Err(self.wait(now))
+    }
+
+    /// A place among those who wait, however few connections are open.
+    pub(crate) fn wait(&self, now: Instant) -> oneshot::Receiver<Turn<C>> {
         let (turn, receiver) = oneshot::channel();
-        state.waiting.push_back(Waiting { since: now, turn });
-        Err(receiver)
+        self.0.borrow_mut().waiting.push_back(Waiting { since: now, turn });
+        receiver
     }
 
     /// Leave to open a connection, whoever waits.
@@ -166,9 +170,9 @@ impl<C: 'static> Opening<C> {
     }
 }
 
-impl<C: Poolable> Opening<C> {
-    /// Gives an open connection to the first who waits, or a share in it to all. What is left of it comes back.
-    pub(crate) fn offer(&self, connection: C, now: Instant) -> Option<C> {
+impl<C> Opening<C> {
+    /// Gives a connection that is not in use, or a share in one, to the first who waits. It comes back where nobody does.
+    pub(crate) fn offer(&self, mut connection: C, now: Instant) -> Option<C> {
         self.0.borrow_mut().given_back = Some(now);
         loop {
             let mut state = self.0.borrow_mut();
@@ -177,16 +181,16 @@ impl<C: Poolable> Opening<C> {
             }
             let first = state.waiting.pop_front()?;
             drop(state);
-            match connection.share() {
-                Some(share) => {
-                    let _ = first.turn.send(Turn::Use(share));
-                }
-                None => {
-                    let _ = first.turn.send(Turn::Use(connection));
-                    return None;
-                }
+            match first.turn.send(Turn::Use(connection)) {
+                Err(Turn::Use(unwanted)) => connection = unwanted,
+                _ => return None,
             }
         }
+    }
+
+    /// Whether somebody waits.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.0.borrow_mut().first().is_some()
     }
 }
 

@@ -25,12 +25,19 @@ pub(crate) struct Outgoing {
     ours: Vec<u8>,
     written: usize,
     stands_for: usize,
+    /// Whether a byte went out since somebody asked.
+    wrote: bool,
 }
 
 impl Outgoing {
     /// Notes the next message.
     pub(crate) fn expect(&mut self, head: Vec<u8>, body_bytes: usize) {
         self.next.push_back((head, body_bytes));
+    }
+
+    /// Whether a byte went out since the last call, be it of a write that is not done with.
+    pub(crate) fn take_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.wrote)
     }
 
     /// Writes what `bufs` stand for; how many of their bytes are done with.
@@ -51,6 +58,7 @@ impl Outgoing {
             if written == 0 {
                 return Poll::Ready(Ok(0));
             }
+            self.wrote = true;
             self.written += written;
         }
         self.ours = Vec::new();
@@ -93,6 +101,7 @@ impl Outgoing {
             let first = bufs.iter().map(|buf| &buf[..]).find(|buf| !buf.is_empty()).unwrap_or_default();
             ready!(Pin::new(stream).poll_write(cx, &first[..first.len().min(self.passing)]))?
         };
+        self.wrote |= written > 0;
         self.passing -= written;
         Poll::Ready(Ok(written))
     }

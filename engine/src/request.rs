@@ -27,7 +27,8 @@ pub struct Request {
     pub(crate) timeout: Duration,
     pub(crate) rules: Option<Arc<RuleSet>>,
     fields: header::Count,
-    may_go_back: bool,
+    pub(crate) may_go_back: bool,
+    pub(crate) at_most_once: bool,
 }
 
 impl Request {
@@ -54,6 +55,7 @@ impl Request {
             timeout,
             rules: None,
             may_go_back: false,
+            at_most_once: false,
             fields: header::Count::default(),
         })
     }
@@ -89,6 +91,12 @@ impl Request {
     /// Says that it has attempts left: while its origin asks to be left alone it is not sent but handed back, to come again.
     pub fn set_patient(&mut self) {
         self.may_go_back = true;
+    }
+
+    /// Has it sent once only, unless it is certain that the server processed nothing. Otherwise it is sent once more where a
+    /// connection that was used before ends before a byte of the reply came: the server may have closed it just then.
+    pub fn send_at_most_once(&mut self) {
+        self.at_most_once = true;
     }
 
     /// The key it was made with.

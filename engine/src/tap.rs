@@ -38,6 +38,7 @@ struct State {
     /// Whether a head had to be mended.
     mended: bool,
     received: bool,
+    written: bool,
     reads: u64,
     faults: Faults,
     /// Whether a byte was ever written.
@@ -73,11 +74,17 @@ impl Record {
         state.reply = Reply::Head;
         state.scanner.clear();
         state.received = false;
+        state.written = false;
     }
 
     /// Whether a byte came since the request, be it of an interim reply.
     pub(crate) fn received(&self) -> bool {
         self.0.borrow().received
+    }
+
+    /// Whether a byte was written since then.
+    pub(crate) fn written(&self) -> bool {
+        self.0.borrow().written
     }
 
     /// How often something was read; a sign of life.
@@ -103,6 +110,11 @@ impl Record {
 }
 
 impl State {
+    /// Notes what is written, also of a write that is not done with.
+    fn note_wrote(&mut self) {
+        self.written |= self.outgoing.as_mut().is_some_and(Outgoing::take_wrote);
+    }
+
     /// Gives what waits to be read, as far as there is room.
     fn pass(&mut self, buf: &mut ReadBuf<'_>) {
         let passing = self.pieces.len().min(buf.remaining());
@@ -222,13 +234,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         let tap = &mut *self;
         let mut guard = tap.record.0.borrow_mut();
         let state = &mut *guard;
-        let result = ready!(match &mut state.outgoing {
+        let result = match &mut state.outgoing {
             Some(_) if state.faults.write.is_some() => Poll::Ready(Ok(buf.len())),
             Some(outgoing) => outgoing.poll_write(&mut tap.stream, cx, &[io::IoSlice::new(buf)]),
             None => Pin::new(&mut tap.stream).poll_write(cx, buf),
-        });
+        };
+        state.note_wrote();
         drop(guard);
-        Poll::Ready(self.go_on(result, buf.len()))
+        Poll::Ready(self.go_on(ready!(result), buf.len()))
     }
 
     fn poll_write_vectored(
@@ -240,13 +253,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         let offered = bufs.iter().map(|buf| buf.len()).sum();
         let mut guard = tap.record.0.borrow_mut();
         let state = &mut *guard;
-        let result = ready!(match &mut state.outgoing {
+        let result = match &mut state.outgoing {
             Some(_) if state.faults.write.is_some() => Poll::Ready(Ok(offered)),
             Some(outgoing) => outgoing.poll_write(&mut tap.stream, cx, bufs),
             None => Pin::new(&mut tap.stream).poll_write_vectored(cx, bufs),
-        });
+        };
+        state.note_wrote();
         drop(guard);
-        Poll::Ready(self.go_on(result, offered))
+        Poll::Ready(self.go_on(ready!(result), offered))
     }
 
     fn is_write_vectored(&self) -> bool {

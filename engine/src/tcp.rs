@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
-use tokio::net::TcpStream;
 use tower_service::Service;
 use url::Host;
 
@@ -17,6 +16,7 @@ use crate::classify;
 use crate::failure::{Failure, FailureKind};
 use crate::progress::{Phase, Progress};
 use crate::resolver::{Addresses, Resolver};
+use crate::wire::Wire;
 
 /// The addresses of a host.
 pub(crate) async fn resolve(
@@ -33,7 +33,7 @@ pub(crate) async fn resolve(
 }
 
 /// Connects to the first of these addresses that accepts.
-pub(crate) async fn dial(addresses: &Addresses, port: u16, progress: &Progress) -> Result<TcpStream, Failure> {
+pub(crate) async fn dial(addresses: &Addresses, port: u16, progress: &Progress) -> Result<Wire, Failure> {
     progress.enter(Phase::Handshake);
     let connect_failure = |error: &str| Failure::new(FailureKind::Connect).with_detail(error);
     // Only the port counts: the addresses are known, whatever the name.
@@ -47,9 +47,9 @@ pub(crate) async fn dial(addresses: &Addresses, port: u16, progress: &Progress) 
     connector.set_nodelay(true);
     connector.set_connect_timeout(patience);
     let stream = connector.call(uri).await.map_err(|error| connect_failure(&classify::root(&error).to_string()))?;
-    let stream = stream.into_inner();
-    progress.reach(stream.peer_addr().ok());
-    Ok(stream)
+    let wire = Wire::new(stream.into_inner());
+    progress.reach(wire.peer_addr());
+    Ok(wire)
 }
 
 /// A resolver that knows the answer: what was looked up, and perhaps looked over, is what is dialled.

@@ -4,11 +4,11 @@ use crate::dice::Dice;
 /// How a request is to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// By `net.http_get`: HTTP allows it to be sent twice where no byte of a reply has come (RFC 9110 §9.2.2).
+    /// By `net.http_get`. At least once, as the next two.
     Get,
     /// By `net.http_post`.
     Post,
-    /// At least once, with several attempts.
+    /// With several attempts.
     Retried,
     /// At most once.
     AtMostOnce,

@@ -201,7 +201,7 @@ fn who_has_little_time_waits_for_a_connection_for_a_quarter_of_it() {
     runtime.block_on(async {
         let client = Client::with_resolver(Policy::default(), Resolver::system());
         let settings = client.settings();
-        let _taken: Vec<_> = (0..32).map(|_| client.permit(&route)).collect();
+        let _taken: Vec<_> = (0..32).map(|_| client.openings.get(&route).permit()).collect();
         let turns = (0..200).map(|_| async {
             let progress = Progress::start(limit, target.clone(), None);
             // Held, so that none gets its turn from one that goes.

@@ -1,18 +1,8 @@
 use super::*;
 
-/// A connection with a number, which may be shared.
+/// A connection with a number.
 #[derive(Debug, PartialEq)]
-struct Fake(u32, bool);
-
-impl Poolable for Fake {
-    fn is_open(&self) -> bool {
-        true
-    }
-
-    fn share(&self) -> Option<Self> {
-        self.1.then_some(Self(self.0, true))
-    }
-}
+struct Fake(u32);
 
 type Route = Rc<Opening<Fake>>;
 type Waits = oneshot::Receiver<Turn<Fake>>;
@@ -46,19 +36,10 @@ fn those_beyond_the_first_take_what_is_given_back_in_their_order() {
     let now = Instant::now();
     let (mut first, gone, mut third) = (waits(&route, now), waits(&route, now), waits(&route, now));
     drop(gone);
-    assert_eq!(route.offer(Fake(1, false), Instant::now()), None);
-    assert_eq!(route.offer(Fake(2, false), Instant::now()), None);
-    assert_eq!(route.offer(Fake(3, false), Instant::now()), Some(Fake(3, false)));
-    assert_eq!((used(&mut first), used(&mut third)), (Some(Fake(1, false)), Some(Fake(2, false))));
-}
-
-#[test]
-fn one_that_many_can_use_goes_to_all_who_wait() {
-    let route = Route::default();
-    let _open = permits(&route, AT_ONCE);
-    let mut all: Vec<_> = (0..3).map(|_| waits(&route, Instant::now())).collect();
-    assert_eq!(route.offer(Fake(1, true), Instant::now()), Some(Fake(1, true)));
-    assert!(all.iter_mut().all(|waits| used(waits) == Some(Fake(1, true))));
+    assert_eq!(route.offer(Fake(1), Instant::now()), None);
+    assert_eq!(route.offer(Fake(2), Instant::now()), None);
+    assert_eq!(route.offer(Fake(3), Instant::now()), Some(Fake(3)));
+    assert_eq!((used(&mut first), used(&mut third)), (Some(Fake(1)), Some(Fake(2))));
 }
 
 #[test]
@@ -132,16 +113,16 @@ fn where_replies_come_who_waits_opens_one_as_soon_as_none_comes_for_a_while() {
     let _open = permits(&route, AT_ONCE);
     let start = Instant::now();
     let at = |lulls: u32| start + lulls * LULL;
-    assert!(route.offer(Fake(1, false), start).is_some());
+    assert!(route.offer(Fake(1), start).is_some());
     let mut all: Vec<_> = (0..3).map(|_| waits(&route, start)).collect();
     assert_eq!(route.look(start), Some(at(1)));
     // One that is given back has the others wait again, but not forever.
-    assert_eq!(route.offer(Fake(1, false), at(1)), None);
+    assert_eq!(route.offer(Fake(1), at(1)), None);
     assert_eq!(route.look(at(1)), Some(at(2)));
     assert!(permitted(&mut all[1]).is_none());
     assert_eq!(route.look(at(2)), Some(at(2) + PACE));
     let _second = permitted(&mut all[1]).expect("leave for the second");
-    assert!(route.offer(Fake(2, false), start + PATIENCE).is_none());
+    assert!(route.offer(Fake(2), start + PATIENCE).is_none());
     let mut last = waits(&route, start);
     assert_eq!(route.look(start + PATIENCE), None);
     assert!(permitted(&mut last).is_some());
@@ -152,7 +133,7 @@ fn a_crowd_waits_its_time_also_where_replies_come() {
     let route = Route::default();
     let _open = permits(&route, AT_ONCE);
     let start = Instant::now();
-    assert!(route.offer(Fake(1, false), start).is_some());
+    assert!(route.offer(Fake(1), start).is_some());
     let _crowd: Vec<_> = (0..AT_ONCE).map(|_| waits(&route, start)).collect();
     assert_eq!(route.look(start + LULL), Some(start + PATIENCE));
 }

@@ -15,8 +15,13 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new(policy: Policy) -> Self {
+        Self::asking(policy, || true)
+    }
+
+    /// One that is asked before each request starts.
+    pub(crate) fn asking(policy: Policy, may_start: impl Fn() -> bool + Send + 'static) -> Self {
         let (notify, notified) = mpsc::channel();
-        let engine = Engine::start(policy, move || _ = notify.send(())).unwrap();
+        let engine = Engine::start_if(policy, may_start, move || _ = notify.send(())).unwrap();
         Self { engine, notified }
     }
 

@@ -34,8 +34,8 @@ struct Server {
 struct State {
     connections: AtomicUsize,
     requests: AtomicUsize,
+    /// Streams open at once on one connection, at most.
     most: AtomicUsize,
-    current: AtomicUsize,
     /// Says good bye on all connections.
     goodbye: Notify,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -92,8 +92,8 @@ async fn serve<S>(stream: TokioIo<S>, state: Arc<State>, max_concurrent_streams:
 where
     TokioIo<S>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let answers = state.clone();
-    let service = service_fn(move |request| answer(request, answers.clone()));
+    let (answers, current) = (state.clone(), Arc::default());
+    let service = service_fn(move |request| answer(request, answers.clone(), Arc::clone(&current)));
     let mut builder = http2::Builder::new(TokioExecutor::new());
     let connection = builder.max_concurrent_streams(max_concurrent_streams).serve_connection(stream, service);
     let mut connection = pin!(connection);
@@ -107,10 +107,10 @@ where
 async fn answer(
     request: http::Request<Incoming>,
     state: Arc<State>,
+    current: Arc<AtomicUsize>,
 ) -> Result<http::Response<Full<Bytes>>, Infallible> {
     state.requests.fetch_add(1, Ordering::SeqCst);
-    let current = state.current.fetch_add(1, Ordering::SeqCst) + 1;
-    state.most.fetch_max(current, Ordering::SeqCst);
+    state.most.fetch_max(current.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
     let (parts, body) = request.into_parts();
     let body = match parts.uri.path() {
         "/never" => pending().await,
@@ -121,7 +121,7 @@ async fn answer(
             body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes())
         }
     };
-    state.current.fetch_sub(1, Ordering::SeqCst);
+    current.fetch_sub(1, Ordering::SeqCst);
     if parts.uri.path() == "/goodbye" {
         state.goodbye.notify_waiters();
     }
@@ -195,7 +195,7 @@ fn no_more_streams_than_the_server_takes() {
     host.submit((0..20).map(|key| request(key, "POST", &server.url("/"), &[], "x")).collect());
     assert!(host.wait_for(20).iter().all(|outcome| outcome.result.is_ok()));
     assert!(server.state.most.load(Ordering::SeqCst) <= 3);
-    assert_eq!(server.connections(), 1);
+    assert_eq!(server.state.requests.load(Ordering::SeqCst), 20);
 }
 
 #[test]
@@ -258,16 +258,42 @@ fn a_connection_that_may_be_dead_carries_no_more_requests() {
     assert_eq!(server.connections(), 2);
 }
 
+/// The one that opened it fails; the others are sent again, as on any connection that was used before. The second time they
+/// fail, too.
 #[test]
 fn a_connection_that_breaks_fails_what_is_on_it_and_is_replaced() {
     let server = Server::start(100);
     let host = server.host();
+    let arrived = |count| {
+        crate::host::eventually("they arrive", || server.state.requests.load(Ordering::SeqCst) == count);
+        server.cut();
+    };
     host.submit((0..3).map(|key| request(key, "POST", &server.url("/never"), &[], "x")).collect());
-    crate::host::eventually("three arrive", || server.state.requests.load(Ordering::SeqCst) == 3);
-    server.cut();
+    arrived(3);
+    arrived(3 + 2);
     for outcome in host.wait_for(3) {
         assert_eq!(failure(outcome.result), "Server returned nothing (no headers, no data)");
     }
     host.carry_out(get(&server.url("/"))).result.unwrap();
-    assert_eq!(server.connections(), 2);
+    assert_eq!((server.connections(), server.state.requests.load(Ordering::SeqCst)), (3, 6));
+}
+
+#[test]
+fn a_connection_that_breaks_fails_what_is_sent_at_most_once() {
+    let server = Server::start(100);
+    let host = server.host();
+    host.get(&server.url("/"));
+    let once = |key| {
+        let mut request = request(key, "GET", &server.url("/never"), &[], "");
+        request.send_at_most_once();
+        request
+    };
+    host.submit((0..3).map(once).collect());
+    crate::host::eventually("they arrive", || server.state.requests.load(Ordering::SeqCst) == 4);
+    server.cut();
+    for outcome in host.wait_for(3) {
+        assert_eq!(failure(outcome.result), "Server returned nothing (no headers, no data)");
+    }
+    host.get(&server.url("/"));
+    assert_eq!((server.connections(), server.state.requests.load(Ordering::SeqCst)), (2, 5));
 }

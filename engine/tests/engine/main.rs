@@ -2,14 +2,19 @@
 
 mod addresses;
 mod bodies;
+mod bursts;
 mod certificates;
 mod codings;
 mod crowds;
 mod egress;
 mod failures;
+mod far;
+mod frames;
 mod host;
 mod http2;
+mod http2_refusals;
 mod identity;
+mod idle_limits;
 mod lifecycle;
 mod limits;
 mod odd_replies;
@@ -19,6 +24,7 @@ mod redirects;
 mod refused;
 mod replies;
 mod requests;
+mod resent;
 mod reuse;
 mod server;
 mod sick_origins;

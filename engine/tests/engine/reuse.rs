@@ -61,53 +61,6 @@ fn one_closed_while_idle_is_not_used_whatever_the_method() {
     assert_eq!(server.connections(), 5);
 }
 
-/// The first connection answers once and then closes on the second request; the others do what the test says.
-fn closing_on_the_second_request(others: impl Fn(&mut crate::server::Connection) + Send + Sync + 'static) -> Server {
-    Server::start(move |connection| {
-        if connection.number > 1 {
-            return others(connection);
-        }
-        connection.receive();
-        connection.send(ok("first"));
-        connection.receive();
-    })
-}
-
-#[test]
-fn an_idempotent_request_is_sent_again() {
-    let server = closing_on_the_second_request(|connection| {
-        connection.receive();
-        connection.send(ok("again"));
-    });
-    let host = Host::new(Policy::default());
-    host.get(&server.url("/"));
-    assert_eq!(text(&host.get(&server.url("/"))), "again");
-    assert_eq!(server.requests().len(), 3);
-}
-
-#[test]
-fn another_request_is_not() {
-    let server = closing_on_the_second_request(|connection| {
-        connection.receive();
-        connection.send(ok("again"));
-    });
-    let host = Host::new(Policy::default());
-    host.get(&server.url("/"));
-    let failure = host.carry_out(post(&server.url("/"), "{}")).result.unwrap_err();
-    assert_eq!(failure.to_string(), "Server returned nothing (no headers, no data)");
-    assert_eq!(server.requests().len(), 2);
-}
-
-#[test]
-fn it_is_sent_again_once() {
-    let server = closing_on_the_second_request(|connection| _ = connection.receive());
-    let host = Host::new(Policy::default());
-    host.get(&server.url("/"));
-    let failure = host.carry_out(get(&server.url("/"))).result.unwrap_err();
-    assert_eq!(failure.to_string(), "Server returned nothing (no headers, no data)");
-    assert_eq!(server.connections(), 2);
-}
-
 #[test]
 fn a_reply_that_has_begun_is_not_asked_for_again() {
     let server = Server::start(|connection| {

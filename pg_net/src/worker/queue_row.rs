@@ -152,6 +152,9 @@ impl<'s> QueueRow<'s> {
         if self.is_patient() {
             request.set_patient();
         }
+        if self.is_at_most_once() {
+            request.send_at_most_once();
+        }
         Ok(request)
     }
 

@@ -93,10 +93,11 @@ impl Account<'_> {
     /// How often one may be sent again although the worker did not end.
     fn resends(&self, kind: Kind, receipts: &[Receipt]) -> usize {
         match kind {
+            Kind::AtMostOnce => 0,
+            // Each attempt may be sent twice, see below.
+            Kind::Retried if self.fault.breaks_requests() => 2 * ATTEMPTS - 1,
             // Where the connection had been used before, and not a byte of a reply had come.
-            Kind::Get => usize::from(receipts.iter().any(|receipt| !receipt.answered)),
-            Kind::Retried if self.fault.breaks_requests() => ATTEMPTS - 1,
-            Kind::Post | Kind::Retried | Kind::AtMostOnce => 0,
+            Kind::Get | Kind::Post | Kind::Retried => usize::from(receipts.iter().any(|receipt| !receipt.answered)),
         }
     }
 
