@@ -30,7 +30,8 @@ pub struct Policy {
     pub max_response_bytes: usize,
     /// How many redirects one request may follow.
     pub max_redirects: u32,
-    /// How long an unused connection is kept. At most as many are kept as requests may be under way.
+    /// How long an unused connection is kept, unless the server says that it keeps it for a shorter time (`Keep-Alive:
+    /// timeout=`). At most as many are kept as requests may be under way.
     pub idle_timeout: Duration,
     /// A PEM file of certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
@@ -79,7 +80,7 @@ impl Default for Policy {
             max_in_flight_bytes: 64 << 20,
             max_response_bytes: 64 << 20,
             max_redirects: 30,
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(15),
             ca_file: None,
             client_identity: None,
             unverified_hosts: Vec::new(),

@@ -42,7 +42,8 @@ static BREAKER_FAILURES: GucSetting<i32> = GucSetting::<i32>::new(5);
 static RETRY_BASE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RETRY_CAP: GucSetting<i32> = GucSetting::<i32>::new(10 * 60 * 1000);
 static RETRY_AFTER_MAX: GucSetting<i32> = GucSetting::<i32>::new(60 * 60 * 1000);
-static IDLE_CONNECTION_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60 * 1000);
+// Shorter than what is common for servers that do not say so: 20 s (Puma, Tomcat), 30 s (Jetty), 60 s (load balancers), 75 s (nginx).
+static IDLE_CONNECTION_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(15 * 1000);
 static ACCEPT_ENCODING: GucSetting<bool> = GucSetting::<bool>::new(false);
 static KEEP_PARTIAL: GucSetting<bool> = GucSetting::<bool>::new(false);
 
