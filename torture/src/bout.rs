@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::{Cluster, PATIENCE};
+use testkit::{Authority, Cluster, PATIENCE};
 
 use crate::dice::Dice;
 use crate::door::{ClosesDoor, Door};
@@ -13,7 +13,7 @@ use crate::faults::{Fault, Injection, end_all_prepared};
 use crate::field::Field;
 use crate::ledger::{self, Transaction};
 use crate::outcomes;
-use crate::receiver::Receiver;
+use crate::receiver::{Address, Receiver};
 use crate::tally::{Account, Tally};
 use crate::writer::{Habits, Writer};
 
@@ -86,7 +86,8 @@ pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
     let mut dice = Dice::new(seed, fault.name());
     // With few at once, some are claimed and wait for their turn; a mutant needs that to be told apart.
     let at_once = if place.mutant.is_some() { 4 } else { dice.pick(&[10, 200]) };
-    let cluster = start_cluster(place, fault, at_once);
+    let authority = Authority::new();
+    let cluster = start_cluster(place, fault, at_once, &authority);
     let door = Door::new(&cluster);
     let receiver = Receiver::start(&place.receiver, &place.scratch);
     let mut field =
@@ -96,7 +97,10 @@ pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
         two_phase: fault == Fault::TwoPhase,
         most: MOST_REQUESTS / extent.writers as usize,
     };
-    let (injections, transactions) = torment(fault, seed, extent, &habits, &mut field);
+    // Goes on as long as requests do.
+    let nginx = fault.goes_over_http2().then(|| field.receiver.behind_nginx(&authority));
+    let address = nginx.as_ref().map_or_else(|| field.receiver.address(), |(_, address)| *address);
+    let (injections, transactions) = torment(fault, seed, extent, &habits, address, &mut field);
     end_all_prepared(&mut field);
     let unfinished = settle(&mut field, if place.mutant.is_some() { MUTANTS_REST } else { REST });
     let committed = ledger::committed(&transactions, &ledger::markers(&mut field.client));
@@ -129,9 +133,10 @@ fn torment(
     seed: u64,
     extent: Extent,
     habits: &Habits,
+    address: Address,
     field: &mut Field,
 ) -> (Vec<Met>, Vec<Transaction>) {
-    let (door, address) = (field.door, field.receiver.address());
+    let door = field.door;
     thread::scope(|scope| {
         let _closes = ClosesDoor(door);
         let writers: Vec<_> = (1..=extent.writers)
@@ -148,13 +153,14 @@ fn torment(
     })
 }
 
-fn start_cluster(place: &Place, fault: Fault, at_once: usize) -> Cluster {
+fn start_cluster(place: &Place, fault: Fault, at_once: usize, authority: &Authority) -> Cluster {
     // Writers count on what was confirmed; the worker must not, so all is flushed as in production.
     let mut builder = Cluster::builder()
         .durable()
         .conf("max_prepared_transactions", "50")
         .conf("deadlock_timeout", "50ms")
         .conf("pg_net.retry_base", "50ms")
+        .conf("pg_net.tls_ca_file", authority.file().to_str().expect("a path in UTF-8"))
         .conf("pg_net.max_in_flight_per_origin", &at_once.to_string());
     if let Some((tree, mutant)) = &place.mutant {
         builder = builder.tree(tree).env("PGNET_MUTANT", mutant.name());

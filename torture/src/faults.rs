@@ -23,6 +23,8 @@ pub enum Fault {
     SettingsChanged,
     ReceiverKilled,
     RepliesBroken,
+    IdleConnectionsClosed,
+    StreamsTurnedAway,
     QueueTruncated,
     TablesRewritten,
     RowsDeleted,
@@ -46,7 +48,7 @@ pub(crate) struct Injection {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::WorkerKilled,
         Self::WorkerTerminated,
         Self::ServerKilled,
@@ -54,6 +56,8 @@ impl Fault {
         Self::SettingsChanged,
         Self::ReceiverKilled,
         Self::RepliesBroken,
+        Self::IdleConnectionsClosed,
+        Self::StreamsTurnedAway,
         Self::QueueTruncated,
         Self::TablesRewritten,
         Self::RowsDeleted,
@@ -74,6 +78,8 @@ impl Fault {
             Self::SettingsChanged => "settings changed, reload",
             Self::ReceiverKilled => "receiver killed",
             Self::RepliesBroken => "replies reset and cut short",
+            Self::IdleConnectionsClosed => "idle connections closed",
+            Self::StreamsTurnedAway => "streams turned away (GOAWAY)",
             Self::QueueTruncated => "queue truncated",
             Self::TablesRewritten => "tables rewritten (vacuum full)",
             Self::RowsDeleted => "rows of the queue deleted",
@@ -100,10 +106,23 @@ impl Fault {
         matches!(self, Self::ReceiverKilled | Self::RepliesBroken)
     }
 
+    /// Whether the receiver closes connections at the moment at which they are used again. What is sent at most once may fail for
+    /// that; nothing else may.
+    pub(crate) fn closes_connections(self) -> bool {
+        self == Self::IdleConnectionsClosed
+    }
+
+    /// Whether requests go over HTTP/2, to a server in front of the receiver that lets connections go while requests are on their
+    /// way.
+    pub(crate) fn goes_over_http2(self) -> bool {
+        self == Self::StreamsTurnedAway
+    }
+
     /// What the receiver does with a request meanwhile.
     pub(crate) fn path(self) -> fn(&mut Dice) -> String {
         match self {
             Self::RepliesBroken => receiver::broken_path,
+            Self::IdleConnectionsClosed => receiver::closing_path,
             Self::WorkerTerminated => |dice| {
                 // Some outlast the second that a worker that is asked to stop gives them.
                 if dice.chance(1) { "/delay/1500".to_owned() } else { usual_path(dice) }
@@ -122,6 +141,7 @@ impl Fault {
             Self::SettingsChanged => sessions::change_settings(field),
             Self::ReceiverKilled => receiver::kill(field),
             Self::RepliesBroken => receiver::break_replies(field),
+            Self::IdleConnectionsClosed | Self::StreamsTurnedAway => receiver::go_on(field),
             Self::QueueTruncated => owner::truncate(field),
             Self::TablesRewritten => owner::rewrite(field),
             Self::RowsDeleted => owner::delete_rows(field),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use testkit::RefusedPort;
+use testkit::{Authority, Nginx, RefusedPort};
 
 use crate::clock::{self, Moment};
 use crate::receipts::{self, Event, Line, Log};
@@ -66,7 +66,19 @@ impl Receiver {
 
     /// Where it is to be found.
     pub(crate) fn address(&self) -> Address {
-        Address { port: self.port.port() }
+        Address { base: "http://127.0.0.1", port: self.port.port() }
+    }
+
+    /// Puts an nginx in front of it that takes a few requests on each connection, and turns away those that come with them.
+    pub(crate) fn behind_nginx(&self, authority: &Authority) -> (Nginx, Address) {
+        let directives = format!(
+            "keepalive_requests 20;
+             location ~ ^/(delay/|$) {{ proxy_pass http://127.0.0.1:{}; proxy_next_upstream off; }}",
+            self.port.port()
+        );
+        let nginx = Nginx::start_showing(&authority.certify_this_host(), &directives);
+        let address = Address { base: "https://localhost", port: nginx.ports().1 };
+        (nginx, address)
     }
 
     /// All lines so far.
@@ -91,6 +103,7 @@ impl Receiver {
 /// Where a receiver is to be found, whether it runs or not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Address {
+    base: &'static str,
     port: u16,
 }
 
@@ -102,7 +115,7 @@ impl Address {
 
     /// The URL without the tag, which is at its end.
     pub(crate) fn prefix(self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}?tag=", self.port)
+        format!("{}:{}{path}?tag=", self.base, self.port)
     }
 
     /// The tag that a URL ends with.

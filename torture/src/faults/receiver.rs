@@ -30,3 +30,15 @@ pub(super) fn broken_path(dice: &mut Dice) -> String {
         ["/reset", "/close", "/truncate", "/chunked-cut", "/reset-body", "/garbage", "/half-close"];
     if dice.chance(33) { dice.pick(&BROKEN).to_owned() } else { super::usual_path(dice) }
 }
+
+/// The receiver, or what stands before it, closes connections by itself, again and again. This only lets a while pass.
+pub(super) fn go_on(field: &mut Field) -> Option<Injection> {
+    let begin = clock::now();
+    field.pause(20, 200);
+    harmless(begin)
+}
+
+/// Every second reply is the last on its connection, which the receiver does not say: the next request may be on its way.
+pub(super) fn closing_path(dice: &mut Dice) -> String {
+    if dice.chance(50) { format!("/close-after/{}", dice.between(0, 3)) } else { super::usual_path(dice) }
+}

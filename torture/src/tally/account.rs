@@ -58,7 +58,10 @@ impl Account<'_> {
         let failed = outcome.is_some_and(|outcome| outcome.failure.is_some());
         if self.taken_back.contains(&tag) {
             &mut tally.taken_back
-        } else if failed && (self.fault.breaks_requests() || at_most_once && self.ends().next().is_some()) {
+        } else if failed
+            && (self.fault.breaks_requests()
+                || at_most_once && (self.fault.closes_connections() || self.ends().next().is_some()))
+        {
             &mut tally.failed
         } else if at_most_once && (self.fault.crashes_server() || self.fault.empties_queue()) {
             &mut tally.gone

@@ -34,6 +34,8 @@ withstands! {
     the_settings_change: SettingsChanged,
     the_receiver_is_killed: ReceiverKilled,
     replies_are_reset_and_cut_short: RepliesBroken,
+    idle_connections_are_closed: IdleConnectionsClosed,
+    streams_are_turned_away: StreamsTurnedAway,
     the_queue_is_truncated: QueueTruncated,
     the_tables_are_rewritten: TablesRewritten,
     rows_of_the_queue_are_deleted: RowsDeleted,
