@@ -21,14 +21,26 @@ use crate::tls::trusting;
 /// How long the servers keep an idle connection.
 const LIMIT: Duration = Duration::from_secs(1);
 const POSTS: usize = 200;
-/// From how long before the limit until how long after it they are sent.
-const AROUND: Duration = Duration::from_millis(20);
+
+/// What is sent as the limit is reached.
+#[derive(Clone, Copy)]
+struct Sent {
+    method: &'static str,
+    at_most_once: bool,
+    /// When the server closes the connection.
+    limit: Duration,
+    /// From how long before that until how long after it.
+    around: Duration,
+}
+
+const POST: Sent = Sent { method: "POST", at_most_once: false, limit: LIMIT, around: Duration::from_millis(20) };
+
 /// How long a server takes over a reply, so that all are on their way at once, each on its own connection.
 const SLOW: Duration = Duration::from_millis(400);
 
 /// Opens as many connections, lets them be idle, and sends a POST on each as the server on this port closes it. All are answered.
 #[track_caller]
-fn all_are_answered(policy: Policy, method: &str, scheme: &str, port: u16, path: impl Fn(&str) -> String) {
+fn all_are_answered(policy: Policy, sent: Sent, scheme: &str, port: u16, path: impl Fn(&str) -> String) {
     let host = Host::new(policy);
     let port = far::away(port);
     let url = |name: &str| format!("{scheme}://localhost:{port}{}", path(name));
@@ -37,11 +49,15 @@ fn all_are_answered(policy: Policy, method: &str, scheme: &str, port: u16, path:
     host.submit((0..POSTS).map(|key| request(key as i64, "GET", &slow, &[], "")).collect());
     assert!(host.wait_for(POSTS).into_iter().all(|outcome| outcome.result.unwrap().status == 200));
     // When the request arrives, the server's idle time has lasted for twice the distance longer than it seems.
-    let begin = Instant::now() + LIMIT - 2 * far::DISTANCE - AROUND;
-    let step = 2 * AROUND / POSTS as u32;
+    let begin = Instant::now() + sent.limit - 2 * far::DISTANCE - sent.around;
+    let step = 2 * sent.around / POSTS as u32;
     for number in 0..POSTS {
         sleep((begin + step * number as u32).saturating_duration_since(Instant::now()));
-        host.submit(vec![request(number as i64, method, &url(&format!("/post/{number}")), &[], "{}")]);
+        let mut request = request(number as i64, sent.method, &url(&format!("/post/{number}")), &[], "{}");
+        if sent.at_most_once {
+            request.send_at_most_once();
+        }
+        host.submit(vec![request]);
     }
     for outcome in host.wait_for(POSTS) {
         let status = outcome.result.unwrap_or_else(|failure| panic!("{failure:?}")).status;
@@ -64,17 +80,20 @@ fn ca_file(authority: &testkit::Authority) -> Policy {
     Policy { ca_file: Some(authority.file()), ..Policy::default() }
 }
 
+/// It says how long it keeps a connection, keeps it for a second longer, and we do not use it until then: also at most once, none
+/// fails.
 #[test]
 fn case_34_node() {
     let node = StandardServer::node(&testkit::Authority::new(), LIMIT);
-    all_are_answered(Policy::default(), "POST", "http", node.ports().0, str::to_owned);
+    let sent = Sent { at_most_once: true, limit: LIMIT + Duration::from_secs(1), ..POST };
+    all_are_answered(Policy::default(), sent, "http", node.ports().0, str::to_owned);
     each_has_come(node.requests().into_iter().map(|request| request.uri), 1);
 }
 
 #[test]
 fn case_34_go() {
     let go = StandardServer::go(&testkit::Authority::new(), LIMIT);
-    all_are_answered(Policy::default(), "POST", "http", go.ports().0, str::to_owned);
+    all_are_answered(Policy::default(), POST, "http", go.ports().0, str::to_owned);
     each_has_come(go.requests().into_iter().map(|request| request.uri), 1);
 }
 
@@ -89,10 +108,10 @@ fn case_34_nginx() {
         receiver.port()
     );
     let nginx = Nginx::start_http1(&authority.certify_this_host(), &directives);
-    all_are_answered(Policy::default(), "POST", "http", nginx.ports().0, str::to_owned);
+    all_are_answered(Policy::default(), POST, "http", nginx.ports().0, str::to_owned);
     each_has_come(nginx.wait_for(1 + 2 * POSTS).into_iter().map(|request| request.uri), 1);
     let nginx = Nginx::start_http1(&authority.certify_this_host(), &directives);
-    all_are_answered(ca_file(&authority), "POST", "https", nginx.ports().1, str::to_owned);
+    all_are_answered(ca_file(&authority), POST, "https", nginx.ports().1, str::to_owned);
     each_has_come(nginx.wait_for(1 + 2 * POSTS).into_iter().map(|request| request.uri), 1);
 }
 
@@ -102,11 +121,12 @@ fn case_34_haproxy() {
     let receiver = Receiver::start();
     let haproxy = HaProxy::start_keeping(&authority, receiver.port(), LIMIT);
     let port = haproxy.ports().0;
-    all_are_answered(Policy::default(), "POST", "http", port, |path| path.replace("/slow/", "/delay/"));
+    all_are_answered(Policy::default(), POST, "http", port, |path| path.replace("/slow/", "/delay/"));
     each_has_come(receiver.requests().into_iter().map(|request| request.path().to_owned()), 1);
 }
 
-/// It answers at once, so that fewer connections are opened: as many as are before the first of them is free.
+/// It looks ten times a second which connections were idle for too long. It answers at once, so that fewer connections are opened:
+/// as many as are before the first of them is free.
 #[test]
 fn case_34_apache() {
     let authority = testkit::Authority::new();
@@ -116,7 +136,9 @@ fn case_34_apache() {
         Some(number) => format!("/dav/{number}"),
         None => "/file".to_owned(),
     };
-    all_are_answered(Policy::default(), "PUT", "http", apache.ports().0, path);
+    let tenth = Duration::from_millis(100);
+    let put = Sent { method: "PUT", limit: LIMIT + tenth / 2, around: tenth / 2, ..POST };
+    all_are_answered(Policy::default(), put, "http", apache.ports().0, path);
     let uris = apache.wait_for(1 + 2 * POSTS).into_iter().map(|request| request.uri.replace("/dav/", "/post/"));
     each_has_come(uris, 1);
 }
@@ -147,7 +169,7 @@ fn serve_next<S: std::io::Read + std::io::Write>(connection: &mut Connection<S>)
 fn case_34_a_server_that_ends_connections_in_whatever_way() {
     for end in [End::Fin, End::Rst] {
         let server = closing(end);
-        all_are_answered(Policy::default(), "POST", "http", server.address().port(), str::to_owned);
+        all_are_answered(Policy::default(), POST, "http", server.address().port(), str::to_owned);
         each_has_come(server.requests().iter().map(uri), 2);
     }
 }
@@ -192,6 +214,12 @@ fn case_34_a_close_notify_at_the_limit() {
         secure.stream.conn.send_close_notify();
         let _ = std::io::Write::flush(&mut secure.stream);
     });
-    all_are_answered(trusting(&authority), "PATCH", "https", server.address().port(), str::to_owned);
+    all_are_answered(
+        trusting(&authority),
+        Sent { method: "PATCH", ..POST },
+        "https",
+        server.address().port(),
+        str::to_owned,
+    );
     each_has_come(server.requests().iter().map(uri), 2);
 }
