@@ -14,16 +14,6 @@ pub(crate) fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'st
     chain(error).last().unwrap_or(error)
 }
 
-/// An error of the TLS handshake.
-pub(crate) fn tls(error: &io::Error) -> Failure {
-    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match cause {
-        Some(cause @ rustls::Error::InvalidCertificate(_)) => Failure::new(FailureKind::Certificate).with_detail(cause),
-        Some(cause) => Failure::new(FailureKind::TlsHandshake).with_detail(cause),
-        None => Failure::new(FailureKind::TlsHandshake).with_detail(error),
-    }
-}
-
 /// An exchange over HTTP/1.1 that ended before the head of the reply was complete.
 ///
 /// A head that breaks off in its middle is a partial reply.

@@ -17,6 +17,7 @@ use crate::pool::Poolable;
 use crate::reply_body::{BodyError, ReplyBody};
 use crate::resend::Resend;
 use crate::tap::Faults;
+use crate::tls_error::CertificateRefused;
 use crate::wire::View;
 
 /// Bytes that the head of a reply may have. libcurl's limit is of the same size.
@@ -155,8 +156,20 @@ impl Connection {
         }
     }
 
+    /// The failure of whatever is tried on a connection whose server refused our certificate.
+    pub(crate) fn refusal(&self) -> Option<Failure> {
+        let faults = match &self.protocol {
+            Protocol::Http1(connection) => connection.faults(),
+            Protocol::Http2(connection) => connection.faults(),
+        };
+        faults.refusal.map(CertificateRefused::failure)
+    }
+
     /// Why the reply's body broke off.
     pub(crate) fn body_failure(&self, error: &BodyError) -> Failure {
+        if let Some(refusal) = self.refusal() {
+            return refusal;
+        }
         match (&self.protocol, error) {
             (Protocol::Http1(connection), BodyError::Http1(error)) => classify::broken_body(error, connection.faults()),
             (_, BodyError::Http1(error)) => classify::broken_body(error, Faults::default()),

@@ -174,7 +174,7 @@ impl Connector {
 
     async fn to_http_proxy(&self, proxy: &Proxy, stream: Wire) -> Result<Box<dyn Stream>, Failure> {
         Ok(match proxy.kind {
-            ProxyKind::Https => Box::new(self.tls.handshake(&proxy.host(), stream, Offer::Http1).await?),
+            ProxyKind::Https => Box::new(self.tls.handshake(&proxy.host(), proxy.port, stream, Offer::Http1).await?),
             _ => Box::new(stream),
         })
     }
@@ -187,8 +187,8 @@ impl Connector {
         if end.target.url().scheme() == "http" {
             return Http1::over(stream).await.map(Protocol::Http1);
         }
-        let stream = self.tls.handshake(&end.host, stream, end.offer).await?;
-        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        let stream = self.tls.handshake(&end.host, end.port, stream, end.offer).await?;
+        if stream.speaks(b"h2") {
             Http2::over(stream).await.map(Protocol::Http2)
         } else {
             Http1::over(stream).await.map(Protocol::Http1)

@@ -159,7 +159,11 @@ async fn send_on<'a>(
         proxy => Ok(hop.http1_message(settings, proxy)),
     };
     let message = message.map_err(|failure| SendError { failure, resend: Resend::Never })?;
-    let ReplyHead { status, headers, body } = lease.send(message).await?;
+    let sent = lease.send(message).await;
+    let ReplyHead { status, headers, body } = sent.map_err(|error| match lease.refusal() {
+        Some(failure) => SendError { failure, resend: Resend::Never },
+        None => error,
+    })?;
     Ok(Reply { status, headers, body, lease })
 }
 

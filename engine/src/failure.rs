@@ -53,6 +53,8 @@ pub enum FailureKind {
     Certificate,
     /// Our own certificate cannot be used.
     ClientCertificate,
+    /// The server wants a certificate of ours, or refuses the one that it was shown.
+    ClientCertificateRefused,
     /// The TLS handshake failed for another reason.
     TlsHandshake,
     /// More redirects than allowed.
@@ -170,6 +172,7 @@ impl FailureKind {
             Self::WeirdReply => "weird_reply",
             Self::Certificate => "certificate",
             Self::ClientCertificate => "client_certificate",
+            Self::ClientCertificateRefused => "client_certificate_refused",
             Self::TlsHandshake => "tls_handshake",
             Self::TooManyRedirects => "too_many_redirects",
             Self::BadRedirect => "bad_redirect",
@@ -215,6 +218,7 @@ impl fmt::Display for FailureKind {
             Self::WeirdReply => f.write_str("Weird server reply"),
             Self::Certificate => f.write_str("SSL peer certificate or SSH remote key was not OK"),
             Self::ClientCertificate => f.write_str("Problem with the local SSL certificate"),
+            Self::ClientCertificateRefused => f.write_str("SSL Client Certificate required"),
             Self::TlsHandshake => f.write_str("SSL connect error"),
             Self::TooManyRedirects => f.write_str("Number of redirects hit maximum amount"),
             Self::BadRedirect => f.write_str("Redirect to an unsupported or malformed URL"),

@@ -21,7 +21,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::outcome::Headers;
 use crate::reply_body::ReplyBody;
 use crate::resend::Resend;
-use crate::tap::{Record, Tap};
+use crate::tap::{Faults, Record, Tap};
 
 /// Bytes of a reply's body that the server may send ahead of us on one stream, and on all of them.
 const STREAM_WINDOW: u32 = 2 << 20;
@@ -208,6 +208,10 @@ impl Http2 {
     pub(crate) fn lifetime(&self) -> Option<usize> {
         let lifetime = self.shared.lifetime.get();
         (self.shared.retired.get() && lifetime < usize::MAX && self.shared.taken.get() > 1).then_some(lifetime)
+    }
+
+    pub(crate) fn faults(&self) -> Faults {
+        self.shared.record.faults()
     }
 
     /// Lets go of a request that is not over, which resets its stream.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::HeaderValue;
 use memchr::memmem;
-use ring::digest::{Context, SHA256};
+use openssl::sha::Sha256;
 
 /// One field of a form, or one file.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,7 @@ fn escape(name: &str) -> String {
 ///
 /// It is a digest of the parts: the same each time, and nobody who supplies one of the parts can have put it there.
 fn boundary(parts: &[Part]) -> String {
-    let mut digest = Context::new(&SHA256);
+    let mut digest = Sha256::new();
     for part in parts {
         for bytes in [part.name.as_bytes(), part.data] {
             digest.update(&bytes.len().to_be_bytes());
@@ -116,9 +116,9 @@ fn boundary(parts: &[Part]) -> String {
     }
 }
 
-fn boundary_of(digest: &Context) -> String {
+fn boundary_of(digest: &Sha256) -> String {
     let hash = digest.clone().finish();
-    let hex = hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     format!("pg_net-form-{hex}")
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum Reading {
 /// |---|---|---|
 /// | a reply, or a failure after a redirect | reached | it answered |
 /// | `no_reply`, `send`, `receive`, `partial`, `weird_reply`, … | reached | there was a connection |
-/// | `certificate` | reached | it answered, though not as we want it |
+/// | `certificate`, `client_certificate_refused` | reached | it answered, though not as we want it |
 /// | `timeout` with a connection | late | how long it takes is between the request and it |
 /// | `timeout` before there was one | missed | connecting, the TLS handshake and the proxy included, took all the time there was |
 /// | `connect`, `tls_handshake`, `proxy` | missed | no connection came about |
@@ -52,6 +52,7 @@ pub(crate) fn of(outcome: &Outcome) -> Reading {
         FailureKind::NoReply
         | FailureKind::WeirdReply
         | FailureKind::Certificate
+        | FailureKind::ClientCertificateRefused
         | FailureKind::TooManyRedirects
         | FailureKind::BadRedirect
         | FailureKind::Partial

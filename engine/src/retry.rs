@@ -85,7 +85,7 @@ impl RetryPolicy {
     /// | `proxy` | yes | a proxy that cannot reach the server says so this way |
     /// | `tls_handshake` | yes | a connection that is closed amid the handshake is one of these |
     /// | `memory` | yes | other replies took it |
-    /// | `certificate`, `client_certificate` | no | somebody has to put it right |
+    /// | `certificate`, `client_certificate`, `client_certificate_refused` | no | somebody has to put it right |
     /// | `egress_refused` | no | we do not go there |
     /// | `weird_reply`, `too_large` | no | the request was processed; the reply would be no other |
     /// | `too_many_redirects`, `bad_redirect` | no | the same |
@@ -115,6 +115,7 @@ fn failure_may_pass(kind: &FailureKind) -> bool {
         | FailureKind::WeirdReply
         | FailureKind::Certificate
         | FailureKind::ClientCertificate
+        | FailureKind::ClientCertificateRefused
         | FailureKind::TooManyRedirects
         | FailureKind::BadRedirect
         | FailureKind::TooLarge { .. }

@@ -11,6 +11,7 @@ use crate::connection::MAX_HEAD;
 use crate::head::HeadScanner;
 use crate::leniency;
 use crate::outgoing::Outgoing;
+use crate::tls_error::CertificateRefused;
 
 /// A connection that keeps the head of the HTTP/1.1 reply it carries, and remembers how it broke.
 ///
@@ -64,6 +65,14 @@ enum Reply {
 pub(crate) struct Faults {
     pub(crate) read: Option<io::ErrorKind>,
     pub(crate) write: Option<io::ErrorKind>,
+    /// The word for it where the server refused our certificate.
+    pub(crate) refusal: Option<&'static str>,
+}
+
+impl Faults {
+    fn note(&mut self, error: &io::Error) {
+        self.refusal = self.refusal.or_else(|| CertificateRefused::in_error(error));
+    }
 }
 
 impl Record {
@@ -174,6 +183,7 @@ impl<S> Tap<S> {
                 }
             }
             Err(error) => {
+                state.faults.note(error);
                 state.faults.write.get_or_insert(error.kind());
             }
         }
@@ -212,6 +222,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
             let result = ready!(Pin::new(&mut tap.stream).poll_read(cx, buf));
             let mut state = tap.record.0.borrow_mut();
             if let Err(error) = result {
+                state.faults.note(&error);
                 state.faults.read.get_or_insert(error.kind());
                 return Poll::Ready(Err(error));
             }

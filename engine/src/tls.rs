@@ -1,32 +1,33 @@
-use std::io;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, RootCertStore};
+use openssl::error::ErrorStack;
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslOptions, SslVerifyMode};
+use tls_sessions::Client;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use url::Host;
 
-use crate::classify;
-use crate::client_identity::ClientIdentity;
+use crate::client_identity::{ClientIdentity, Shown};
 use crate::failure::{Failure, FailureKind};
-use crate::files::{self, unreadable};
+use crate::files;
 use crate::host_pattern::HostPattern;
 use crate::policy::Policy;
-use crate::unverified::Unverified;
+use crate::tls_error;
+use crate::tls_stream::TlsStream;
+use crate::tls_use;
+use crate::trust::{self, Verification};
 
 /// Whom TLS connections trust, and what they show. The files are read when the first connection needs them.
+///
+/// What is spoken (versions, suites, groups, how weak a key may be) is up to OpenSSL and the system's policy for it, as it is
+/// for libcurl.
 pub(crate) struct Tls {
     options: Options,
-    roots: OnceCell<RootCertStore>,
-    /// Of each [`Variant`].
-    connectors: [OnceCell<TlsConnector>; 8],
+    identity: OnceCell<Shown>,
+    /// With whom certificates are verified, and with whom they are not: a session of one is of no use for the other.
+    verifying: OnceCell<Client>,
+    unverified: OnceCell<Client>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -44,17 +45,14 @@ pub(crate) enum Offer {
     Http1,
 }
 
-/// What differs from connection to connection.
-#[derive(Clone, Copy)]
-struct Variant {
-    offer: Offer,
-    shows_identity: bool,
-    verifies: bool,
-}
-
 impl Tls {
     pub(crate) fn new(policy: &Policy) -> Self {
-        Self { options: Options::of(policy), roots: OnceCell::new(), connectors: Default::default() }
+        Self {
+            options: Options::of(policy),
+            identity: OnceCell::new(),
+            verifying: OnceCell::new(),
+            unverified: OnceCell::new(),
+        }
     }
 
     /// Whether a policy asks for the same as the one that this was made for.
@@ -67,53 +65,54 @@ impl Tls {
     /// # Errors
     ///
     /// Among others a [`FailureKind::Certificate`] failure when there is nothing to trust. The next call tries again.
-    pub(crate) async fn handshake<S>(&self, host: &Host<&str>, stream: S, offer: Offer) -> Result<TlsStream<S>, Failure>
+    pub(crate) async fn handshake<S>(
+        &self,
+        host: &Host<&str>,
+        port: u16,
+        stream: S,
+        offer: Offer,
+    ) -> Result<TlsStream<S>, Failure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let name = match host {
-            Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
-            Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
-            Host::Domain(name) => ServerName::try_from((*name).to_owned())
-                .map_err(|error| Failure::new(FailureKind::TlsHandshake).with_detail(error))?,
-        };
-        let variant = self.options.variant(host, offer);
-        let connector = self.connectors[variant.index()].get_or_try_init(|| self.build(variant)).await?;
-        connector.connect(name, stream).await.map_err(|error: io::Error| classify::tls(&error))
+        let verifies = !named(&self.options.unverified, host);
+        let client = if verifies { self.verifying().await? } else { self.unverified().await? };
+        let shown = self.shown_to(host).await?;
+        let verification = verifies.then(|| Arc::new(Verification::of(host)));
+        let ssl = tls_use::during(|| prepare(client, host, port, offer, shown, verification.as_ref()));
+        let stream = ssl.and_then(|ssl| TlsStream::new(ssl, stream)).map_err(internal)?;
+        stream.connect().await.map_err(|error| tls_error::of_handshake(error, verification.as_deref()))
     }
 
-    async fn build(&self, variant: Variant) -> Result<TlsConnector, Failure> {
-        let internal =
-            |error: rustls::Error| Failure::new(FailureKind::Internal("TLS setup".into())).with_detail(error);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(internal)?;
-        let builder = if variant.verifies {
-            builder.with_root_certificates(self.roots().await?.clone())
-        } else {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified { provider }))
-        };
-        let mut config = match &self.options.identity {
-            Some(identity) if variant.shows_identity => {
-                let key = files::read(FailureKind::ClientCertificate, identity, ClientIdentity::read).await?;
-                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
-            }
-            _ => builder.with_no_client_auth(),
-        };
-        let protocols: &[&[u8]] = match variant.offer {
-            Offer::Any => &[b"h2", b"http/1.1"],
-            Offer::Http1 => &[b"http/1.1"],
-        };
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(Arc::new(config).into())
-    }
-
-    async fn roots(&self) -> Result<&RootCertStore, Failure> {
+    async fn verifying(&self) -> Result<&Client, Failure> {
         let ca_file = &self.options.ca_file;
-        self.roots
-            .get_or_try_init(|| files::read(FailureKind::Certificate, ca_file, |path| read_roots(path.as_deref())))
-            .await
+        let read = || files::read(FailureKind::Certificate, ca_file, |path| trust::read(path.as_deref()));
+        let build = || async {
+            let store = read().await?;
+            tls_use::during(|| {
+                let mut context = context()?;
+                context.set_cert_store(store);
+                Client::new(context)
+            })
+            .map_err(internal)
+        };
+        self.verifying.get_or_try_init(build).await
+    }
+
+    async fn unverified(&self) -> Result<&Client, Failure> {
+        let build = || async { tls_use::during(|| Client::new(context()?)).map_err(internal) };
+        self.unverified.get_or_try_init(build).await
+    }
+
+    /// What this host may see of us.
+    async fn shown_to(&self, host: &Host<&str>) -> Result<Option<&Shown>, Failure> {
+        match self.options.identity.as_ref().filter(|identity| named(&identity.hosts, host)) {
+            None => Ok(None),
+            Some(identity) => {
+                let read = || files::read(FailureKind::ClientCertificate, identity, ClientIdentity::read);
+                self.identity.get_or_try_init(read).await.map(Some)
+            }
+        }
     }
 }
 
@@ -125,47 +124,59 @@ impl Options {
             unverified: policy.unverified_hosts.clone(),
         }
     }
-
-    fn variant(&self, host: &Host<&str>, offer: Offer) -> Variant {
-        let named = |patterns: &[HostPattern]| patterns.iter().any(|pattern| pattern.matches(host));
-        Variant {
-            offer,
-            shows_identity: self.identity.as_ref().is_some_and(|identity| named(&identity.hosts)),
-            verifies: !named(&self.unverified),
-        }
-    }
 }
 
-impl Variant {
-    fn index(self) -> usize {
-        usize::from(self.shows_identity) + 2 * usize::from(self.verifies) + 4 * usize::from(self.offer == Offer::Any)
-    }
+fn named(patterns: &[HostPattern], host: &Host<&str>) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(host))
 }
 
-/// The system's trust roots (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name), and those in `ca_file`.
-fn read_roots(ca_file: Option<&Path>) -> io::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    // A system's bundle may hold certificates that are of no use here: any number of the others will do.
-    roots.add_parsable_certificates(native.certs);
-    if let Some(path) = ca_file {
-        roots.extend(read_authorities(path)?.roots);
-    }
-    if roots.is_empty() {
-        return Err(io::Error::other("no trusted root certificates were found"));
-    }
-    Ok(roots)
+fn internal(error: ErrorStack) -> Failure {
+    Failure::new(FailureKind::Internal("TLS setup".into())).with_detail(tls_error::reasons(&error))
 }
 
-/// The authorities in a PEM file.
-pub(crate) fn read_authorities(path: &Path) -> io::Result<RootCertStore> {
-    let mut authorities = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(path, error))? {
-        let certificate = certificate.map_err(|error| unreadable(path, error))?;
-        authorities.add(certificate).map_err(|error| unreadable(path, error))?;
+/// What all connections have in common.
+fn context() -> Result<openssl::ssl::SslContextBuilder, ErrorStack> {
+    let mut context = SslContext::builder(SslMethod::tls_client())?;
+    // As libcurl: the workarounds for peers with faults, but not the one that takes a precaution away.
+    context.set_options(SslOptions::ALL - SslOptions::DONT_INSERT_EMPTY_FRAGMENTS | SslOptions::NO_COMPRESSION);
+    // Whoever writes may come back with the same bytes elsewhere in memory. A connection that is idle needs no buffers.
+    context.set_mode(
+        SslMode::AUTO_RETRY
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | SslMode::ENABLE_PARTIAL_WRITE
+            | SslMode::RELEASE_BUFFERS
+            // We show what is in the file, and nothing that is found beside it.
+            | SslMode::NO_AUTO_CHAIN,
+    );
+    // A record with one call to the system in the place of two.
+    context.set_read_ahead(true);
+    Ok(context)
+}
+
+fn prepare(
+    client: &Client,
+    host: &Host<&str>,
+    port: u16,
+    offer: Offer,
+    shown: Option<&Shown>,
+    verification: Option<&Arc<Verification>>,
+) -> Result<Ssl, ErrorStack> {
+    let (protocols, offered): (&[u8], _) = match offer {
+        Offer::Any => (b"\x02h2\x08http/1.1", "any"),
+        Offer::Http1 => (b"\x08http/1.1", "http/1.1"),
+    };
+    let mut ssl = client.connection(format!("{host}:{port} {offered}").into())?;
+    ssl.set_alpn_protos(protocols)?;
+    if let Host::Domain(name) = host {
+        // RFC 6066 §3: no dot at the end, and no addresses.
+        ssl.set_hostname(name.strip_suffix('.').unwrap_or(name))?;
     }
-    if authorities.is_empty() {
-        return Err(unreadable(path, "no certificate in it"));
+    if let Some(shown) = shown {
+        shown.by(&mut ssl)?;
     }
-    Ok(authorities)
+    match verification {
+        Some(verification) => verification.clone().by(&mut ssl)?,
+        None => ssl.set_verify(SslVerifyMode::NONE),
+    }
+    Ok(ssl)
 }

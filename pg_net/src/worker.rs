@@ -120,6 +120,8 @@ unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
         shared::get().first.note_read_only();
     }
     shared::get().leave(pid.value() as i32, settings::paused());
+    // Where the process ends by a FATAL error, the engine still runs.
+    engine::before_exit();
 }
 
 /// The policy that the settings describe. Says which of the files that they name cannot be used.
@@ -127,6 +129,9 @@ fn checked_policy() -> engine::Policy {
     let policy = settings::policy();
     for unusable in policy.unusable_files() {
         pgrx::warning!("pg_net: {unusable}; requests that need this file will fail");
+    }
+    for broken in policy.broken_authorities() {
+        pgrx::warning!("pg_net: {broken}; it is passed by, the others in the file are used");
     }
     policy
 }
