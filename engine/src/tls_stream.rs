@@ -14,13 +14,15 @@ use crate::tls_use::{self, Use};
 /// A connection that is spoken on over TLS. Its errors are those that [`tls_error::of_stream`] makes.
 pub(crate) struct TlsStream<S> {
     stream: SslStream<S>,
+    /// Why nothing can be written any more, until that was told.
+    broken: Option<io::Error>,
     /// While it is dropped: what stands first is dropped first.
     last: Option<Use>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
     pub(crate) fn new(ssl: Ssl, stream: S) -> Result<Self, ErrorStack> {
-        tls_use::during(|| SslStream::new(ssl, stream)).map(|stream| Self { stream, last: None })
+        tls_use::during(|| SslStream::new(ssl, stream)).map(|stream| Self { stream, broken: None, last: None })
     }
 
     /// Shakes hands.
@@ -50,12 +52,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         matches!(next, Poll::Ready(Err(error)) if error.code() == ErrorCode::ZERO_RETURN)
     }
 
-    /// What the server has said that we have not read, if it is an error.
-    fn unread_error(&mut self, cx: &mut Context<'_>) -> Option<io::Error> {
-        match self.pinned().poll_peek(cx, &mut [0]) {
-            Poll::Ready(Err(error)) => tls_error::refusal(&error),
-            Poll::Ready(Ok(_)) | Poll::Pending => None,
-        }
+    /// A server that refuses us says so and closes. Who writes meets that first, and its error is only the second word: what
+    /// the server said last is still to be read, or will be in a moment, since the connection is at an end.
+    fn poll_last_word(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let peeked = ready!(self.pinned().poll_peek(cx, &mut [0]));
+        let refusal = peeked.err().and_then(|error| tls_error::refusal(&error));
+        let broken = self.broken.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+        Poll::Ready(refusal.unwrap_or_else(|| tls_error::of_stream(broken)))
     }
 }
 
@@ -87,9 +90,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let _use = tls_use::begin();
-        let written = ready!(self.pinned().poll_write(cx, buf));
-        // A server that refuses us says so and closes. Who writes meets that first.
-        Poll::Ready(written.map_err(|error| self.unread_error(cx).unwrap_or_else(|| tls_error::of_stream(error))))
+        if self.broken.is_none() {
+            match ready!(self.pinned().poll_write(cx, buf)) {
+                Ok(written) => return Poll::Ready(Ok(written)),
+                Err(error) => self.broken = Some(error),
+            }
+        }
+        self.poll_last_word(cx).map(Err)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -8,7 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// A certificate authority of a test's own.
 pub(crate) struct Authority {
@@ -40,6 +40,41 @@ impl Authority {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_after = date_time_ymd(2001, 1, 1);
         self.configure(params, &[])
+    }
+
+    /// One that speaks this version of TLS only.
+    pub(crate) fn server_of(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        name: &str,
+        protocols: &[&str],
+    ) -> Arc<ServerConfig> {
+        let (certificate, key) = self.certify(CertificateParams::new([name.to_owned()]).unwrap());
+        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into());
+        offering(config.unwrap(), protocols)
+    }
+
+    /// One of that kind that does without no certificate of this authority.
+    pub(crate) fn requiring_server(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        name: &str,
+        protocols: &[&str],
+    ) -> Arc<ServerConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&self.file).unwrap()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()));
+        let (certificate, key) = self.certify(CertificateParams::new([name.to_owned()]).unwrap());
+        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into());
+        offering(config.unwrap(), protocols)
     }
 
     /// A server that asks its clients for a certificate of this authority.
@@ -74,15 +109,18 @@ impl Authority {
     fn configure(&self, params: CertificateParams, protocols: &[&str]) -> Arc<ServerConfig> {
         let (certificate, key) = self.certify(params);
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        let config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key.into())
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-        Arc::new(config)
+            .with_single_cert(vec![certificate.der().clone()], key.into());
+        offering(config.unwrap(), protocols)
     }
+}
+
+fn offering(mut config: ServerConfig, protocols: &[&str]) -> Arc<ServerConfig> {
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    Arc::new(config)
 }
 
 fn provider() -> CryptoProvider {

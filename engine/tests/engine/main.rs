@@ -1,6 +1,7 @@
 //! The engine against servers that say exactly what a test wants, on loopback.
 
 mod addresses;
+mod authorities;
 mod bodies;
 mod bursts;
 mod certificates;
@@ -22,9 +23,11 @@ mod proxies;
 mod proxy;
 mod redirects;
 mod refused;
+mod refused_identity;
 mod replies;
 mod requests;
 mod resent;
+mod resumption;
 mod reuse;
 mod server;
 mod sick_origins;
