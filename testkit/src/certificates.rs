@@ -1,6 +1,7 @@
 //! Certificates for servers and clients, good ones and bad ones.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -84,6 +85,27 @@ impl Identity {
         Self { scratch }
     }
 
+    /// A certificate that is signed with its own key, as `openssl req -x509` makes it: that of an authority.
+    pub fn made_by_openssl(name: &str) -> Self {
+        let identity = Self { scratch: Scratch::new("identity") };
+        openssl(
+            Command::new("openssl")
+                .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", &format!("/CN={name}"), "-keyout"])
+                .arg(identity.key())
+                .arg("-out")
+                .arg(identity.certificate()),
+        );
+        identity
+    }
+
+    /// Encrypts the key in its file.
+    pub fn encrypt_key(&self) {
+        let plain = self.scratch.path().join("plain.pem");
+        std::fs::rename(self.key(), &plain).expect("a file can be renamed");
+        let arguments = ["pkcs8", "-topk8", "-v2", "aes256", "-passout", "pass:unknown", "-in"];
+        openssl(Command::new("openssl").args(arguments).arg(plain).arg("-out").arg(self.key()));
+    }
+
     /// The certificate.
     pub fn certificate(&self) -> PathBuf {
         self.scratch.path().join("certificate.pem")
@@ -98,6 +120,11 @@ impl Identity {
     pub fn both(&self) -> PathBuf {
         self.scratch.path().join("both.pem")
     }
+}
+
+fn openssl(command: &mut Command) {
+    let output = command.output().expect("openssl runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn params(name: &str) -> CertificateParams {

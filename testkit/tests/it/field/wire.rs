@@ -4,3 +4,4 @@ mod bytes;
 mod connections;
 mod gateways;
 mod names;
+mod tls;
