@@ -1,10 +1,13 @@
 //! A tunnel through an HTTP proxy (RFC 9110 §9.3.6).
 
+use std::io;
+
 use http::HeaderValue;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 use crate::failure::Failure;
 use crate::head;
+use crate::tls_error::CertificateRefused;
 
 /// Bytes that the proxy's answer may have.
 const MAX_ANSWER: u64 = 64 << 10;
@@ -28,8 +31,8 @@ where
     }
     request.extend_from_slice(b"\r\n");
     let mut stream = BufReader::new(stream);
-    stream.write_all(&request).await.map_err(Failure::proxy)?;
-    stream.flush().await.map_err(Failure::proxy)?;
+    stream.write_all(&request).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)?;
     loop {
         match status(&read_head(&mut stream).await?)? {
             100..=199 => {}
@@ -47,7 +50,7 @@ where
     let mut head = Vec::new();
     loop {
         let line = head.len();
-        stream.read_until(b'\n', &mut head).await.map_err(Failure::proxy)?;
+        stream.read_until(b'\n', &mut head).await.map_err(broken)?;
         if !head.ends_with(b"\n") {
             let why = if stream.limit() == 0 { "is too long" } else { "breaks off" };
             return Err(Failure::proxy(format!("the proxy's answer to CONNECT {why}")));
@@ -55,6 +58,13 @@ where
         if head::is_blank(&head[line..]) {
             return Ok(head);
         }
+    }
+}
+
+fn broken(error: io::Error) -> Failure {
+    match CertificateRefused::in_error(&error) {
+        Some(reason) => CertificateRefused::failure(reason).of_proxy(),
+        None => Failure::proxy(error),
     }
 }
 

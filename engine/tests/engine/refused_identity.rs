@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use engine::{ClientIdentity, FailureKind, HostPattern, Policy, RetryPolicy};
+use engine::{ClientIdentity, FailureKind, HostPattern, Policy, Proxy, RetryPolicy};
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use crate::certificates::Authority;
 use crate::host::{Host, get, request};
+use crate::proxy::{Manner, ProxyServer};
 use crate::tls::{serving, trusting, url};
 
 fn showing(authority: &Authority, (cert_file, key_file): (PathBuf, PathBuf)) -> Policy {
@@ -46,6 +47,24 @@ fn case_44_a_server_that_refuses_our_certificate_is_not_asked_again() {
             assert_eq!(server.connections(), 2, "one for each request");
             assert!(server.requests().is_empty());
         }
+    }
+}
+
+#[test]
+fn case_44_a_proxy_that_refuses_our_certificate_is_not_asked_again() {
+    let authority = Authority::new();
+    for version in [&version::TLS13, &version::TLS12] {
+        let tls = Some(authority.requiring_server(version, "localhost", &["http/1.1"]));
+        let proxy = ProxyServer::start(Manner { tls, ..Manner::default() });
+        let url = Proxy::parse(&format!("https://localhost:{}", proxy.address.port())).unwrap();
+        let host = Host::new(Policy { proxy: Some(url), ..trusting(&authority) });
+        for target in ["http://example.com/", "https://example.com/"] {
+            let outcome = host.carry_out(get(target));
+            assert!(!RetryPolicy::may_pass(&outcome), "{outcome:?}");
+            let failure = outcome.result.unwrap_err();
+            assert_eq!(failure.kind(), &FailureKind::ClientCertificateRefused, "{version:?} {target}: {failure:?}");
+        }
+        assert!(proxy.log().is_empty());
     }
 }
 

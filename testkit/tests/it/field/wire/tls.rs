@@ -81,6 +81,24 @@ fn case_40_suites_and_groups_that_only_old_servers_have() {
 }
 
 #[test]
+fn case_40_the_systems_policy_counts() {
+    let authority = Authority::new();
+    let policy = authority.file().with_extension("cnf");
+    let sections = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = all\n[all]\n";
+    fs::write(&policy, format!("{sections}MinProtocol = TLSv1.3\n")).unwrap();
+    let builder = trusting(&authority).env("OPENSSL_CONF", policy.to_str().unwrap());
+    let mut bench = Bench::with(builder.start_ready());
+    for (protocol, status) in [("TLSv1.2", None), ("TLSv1.3", Some(200))] {
+        let nginx = Nginx::start_showing(&authority.certify_this_host(), &format!("ssl_protocols {protocol};"));
+        let answer = bench.get_url(&nginx.tls_url("/"));
+        assert_eq!(answer.status_code, status, "{protocol}");
+        if status.is_none() {
+            assert_eq!(cause(&mut bench, answer.id).0, "tls_handshake");
+        }
+    }
+}
+
+#[test]
 fn case_44_a_certificate_that_is_refused_is_shown_once_and_a_key_that_cannot_be_read_is_named() {
     let authority = Authority::new();
     let apache = Apache::start(&authority);
