@@ -1,7 +1,9 @@
 //! Certificates for servers and clients, good ones and bad ones.
 
+use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -80,30 +82,27 @@ impl Identity {
         let scratch = Scratch::new("identity");
         let key = key.serialize_pem();
         scratch.file("certificate.pem", certificate);
-        scratch.file("key.pem", &key);
+        scratch.private_file("key.pem", &key);
         scratch.file("both.pem", &format!("{certificate}{key}"));
         Self { scratch }
     }
 
     /// A certificate that is signed with its own key, as `openssl req -x509` makes it: that of an authority.
     pub fn made_by_openssl(name: &str) -> Self {
-        let identity = Self { scratch: Scratch::new("identity") };
-        openssl(
-            Command::new("openssl")
-                .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", &format!("/CN={name}"), "-keyout"])
-                .arg(identity.key())
-                .arg("-out")
-                .arg(identity.certificate()),
-        );
-        identity
+        let subject = format!("/CN={name}");
+        let key = openssl(&["genrsa", "2048"], "");
+        let certificate = openssl(&["req", "-x509", "-subj", &subject, "-key", "/dev/stdin"], &key);
+        let scratch = Scratch::new("identity");
+        scratch.file("certificate.pem", &certificate);
+        scratch.private_file("key.pem", &key);
+        Self { scratch }
     }
 
     /// Encrypts the key in its file.
     pub fn encrypt_key(&self) {
-        let plain = self.scratch.path().join("plain.pem");
-        std::fs::rename(self.key(), &plain).expect("a file can be renamed");
-        let arguments = ["pkcs8", "-topk8", "-v2", "aes256", "-passout", "pass:unknown", "-in"];
-        openssl(Command::new("openssl").args(arguments).arg(plain).arg("-out").arg(self.key()));
+        let plain = fs::read_to_string(self.key()).expect("a key");
+        let encrypted = openssl(&["pkcs8", "-topk8", "-v2", "aes256", "-passout", "pass:unknown"], &plain);
+        self.scratch.private_file("key.pem", &encrypted);
     }
 
     /// The certificate.
@@ -122,9 +121,15 @@ impl Identity {
     }
 }
 
-fn openssl(command: &mut Command) {
-    let output = command.output().expect("openssl runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+/// What openssl makes of its input.
+fn openssl(arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new("openssl");
+    let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = command.spawn().expect("openssl runs");
+    process.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("openssl reads");
+    let output = process.wait_with_output().expect("openssl ends");
+    assert!(output.status.success(), "openssl {arguments:?}");
+    String::from_utf8(output.stdout).expect("PEM")
 }
 
 fn params(name: &str) -> CertificateParams {

@@ -36,6 +36,13 @@ impl Scratch {
         path
     }
 
+    /// Writes a file in it that nobody but its owner reads.
+    pub(crate) fn private_file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.file(name, content);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("close a file");
+        path
+    }
+
     /// Writes a file in it.
     pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path.join(name);
