@@ -141,10 +141,14 @@ fn a_worker_of_a_server_that_speaks_tls_itself_ends_in_peace_while_handshakes_ar
         .conf("ssl_cert_file", here.certificate().to_str().unwrap())
         .conf("ssl_key_file", here.key().to_str().unwrap())
         .start_ready();
+    // A connection is for one request, so that there are many handshakes.
     let nginx = Nginx::start_showing(&here, "ssl_session_tickets off; keepalive_timeout 0;");
     let mut client = cluster.connect();
     for round in 0..5 {
-        let ask = format!("select count(net.http_get('{}')) from generate_series(1, 300)", nginx.tls_url("/"));
+        let ask = format!(
+            "select count(net.http_get('{}', timeout_milliseconds := 20000)) from generate_series(1, 300)",
+            nginx.tls_url("/")
+        );
         client.execute(&ask, &[]).unwrap();
         nginx.wait_for(1 + round);
         if round % 2 == 0 {
@@ -156,8 +160,12 @@ fn a_worker_of_a_server_that_speaks_tls_itself_ends_in_peace_while_handshakes_ar
         let ready = "select net.check_worker_is_up()";
         wait_until("the next worker", PATIENCE, || client.execute(ready, &[]).is_ok());
     }
-    let done = "select count(*) from net._http_response where status_code = 200";
-    wait_until("replies", PATIENCE, || client.query_one(done, &[]).unwrap().get::<_, i64>(0) > 300);
+    let left = "select count(*) from net.http_request_queue";
+    wait_until("all outcomes", PATIENCE, || client.query_one(left, &[]).unwrap().get::<_, i64>(0) == 0);
+    let outcomes = "select count(*), count(*) filter (where status_code = 200) from net._http_response";
+    let row = client.query_one(outcomes, &[]).unwrap();
+    assert_eq!(row.get::<_, i64>(0), 1500);
+    assert!(row.get::<_, i64>(1) > 0);
     drop(client);
     cluster.stop(Shutdown::Fast);
     let log = cluster.log();
