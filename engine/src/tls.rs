@@ -138,7 +138,7 @@ fn internal(error: ErrorStack) -> Failure {
 fn context() -> Result<openssl::ssl::SslContextBuilder, ErrorStack> {
     let mut context = SslContext::builder(SslMethod::tls_client())?;
     // As libcurl: the workarounds for peers with faults, but not the one that takes a precaution away.
-    context.set_options(SslOptions::ALL - SslOptions::DONT_INSERT_EMPTY_FRAGMENTS | SslOptions::NO_COMPRESSION);
+    context.set_options((SslOptions::ALL - SslOptions::DONT_INSERT_EMPTY_FRAGMENTS) | SslOptions::NO_COMPRESSION);
     // Whoever writes may come back with the same bytes elsewhere in memory. A connection that is idle needs no buffers.
     context.set_mode(
         SslMode::AUTO_RETRY

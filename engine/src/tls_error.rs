@@ -13,10 +13,10 @@ use crate::trust::Verification;
 
 /// What OpenSSL adds to an alert's number (RFC 8446 §6) to make a reason of it.
 const ALERT: c_int = 1000;
-const HANDSHAKE_FAILURE: c_int = 40;
-/// `bad_certificate`, `unsupported_certificate`, `certificate_revoked`, `certificate_expired`, `certificate_unknown`,
-/// `unknown_ca`, `access_denied`, `certificate_required`. Of a server, which has seen none of ours but the one that we show.
-const REFUSALS: [c_int; 8] = [42, 43, 44, 45, 46, 48, 49, 116];
+/// `handshake_failure`, `bad_certificate`, `unsupported_certificate`, `certificate_revoked`, `certificate_expired`,
+/// `certificate_unknown`, `unknown_ca`, `access_denied`, `certificate_required`. Of a server that has shown its certificate there
+/// is agreement on all else, so that even the first of these speaks of ours (RFC 5246 §7.4.6).
+const REFUSALS: [c_int; 9] = [40, 42, 43, 44, 45, 46, 48, 49, 116];
 /// The end of the connection, with no word before that there is nothing more.
 const UNEXPECTED_EOF: c_int = 294;
 
@@ -57,10 +57,9 @@ pub(crate) fn of_stream(error: io::Error) -> io::Error {
     }
 }
 
-/// The error of a server that does not take us.
+/// The error of a server that does not take us, after the handshake.
 pub(crate) fn refusal(error: &ssl::Error) -> Option<io::Error> {
-    // The handshake is over: what fails now is no matter of suites and groups.
-    alert(error.ssl_error()?, true)
+    refusing_alert(error.ssl_error()?)
         .map(|reason| io::Error::new(io::ErrorKind::PermissionDenied, CertificateRefused(reason)))
 }
 
@@ -74,7 +73,7 @@ pub(crate) fn of_handshake(
     }
     let failure = Failure::new(FailureKind::TlsHandshake);
     match (error.ssl_error(), error.io_error()) {
-        (Some(stack), _) => match alert(stack, knows_server) {
+        (Some(stack), _) => match refusing_alert(stack).filter(|_| knows_server) {
             Some(reason) => CertificateRefused::failure(reason),
             None => failure.with_detail(reasons(stack)),
         },
@@ -83,12 +82,10 @@ pub(crate) fn of_handshake(
     }
 }
 
-/// The alert by which a server refuses our certificate. `knows_server`: it has shown its own, so there is agreement on all
-/// else, and even the most general alert speaks of ours (RFC 5246 §7.4.6).
-fn alert(stack: &ErrorStack, knows_server: bool) -> Option<&'static str> {
+/// The alert by which a server refuses our certificate, in OpenSSL's words.
+fn refusing_alert(stack: &ErrorStack) -> Option<&'static str> {
     stack.errors().iter().find_map(|error| {
-        let alert = error.reason_code() - ALERT;
-        let refuses = REFUSALS.contains(&alert) || knows_server && alert == HANDSHAKE_FAILURE;
+        let refuses = REFUSALS.contains(&(error.reason_code() - ALERT));
         // OpenSSL says first in which version an alert is known, which is not the one that is spoken.
         let reason = error.reason().filter(|_| refuses)?;
         Some(reason.split_once(" alert ").map_or(reason, |(_, alert)| alert))
