@@ -17,6 +17,16 @@ pub(crate) struct CertificateFile {
     pub(crate) broken: Vec<Broken>,
 }
 
+impl CertificateFile {
+    fn or_unusable(self, path: &Path) -> io::Result<Self> {
+        match (self.certificates.is_empty(), self.broken.first()) {
+            (false, _) => Ok(self),
+            (true, Some(broken)) => Err(unreadable(path, format!("no certificate in it can be read: {broken}"))),
+            (true, None) => Err(unreadable(path, "no certificate in it")),
+        }
+    }
+}
+
 /// A certificate that cannot be used.
 pub(crate) struct Broken {
     /// Which one of the file, from 1.
@@ -48,7 +58,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     encoding_rs::UTF_8.decode(bytes).0.into_owned()
 }
 
-pub(crate) fn parse(text: &str) -> CertificateFile {
+fn parse(text: &str) -> CertificateFile {
     let mut file = CertificateFile { certificates: Vec::new(), broken: Vec::new() };
     for (at, block) in blocks(text).enumerate() {
         match block.certificate() {

@@ -14,7 +14,6 @@ use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags};
 use openssl::x509::{X509Ref, X509StoreContextRef, X509VerifyResult};
 use url::Host;
 
-use crate::files::unreadable;
 use crate::{certificate_file, tls_error, tls_use};
 
 /// Names of a certificate that a failure tells, and characters of each.
@@ -194,16 +193,5 @@ fn describe(why: &str, context: &X509StoreContextRef) -> String {
     match context.error_depth() {
         0 => format!("{why}; the certificate names {names}"),
         _ => format!("{why}; it is the certificate of {names} in the server's chain"),
-    }
-}
-
-/// Names the file; no byte of it.
-impl certificate_file::CertificateFile {
-    pub(crate) fn or_unusable(self, path: &Path) -> io::Result<Self> {
-        match (self.certificates.is_empty(), self.broken.first()) {
-            (false, _) => Ok(self),
-            (true, Some(broken)) => Err(unreadable(path, format!("no certificate in it can be read: {broken}"))),
-            (true, None) => Err(unreadable(path, "no certificate in it")),
-        }
     }
 }

@@ -2,8 +2,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Peers that sessions are kept of.
-const PEERS: usize = 256;
+/// Peers that sessions are kept of. Each session takes about 8 kB, since it has the peer's certificates: 8 MB in all.
+const PEERS: usize = 128;
 /// Sessions of one peer. A server gives two for each connection (TLS 1.3), and each is good for one.
 const PER_PEER: usize = 8;
 

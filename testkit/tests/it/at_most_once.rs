@@ -57,7 +57,7 @@ fn killed_with_the_server_it_is_lost_though_commits_wait_for_no_flush() {
     bench.cluster.alter_system("synchronous_commit", "off");
     // What the worker says of this shows that it has read the other one, too.
     bench.cluster.alter_system("pg_net.tls_ca_file", "/nonexistent/authorities.pem");
-    bench.cluster.wait_for_log("pg_net: /nonexistent/authorities.pem: I/O error");
+    bench.cluster.wait_for_log("pg_net: /nonexistent/authorities.pem: No such file");
     bench.client.batch_execute("set synchronous_commit = on").unwrap();
     let gate = bench.receiver.hold("/held");
     in_flight(&mut bench);
