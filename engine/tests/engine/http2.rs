@@ -198,6 +198,18 @@ fn no_more_streams_than_the_server_takes() {
     assert_eq!(server.state.requests.load(Ordering::SeqCst), 20);
 }
 
+/// Longer than what may be on its way without the other end's leave, in both directions.
+#[test]
+fn large_bodies_come_whole() {
+    let server = Server::start(100);
+    let host = server.host();
+    let body = "0123456789abcdef".repeat(512 << 10);
+    host.submit((0..3).map(|key| request(key, "POST", &server.url("/"), &[], &body)).collect());
+    for outcome in host.wait_for(3) {
+        assert!(text(&outcome.result.unwrap()) == body);
+    }
+}
+
 #[test]
 fn names_are_lower_case_and_repeats_in_order() {
     let server = Server::start(100);

@@ -221,6 +221,24 @@ fn case_36_a_server_that_refuses_everything() {
     }
 }
 
+/// It has answered, and wants no more of the request (RFC 9113 §8.1), whose body is not half sent: that is no refusal.
+#[test]
+fn case_36_a_server_that_answers_before_it_has_the_whole_request() {
+    let server = FrameServer::start(|mut frames| {
+        frames.greet();
+        while let Some(stream) = frames.request() {
+            frames.answer(stream, "ok");
+            frames.reset(stream, 0);
+        }
+    });
+    let host = server.host();
+    let body = "x".repeat(1 << 20);
+    for _ in 0..3 {
+        assert_eq!(text(&host.carry_out(post(&server.url(), &body)).result.unwrap()), "ok");
+    }
+    assert_eq!(server.connections(), 1);
+}
+
 /// How a server asks for HTTP/1.1.
 #[derive(Clone, Copy, Debug)]
 enum Asks {
