@@ -41,7 +41,7 @@ impl Sent {
 
 impl Recorder {
     pub(crate) fn plain() -> Self {
-        Self::start(|stream, sent| record_http1(stream, sent))
+        Self::start(record_http1)
     }
 
     pub(crate) fn secure(config: Arc<ServerConfig>) -> Self {
