@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::client::Settings;
 use crate::head::{self, HeadScanner};
 use crate::hop::Hop;
+use crate::line_feeds::Mender;
 use crate::outcome::{Content, Headers};
 use crate::progress::Progress;
 use crate::{Policy, Request, Target, coding, decode, keep_alive, leniency, redirect, retry_after};
@@ -72,6 +73,13 @@ pub fn reply_head(bytes: &[u8], piece: usize) -> Vec<(String, String)> {
     let ends = |head: &[u8]| memchr::memchr_iter(b'\n', head).collect::<Vec<_>>();
     assert_eq!((mended.len(), ends(&mended)), (whole.head().len(), ends(whole.head())));
     assert!(!leniency::mend(&mut mended));
+    // Chunks are mended alike however they come.
+    let mend = |piece: usize| {
+        let (mut mender, mut mended) = (Mender::default(), Vec::new());
+        bytes.chunks(piece).for_each(|bytes| mender.feed(bytes, &mut mended));
+        mended
+    };
+    assert_eq!(mend(piece.max(1)), mend(usize::MAX));
     let Ok(headers) = head::parse(whole.head()) else { return Vec::new() };
     assert!(keep_alive::hinted(&headers).is_none_or(|limit| limit.as_secs() <= u32::MAX.into()));
     headers

@@ -85,12 +85,12 @@ fn mend_lengths(fields: &mut [u8]) -> bool {
     mended
 }
 
-fn lines(fields: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(fields: &[u8]) -> impl Iterator<Item = &[u8]> {
     fields.split(|byte| *byte == b'\n')
 }
 
 /// Where the value begins, if the line is a field of this name.
-fn named(line: &[u8], name: &[u8]) -> Option<usize> {
+pub(crate) fn named(line: &[u8], name: &[u8]) -> Option<usize> {
     let has_name = line.get(..name.len()).is_some_and(|have| have.eq_ignore_ascii_case(name));
     (has_name && line.get(name.len()) == Some(&b':')).then_some(name.len() + 1)
 }

@@ -50,6 +50,7 @@ mod lane;
 mod lease;
 mod leniency;
 mod localhost;
+mod line_feeds;
 mod message;
 pub mod method;
 mod multipart;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::connection::MAX_HEAD;
 use crate::head::HeadScanner;
 use crate::leniency;
+use crate::line_feeds::{self, Ending, Mender};
 use crate::outgoing::Outgoing;
 use crate::tls_error::CertificateRefused;
 
@@ -36,8 +37,11 @@ struct State {
     scanner: HeadScanner,
     /// What came of a head that is not whole, or waits to be read.
     pieces: Vec<u8>,
-    /// Whether a head had to be mended.
+    /// Whether a head, or the chunks behind it, had to be mended.
     mended: bool,
+    /// Whether the body that the request under way may get can be chunked.
+    takes_body: bool,
+    chunks: Chunks,
     received: bool,
     written: bool,
     reads: u64,
@@ -48,6 +52,17 @@ struct State {
     held_back: Option<Waker>,
     /// None where heads go out as hyper writes them: over HTTP/2.
     outgoing: Option<Outgoing>,
+}
+
+/// What is done about the chunks of a body.
+#[derive(Debug, Default)]
+enum Chunks {
+    /// They pass.
+    #[default]
+    Pass,
+    /// The first line of them has not come. The body begins at this place of the pieces.
+    Wait(usize),
+    Mend(Mender),
 }
 
 /// How far the reply has come.
@@ -79,6 +94,8 @@ impl Record {
     /// Makes ready for the request that is sent next, with this head in place of hyper's, and for the reply to it.
     pub(crate) fn arm(&self, head: Vec<u8>, body_bytes: usize) {
         let mut state = self.0.borrow_mut();
+        state.takes_body = !head.starts_with(b"HEAD ");
+        state.chunks = Chunks::Pass;
         state.outgoing.get_or_insert_default().expect(head, body_bytes);
         state.reply = Reply::Head;
         state.scanner.clear();
@@ -134,18 +151,21 @@ impl State {
     /// Looks at what came. Whether it may pass now.
     fn observe(&mut self, bytes: &mut [u8]) -> bool {
         if bytes.is_empty() {
+            if let Chunks::Wait(_) = self.chunks {
+                self.chunks = Chunks::Pass;
+            }
             return true;
         }
         self.reads += 1;
         if self.reply != Reply::Head {
-            return true;
+            return self.observe_chunks(bytes);
         }
         self.received = true;
         let is_whole = self.scanner.feed(bytes);
         if is_whole && self.pieces.is_empty() {
             self.reply = Reply::Beyond;
             self.mended |= mend(self.scanner.head(), bytes);
-            return true;
+            return !self.takes_chunks() || self.look_at_chunks(bytes);
         }
         self.pieces.extend_from_slice(bytes);
         if is_whole {
@@ -155,9 +175,67 @@ impl State {
         if is_whole || self.scanner.head().len() > MAX_HEAD {
             self.reply = Reply::Beyond;
         }
+        if is_whole && self.takes_chunks() {
+            let pieces = std::mem::take(&mut self.pieces);
+            if !self.look_at_chunks(&pieces) {
+                return false;
+            }
+            if self.pieces.is_empty() {
+                self.pieces = pieces;
+            }
+        }
         // Interim heads need no mending, and what is not HTTP is refused at once.
         let may_be_odd = leniency::may_become_a_head(self.scanner.head()) && self.pieces.len() <= MAX_HEAD;
         self.reply == Reply::Beyond || !may_be_odd
+    }
+}
+
+impl State {
+    fn takes_chunks(&self) -> bool {
+        self.takes_body && line_feeds::announces_chunks(self.scanner.head())
+    }
+
+    /// Looks at a whole head and what came behind it. Whether they may pass; they do as the pieces, if there are any.
+    fn look_at_chunks(&mut self, bytes: &[u8]) -> bool {
+        let Some(at) = memmem::find(bytes, self.scanner.head()) else { return true };
+        let body = at + self.scanner.head().len();
+        if Ending::of(&bytes[body..]) == Ending::Usual {
+            return true;
+        }
+        self.pieces.extend_from_slice(bytes);
+        self.chunks = Chunks::Wait(body);
+        self.decide()
+    }
+
+    fn observe_chunks(&mut self, bytes: &[u8]) -> bool {
+        match &mut self.chunks {
+            Chunks::Pass => true,
+            Chunks::Wait(_) => {
+                self.pieces.extend_from_slice(bytes);
+                self.decide()
+            }
+            Chunks::Mend(mender) => {
+                mender.feed(bytes, &mut self.pieces);
+                !self.pieces.is_empty()
+            }
+        }
+    }
+
+    /// Whether it is known what the first line of the chunks is like.
+    fn decide(&mut self) -> bool {
+        let Chunks::Wait(body) = self.chunks else { return true };
+        match Ending::of(&self.pieces[body..]) {
+            Ending::Unknown => return false,
+            Ending::Usual => self.chunks = Chunks::Pass,
+            Ending::Bare => {
+                let raw = self.pieces.split_off(body);
+                let mut mender = Mender::default();
+                mender.feed(&raw, &mut self.pieces);
+                self.chunks = Chunks::Mend(mender);
+                self.mended = true;
+            }
+        }
+        true
     }
 }
 
@@ -214,7 +292,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         let before = buf.filled().len();
         loop {
             let mut state = tap.record.0.borrow_mut();
-            if state.reply == Reply::Beyond && !state.pieces.is_empty() {
+            let waits = matches!(state.chunks, Chunks::Wait(_));
+            if state.reply == Reply::Beyond && !state.pieces.is_empty() && !waits {
                 state.pass(buf);
                 return Poll::Ready(Ok(()));
             }

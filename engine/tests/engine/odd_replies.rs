@@ -18,6 +18,7 @@ fn case_45_an_odd_head_is_taken_and_its_connection_not_used_again() {
         ("HTTP/1.0  200\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n", "hi"),
         ("HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n", "hi"),
         ("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nhi\r\n0\r\n\r\n"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\nh\n1;x\ni\n0\nX: y\n\n"),
         ("HTTP/1.1 103 Early Hints\r\nA: +\r\n\r\nHTTP/1.1  200 OK\r\nContent-Length: +2\r\n\r\n", "hi"),
     ] {
         for cut in (1..head.len()).step_by(7) {
@@ -35,6 +36,17 @@ fn case_45_an_odd_head_is_taken_and_its_connection_not_used_again() {
             }
             assert_eq!(server.connections(), 2);
         }
+    }
+}
+
+/// There is no first line of chunks to wait for.
+#[test]
+fn case_45_a_reply_without_a_body_is_whole_with_its_head() {
+    for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
+        let head = format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let server = Server::answering(head);
+        let response = carry_out(request(1, method, &server.url("/"), &[], "")).unwrap();
+        assert_eq!((response.status, response.content), (status, Content::Empty));
     }
 }
 

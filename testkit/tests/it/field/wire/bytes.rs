@@ -90,6 +90,7 @@ fn case_45_odd_replies_are_taken() {
     let mut bench = Bench::new();
     for (number, reply) in [
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\nhi\n0\n\n",
         "HTTP/1.1 200\r\nContent-Length: +2\r\n\r\nhi",
         "HTTP/1.1   200 OK\r\nContent-Length: 2\r\n\r\nhi",
         "http/1.1 200 OK\nContent-Length: 2\n\nhi",
