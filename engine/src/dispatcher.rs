@@ -46,6 +46,9 @@ pub(crate) enum Command {
 /// of those that had no reply from one that gives none. There may be hundreds a second of them, and each time that the host
 /// records some, what others wait for has to wait.
 const COMPANY: Duration = Duration::from_millis(250);
+/// The same of those that took all their time and did not even connect: more are likely to have begun and to end with them. Who
+/// waited that long does not mind.
+const LATE_COMPANY: Duration = Duration::from_millis(50);
 
 /// The host's answer to whether requests may start. Asked before each.
 pub(crate) type MayStart = Box<dyn Fn() -> bool + Send>;
@@ -213,12 +216,14 @@ impl Dispatcher {
             // Where redirects were followed, it is their end that wants to be left alone.
             self.queue.hold(response.trace.target.origin(), self.now + wait, self.now);
         }
-        if is_expected {
-            self.hand_over_by.get_or_insert(self.now + COMPANY);
-            self.unhurried.push(outcome);
-        } else {
-            self.outcomes.push(outcome);
-        }
+        let company = match reading {
+            _ if is_expected => COMPANY,
+            Reading::Missed("timeout") => LATE_COMPANY,
+            _ => return self.outcomes.push(outcome),
+        };
+        let by = self.now + company;
+        self.hand_over_by = Some(self.hand_over_by.map_or(by, |earlier| earlier.min(by)));
+        self.unhurried.push(outcome);
     }
 
     /// Takes requests back that wait to be started.
