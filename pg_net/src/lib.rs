@@ -1,17 +1,20 @@
 //! Asynchronous HTTP requests from SQL: the half that knows Postgres. The other half, which knows HTTP, is `engine`.
 //!
 //! A request function ([`functions`]) checks its arguments and inserts a row into the queue; when its transaction commits,
-//! a callback ([`wake`]) sets the worker's latch, through shared memory ([`shared`]). The [`worker`] claims rows, hands them
-//! to the engine, and records the outcomes. What touches Postgres' C interface lies in [`pg`], behind safe faces.
+//! a callback ([`wake`]) sets the worker's latch, through shared memory ([`shared`]). Each database has
+//! a [`worker`], which claims rows, hands them to the engine, and records the outcomes; the [`launcher`] starts the workers. What
+//! touches Postgres' C interface lies in [`pg`], behind safe faces.
 
 use std::ffi::CStr;
 
 use pgrx::pg_guard;
 
 mod access;
+mod backoff;
 mod egress;
 mod functions;
 mod interval;
+mod launcher;
 mod mutants;
 mod pg;
 mod removals;
@@ -60,5 +63,7 @@ pub extern "C-unwind" fn _PG_init() {
     utility::install();
     access::install();
     user_code::install();
+    // Where there is room for one alone, that is the worker.
     worker::register();
+    launcher::register();
 }

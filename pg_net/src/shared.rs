@@ -21,8 +21,9 @@ pub(crate) mod cancels;
 mod closed;
 mod condition;
 mod defaults;
-mod first;
+mod home;
 mod key_set;
+mod launcher;
 mod memory;
 mod notes;
 mod origins;
@@ -30,19 +31,22 @@ mod per_process;
 pub(crate) mod questions;
 mod removals;
 mod slot;
+mod ticket;
 pub(crate) mod waiters;
 
 pub(crate) use agenda::Agenda;
-pub(crate) use asked::{Asked, Reason, Waiting};
+pub(crate) use asked::{Asked, Reason, Verdict, Waiting};
 pub(crate) use closed::{Closed, Entry};
 pub(crate) use condition::Condition;
 pub(crate) use defaults::Defaults;
-pub(crate) use first::{Bound, First};
+pub(crate) use home::Home;
+pub(crate) use launcher::{Bound, Launcher};
 pub(crate) use memory::{get, reserve};
 pub(crate) use notes::Notes;
 pub(crate) use origins::{Origins, STANDING_DEFERRED, STANDING_HEALTHY, STANDING_PROBING, Sick};
 pub(crate) use removals::Removals;
 pub(crate) use slot::Slot;
+pub(crate) use ticket::Ticket;
 
 /// How many workers there may be at once.
 pub(crate) const SLOTS: usize = 64;
@@ -50,16 +54,17 @@ pub(crate) const SLOTS: usize = 64;
 /// The piece of shared memory that is ours.
 #[repr(C)]
 pub(crate) struct Shared {
-    /// The workers. The first is the one that starts with the server.
+    /// The workers. The first slot is that of the worker of `pg_net.database_name`.
     slots: [Slot; SLOTS],
-    pub(crate) first: First,
+    pub(crate) home: Home,
+    pub(crate) launcher: Launcher,
     pub(crate) asked: Asked,
     pub(crate) agenda: Agenda,
     pub(crate) closed: Closed,
     pub(crate) defaults: Defaults,
     /// Which settings that are none the log has been told of since the server started, as a number; 0: not since.
     pub(crate) told_settings: AtomicU64,
-    /// Whether databases wait for workers that cannot be started: those that are idle, or have had their turn, make room.
+    /// Who makes room for databases that wait for workers which cannot be started, when idle or after a turn: a [`Crowd`].
     crowded: AtomicU32,
     /// Counts the workers that came to run.
     incarnations: AtomicU64,
@@ -81,6 +86,17 @@ pub(crate) enum Ending {
     Done(Option<i64>),
 }
 
+/// Who is to make room for databases that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Crowd {
+    /// Nobody.
+    Nobody = 0,
+    /// Workers that were started on demand.
+    Others = 1,
+    /// All: there is none but the worker of `pg_net.database_name`.
+    All = 2,
+}
+
 thread_local! {
     /// The slot of this process, where it is a worker.
     static MINE: Cell<Option<usize>> = const { Cell::new(None) };
@@ -91,12 +107,12 @@ impl Shared {
     fn initialize(&mut self) {
         // The memory comes zeroed, which is right for every number but these.
         self.slots.iter_mut().for_each(Slot::initialize);
-        self.first.initialize();
+        self.launcher.initialize();
         self.state_changed.initialize();
     }
 
-    /// The slot of the worker that starts with the server.
-    pub(crate) fn first_slot(&self) -> &Slot {
+    /// The slot of the worker of `pg_net.database_name`.
+    pub(crate) fn home_slot(&self) -> &Slot {
         &self.slots[0]
     }
 
@@ -150,36 +166,31 @@ impl Shared {
 
     /// Asks for a worker for a database that has none.
     pub(crate) fn ask(&self, database: pg_sys::Oid, reason: Reason) {
-        if !self.asked.add(database, reason) {
-            self.first.visit_all();
-        }
-        self.call_first();
+        self.note_asked(database, reason);
+        self.launcher.call();
     }
 
-    /// Has the first worker look who waits for a worker.
-    fn call_first(&self) {
-        self.first.set_launch();
-        // It looks by itself, and where it is about to end: a signal to the postmaster just before its end is what makes the
-        // postmaster oversleep the restart.
-        if MINE.get() != Some(0) {
-            self.first_slot().poke();
+    /// The same, for the launcher, which is about to look.
+    pub(crate) fn note_asked(&self, database: pg_sys::Oid, reason: Reason) {
+        if !self.asked.add(database, reason) {
+            self.launcher.visit_all();
         }
     }
 
     /// Asks the worker of a database, if there is one, to make room for a new one.
     pub(crate) fn restart(&self, database: pg_sys::Oid) {
-        self.first.look_at_settings();
+        self.home.look_at_settings();
         if let Some(slot) = self.serving(database) {
             slot.dismiss();
         }
-        self.first_slot().poke();
+        self.home_slot().poke();
     }
 
     /// What sessions of a database, or of all, are given at their beginning has changed. Workers look at what concerns them;
     /// where there is none, one comes to look.
     pub(crate) fn change_defaults(&self, database: Option<pg_sys::Oid>) {
         self.defaults.change();
-        self.slots.iter().filter(|slot| slot.has_process()).for_each(Slot::poke);
+        self.poke_all();
         match database {
             Some(database) => self.ask(database, Reason::Visit),
             None => self.visit_all(),
@@ -188,25 +199,36 @@ impl Shared {
 
     /// Has all databases visited that no worker serves.
     pub(crate) fn visit_all(&self) {
-        self.first.visit_all();
-        self.call_first();
+        self.launcher.visit_all();
+        self.launcher.call();
     }
 
-    /// Whether databases wait for workers that cannot be started.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.crowded.load(SeqCst) != 0
+    /// Whether the calling process, a worker, is to make room for databases that wait.
+    pub(crate) fn is_room_wanted(&self) -> bool {
+        let least = if MINE.get() == Some(0) { Crowd::All } else { Crowd::Others };
+        self.crowded.load(SeqCst) >= least as u32
     }
 
-    /// Says whether databases wait for workers that cannot be started. The other workers hear of it.
-    pub(crate) fn set_crowded(&self, crowded: bool) {
-        if self.crowded.swap(crowded.into(), SeqCst) == 0 && crowded {
-            self.slots[1..].iter().filter(|slot| slot.has_process()).for_each(Slot::poke);
+    /// Says who is to make room for databases that wait. They hear of it.
+    pub(crate) fn set_crowded(&self, crowd: Crowd) {
+        if self.crowded.swap(crowd as u32, SeqCst) < crowd as u32 {
+            self.poke_all();
         }
     }
 
-    /// How many slots are taken, besides the first worker's.
+    fn poke_all(&self) {
+        self.slots.iter().filter(|slot| slot.has_process()).for_each(Slot::poke);
+    }
+
+    /// How many slots are taken, besides that of the worker of `pg_net.database_name`.
     pub(crate) fn others(&self) -> usize {
         self.slots[1..].iter().filter(|slot| slot.is_taken()).count()
+    }
+
+    /// How many slots are taken, or reserved for the worker of `pg_net.database_name`.
+    pub(crate) fn taken(&self) -> usize {
+        let is_out = self.home.is_waiting() || self.home.has_made_room();
+        self.others() + usize::from(!is_out)
     }
 
     /// Gives a database a slot for a process that is about to be started. What that process must show; `None` if all slots
@@ -216,34 +238,34 @@ impl Shared {
         // As many bits as fit beside the index; never 0.
         let number = (self.tickets.fetch_add(1, SeqCst) & 0xff_ffff).max(1);
         self.slots[index].assign(database, role, reason == Reason::Visit, number);
-        Some(Ticket { index, number })
+        Some(Ticket::new(index, number))
     }
 
     /// Takes a slot back whose process has not come. The database that it was for.
     pub(crate) fn revoke(&self, ticket: Ticket) -> Option<pg_sys::Oid> {
-        self.slots[ticket.index].revoke().inspect(|&database| questions::rouse(database))
+        self.slots[ticket.index()].revoke().inspect(|&database| questions::rouse(database))
     }
 
-    /// Takes the slots back whose processes have not come, and has others started. For a first worker that took the place
-    /// of another one: it would not hear of processes that fail to come.
-    pub(crate) fn revoke_all(&self) {
+    /// Takes the slots back whose processes have not come, and has others started. For a launcher that took the place of
+    /// another one: it would not hear of processes that fail to come.
+    fn revoke_all(&self) {
         for slot in &self.slots[1..] {
             if let Some(database) = slot.revoke() {
                 questions::rouse(database);
-                self.ask(database, Reason::Work);
+                self.note_asked(database, Reason::Work);
             }
         }
     }
 
     /// Whether the process of a ticket is yet to come.
     pub(crate) fn is_pending(&self, ticket: Ticket) -> bool {
-        self.slots[ticket.index].is_pending()
+        self.slots[ticket.index()].is_pending()
     }
 
     /// The calling process is a worker from now on, though not connected yet. False if nobody waits for it.
     pub(crate) fn enter(&self, ticket: Ticket, pid: i32, place: u32) -> bool {
-        MINE.set(Some(ticket.index));
-        self.slots[ticket.index].enter(ticket.number, pid, place)
+        MINE.set(Some(ticket.index()));
+        self.slots[ticket.index()].enter(ticket.number(), pid, place)
     }
 
     /// The calling process, a worker, is connected to `database` and ready.
@@ -251,6 +273,45 @@ impl Shared {
         let incarnation = self.incarnations.fetch_add(1, SeqCst) + 1;
         self.my_slot().run(database, incarnation);
         self.state_changed.broadcast();
+        if MINE.get() == Some(0) {
+            self.home.set_database(database);
+            // What was asked for there while it was on its way has been left to it.
+            self.launcher.call();
+        }
+    }
+
+    /// The calling process, the worker of `pg_net.database_name`, waits from now on to be let in.
+    pub(crate) fn wait_for_entry(&self) {
+        self.home_slot().set_connecting(false);
+        self.home.wait();
+        self.asked.add_home();
+        self.launcher.call();
+        // A command may have waited to see whether it connects.
+        self.state_changed.broadcast();
+    }
+
+    /// Lets the worker of `pg_net.database_name` in, which waits.
+    pub(crate) fn let_home_in(&self, waiting: Waiting) {
+        self.asked.remove(waiting);
+        if self.home.open() {
+            self.home_slot().poke();
+        }
+    }
+
+    /// Has the worker of `pg_net.database_name`, if it waits to be let in, come in by itself: nobody can tell what is in its way.
+    pub(crate) fn release_home(&self) {
+        if self.home.release() {
+            self.home_slot().poke();
+        }
+    }
+
+    /// The calling process, the worker of `pg_net.database_name`, comes in by itself: nobody has answered. Whether it may.
+    pub(crate) fn come_in(&self, max_workers: usize) -> bool {
+        let is_in = self.closed.is_empty() && self.others() < max_workers && self.home.come_in();
+        if is_in {
+            self.asked.remove_home();
+        }
+        is_in
     }
 
     /// Says what is to become of the database when the calling process, a worker, has left.
@@ -262,10 +323,16 @@ impl Shared {
     /// changed meanwhile.
     pub(crate) fn leave(&self, pid: i32, paused: bool) {
         let slot = self.my_slot();
+        let is_home = MINE.get() == Some(0);
         let unknown = slot.is_connecting();
         let Some(database) = slot.leave(pid) else { return };
+        if is_home {
+            self.home.leave_door();
+            self.asked.remove_home();
+        }
         questions::rouse(database);
-        if database != pg_sys::InvalidOid && !unknown {
+        // One that has made room comes back by itself.
+        if database != pg_sys::InvalidOid && !unknown && !(is_home && self.home.has_made_room()) {
             let is_noted = match ENDING.get() {
                 Ending::Broken => self.agenda.fail(database, clock::now()),
                 Ending::Again => false,
@@ -278,15 +345,27 @@ impl Shared {
                 }
             };
             if !is_noted {
-                self.ask(database, Reason::Work);
+                self.note_asked(database, Reason::Work);
             }
         }
         // After it has left its slot: whoever looks for what it leaves behind must not take it for still there.
         if paused {
-            self.first.note_pause();
+            self.launcher.note_pause();
         }
-        self.call_first();
+        self.launcher.call();
         self.state_changed.broadcast();
+    }
+
+    /// The calling process is the launcher from now on.
+    pub(crate) fn enter_launcher(&self, pid: i32, place: u32) {
+        self.launcher.enter(pid, place);
+        self.revoke_all();
+    }
+
+    /// The launcher, which has this pid, is going. The workers see to it that another one comes.
+    pub(crate) fn leave_launcher(&self, pid: i32) {
+        self.launcher.leave(pid);
+        self.poke_all();
     }
 
     /// Keeps workers out of a database, and asks the one that is there to leave. `None` if too many are closed already.
@@ -300,36 +379,14 @@ impl Shared {
 
     /// Whether a worker is in a database, or may be on its way there.
     pub(crate) fn may_be_entered(&self, database: pg_sys::Oid) -> bool {
-        self.serving(database).is_some() || self.first_slot().is_connecting()
+        self.serving(database).is_some() || self.home_slot().is_connecting()
     }
 
     /// Ends [`close`](Self::close).
     pub(crate) fn reopen(&self, entry: Entry) {
-        self.closed.reopen(entry);
-        self.call_first();
-    }
-}
-
-/// Names a slot and the process that was started for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket {
-    index: usize,
-    number: u32,
-}
-
-impl Ticket {
-    /// From the argument of a process' main function: 0 for the worker that starts with the server.
-    pub(crate) fn from_argument(argument: u32) -> Self {
-        Self { index: argument as usize % SLOTS, number: argument / SLOTS as u32 }
-    }
-
-    /// Whether it is the worker that starts with the server.
-    pub(crate) fn is_first(self) -> bool {
-        self.index == 0
-    }
-
-    /// The argument for the process' main function.
-    pub(crate) fn argument(self) -> u32 {
-        self.number * SLOTS as u32 + self.index as u32
+        let database = self.closed.reopen(entry);
+        // It may be no more what it was.
+        self.asked.forget(Some(database));
+        self.launcher.call();
     }
 }

@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
+use crate::pg::process::{self, end};
+use crate::pg::revival::{RESTART, Revival};
 use crate::pg::transaction::{report_idle, report_statistics, take_ran};
 use crate::pg::{allocator, cancel, latch, role, server};
 use crate::settings;
 use crate::shared::{self, Ending, Shared, Ticket, waiters};
 
-mod backoff;
 mod batch;
 mod bury;
 mod claim;
 mod commits;
 mod copies;
 mod descriptors;
+mod door;
 mod expire;
 mod hold;
 mod lanes;
 mod late;
-mod launcher;
 mod leave;
 mod origins;
 mod outcomes;
-mod outside;
 mod queue_row;
 mod read_only;
 mod record;
@@ -46,7 +46,6 @@ use claim::Claim;
 use commits::Commits;
 use expire::Expire;
 use lanes::Lanes;
-use launcher::Launcher;
 use origins::Origins;
 use read_only::ReadOnly;
 use record::Record;
@@ -58,19 +57,20 @@ use tenure::{Outlook, Tenure};
 /// How long requests under way may go on when the worker is asked to stop.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Has the postmaster start the first worker when the server takes writes, and again a second after it ended. Called once,
-/// while the library is preloaded.
+/// Has the postmaster start the worker of `pg_net.database_name` when the server takes writes, and again a second after it
+/// ended. Called once, while the library is preloaded.
 pub(crate) fn register() {
-    builder("pg_net").set_restart_time(Some(Duration::from_secs(1))).load();
+    builder("pg_net", "pg_net_worker").set_restart_time(Some(RESTART)).load();
 }
 
-/// What all workers have in common.
-fn builder(name: &str) -> BackgroundWorkerBuilder {
-    BackgroundWorkerBuilder::new(name)
-        .set_type("pg_net")
-        .set_library("pg_net")
-        .set_function("pg_net_worker")
-        .enable_spi_access()
+/// How to start a worker for the slot that a ticket names.
+pub(crate) fn builder_on_demand(ticket: Ticket) -> BackgroundWorkerBuilder {
+    builder("pg_net worker", "pg_net_worker").set_argument(Some(ticket.argument().into()))
+}
+
+/// What all processes that serve a database have in common.
+fn builder(name: &str, function: &str) -> BackgroundWorkerBuilder {
+    process::builder(name, function).set_type("pg_net").enable_spi_access()
 }
 
 /// A worker's process, from its start to its end.
@@ -83,41 +83,26 @@ pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // What SIGHUP said before that was not heard: the settings are still those of the moment when the process was forked.
     start::reload_configuration();
-    // SAFETY: set by Postgres when the process started.
-    let pid = unsafe { pg_sys::MyProcPid };
     let ticket = Ticket::from_argument(argument.value() as u32);
-    if !shared::get().enter(ticket, pid, latch::my_place()) {
+    if !shared::get().enter(ticket, server::my_pid(), latch::my_place()) {
         end(0);
     }
-    // SAFETY: the callback is a function of this library, which is never unloaded.
-    unsafe { pg_sys::before_shmem_exit(Some(leave), pg_sys::Datum::from(pid)) };
+    process::at_exit(leave);
 
-    if ticket.is_first() {
-        settings::unknown::warn_of_missed_reload();
-        if let Some(place) = start::connect_first() {
-            Worker::new(place).run();
-        }
-        // Any other code than 0 has the postmaster start it again, unless the server is stopping.
-        end(1);
+    let is_home = ticket.is_home();
+    let is_connected = if is_home { start::connect_home() } else { start::connect_started() };
+    if is_connected {
+        Worker::new(is_home).run();
     }
-    if start::connect_started() {
-        Worker::new(start::Place::Given).run();
-    }
-    end(0);
-}
-
-fn end(code: i32) -> ! {
-    // SAFETY: ends the process by the way that runs the callbacks.
-    unsafe { pg_sys::proc_exit(code) };
-    #[cfg(feature = "pg18")]
-    unreachable!("proc_exit returns to nobody");
+    // Any other code than 0 has the postmaster start the worker of `pg_net.database_name` again, unless the server is stopping.
+    end(i32::from(is_home));
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
     shared::get().origins.free_all(server::my_database());
     if read_only::is_on() {
-        shared::get().first.note_read_only();
+        shared::get().launcher.note_read_only();
     }
     shared::get().leave(pid.value() as i32, settings::paused());
     // Where the process ends by a FATAL error, the engine still runs.
@@ -149,14 +134,14 @@ struct Worker {
     read_only: ReadOnly,
     origins: Origins,
     tenure: Tenure,
-    /// Where this is the first worker.
-    launcher: Option<Launcher>,
+    /// Sees to it that the launcher comes back.
+    revival: Revival,
     /// Whom it serves as whom, as the settings had it.
     served: start::Served,
 }
 
 impl Worker {
-    fn new(place: start::Place) -> Self {
+    fn new(is_home: bool) -> Self {
         start::take_over(server::my_database());
         shared::get().run(server::my_database());
         // The worker before may have ended between a commit and telling of it.
@@ -164,8 +149,8 @@ impl Worker {
         let now = Instant::now();
         let sender = Sender::new(checked_policy(), settings::paused());
         Self {
-            tenure: if place == start::Place::Home { Tenure::home(now) } else { Tenure::guest(now) },
-            launcher: (place != start::Place::Given).then(|| Launcher::new(false)),
+            tenure: Tenure::new(now, is_home),
+            revival: Revival::default(),
             served: start::Served::by_settings(),
             tables: Tables::new(),
             removed: Removed::new(&sender),
@@ -186,9 +171,6 @@ impl Worker {
             pgrx::check_for_interrupts!();
             if BackgroundWorker::sighup_received() {
                 self.reload();
-                if self.launcher.is_some() {
-                    settings::unknown::warn_at_reload();
-                }
             }
             if self.must_leave() {
                 Shared::set_ending(Ending::Again);
@@ -227,9 +209,6 @@ impl Worker {
         self.record.reload();
         self.expire.reload();
         self.read_only.reload();
-        if let Some(launcher) = &mut self.launcher {
-            launcher.reload();
-        }
     }
 
     fn must_leave(&mut self) -> bool {
@@ -240,9 +219,9 @@ impl Worker {
             || self.is_elsewhere()
     }
 
-    /// Whether the settings have the first worker serve another database, or as another role, and it is to follow them.
+    /// Whether the settings have the worker of `pg_net.database_name` serve another database, or as another role, and it is to follow them.
     fn is_elsewhere(&mut self) -> bool {
-        if !self.tenure.is_home() || !shared::get().first.take_settings() {
+        if !self.tenure.is_home() || !shared::get().home.take_settings() {
             return false;
         }
         self.reload();
@@ -296,9 +275,7 @@ impl Worker {
         let claimed = self.may_claim(now)
             && self.claim.work(now, recorded || gathers, &mut self.tables, &mut self.record, &self.sender);
         let expired = !is_read_only && self.expire.work(now, &mut self.tables);
-        if let Some(launcher) = &mut self.launcher {
-            launcher.work(now);
-        }
+        self.revival.watch(now, shared::get().launcher.is_missing());
         recorded || claimed || expired
     }
 
@@ -310,12 +287,10 @@ impl Worker {
         }
     }
 
-    /// When to look at what a commit or another process wants, if one wants something that was not looked at yet.
+    /// When to look at what a commit brought, if one brought something that was not looked at yet.
     fn call(&self, now: Instant) -> Option<Instant> {
-        let shared = shared::get();
-        let commit = shared.my_slot().has_work().then(|| self.commits.until(now).unwrap_or(now));
-        let launch = (self.launcher.is_some() && shared.first.has_launch()).then_some(now);
-        commit.into_iter().chain(launch).min()
+        let slot = shared::get().my_slot();
+        slot.has_work().then(|| self.commits.until(now).unwrap_or(now))
     }
 
     /// Whether requests wait, whatever there is to send.
@@ -346,8 +321,7 @@ impl Worker {
             self.next_task(now)
         };
         let gathered = self.sender.deadline(now);
-        let launch = self.launcher.as_ref().and_then(Launcher::deadline);
-        [call, task, gathered, launch, self.tenure.deadline(now)]
+        [call, task, gathered, self.tenure.deadline(now), self.revival.deadline()]
             .into_iter()
             .flatten()
             .min()

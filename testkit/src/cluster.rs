@@ -100,22 +100,7 @@ impl Cluster {
     /// Waits until the server's log holds a text.
     #[track_caller]
     pub fn wait_for_log(&self, text: &str) {
-        self.wait_for_log_beside(text, || {});
-    }
-
-    /// The same for what the first worker says when it has been started again. Somebody connects meanwhile: up to Postgres
-    /// 15, a server to which nothing happens may oversleep that start by a minute.
-    #[track_caller]
-    pub fn wait_for_log_of_restart(&self, text: &str) {
-        self.wait_for_log_beside(text, || drop(self.connect()));
-    }
-
-    #[track_caller]
-    fn wait_for_log_beside(&self, text: &str, act: impl Fn()) {
-        wait_until(&format!("{text:?} in the server's log"), PATIENCE, || {
-            act();
-            self.log().contains(text)
-        });
+        wait_until(&format!("{text:?} in the server's log"), PATIENCE, || self.log().contains(text));
     }
 
     /// The process id of the one worker, once it runs.
@@ -123,7 +108,7 @@ impl Cluster {
     pub fn worker_pid(&self, client: &mut Client) -> i32 {
         wait_until("the worker in pg_stat_activity", PATIENCE, || {
             let workers = "select pid from pg_stat_activity
-                            where backend_type ilike '%pg_net%' and application_name not like '% triggers'";
+                            where backend_type = 'pg_net' and application_name not like '% triggers'";
             client.query_opt(workers, &[]).expect("at most one worker").map(|row| row.get(0))
         })
     }
@@ -133,7 +118,7 @@ impl Cluster {
     pub fn worker_pid_in(&self, client: &mut Client, database: &str) -> i32 {
         wait_until(&format!("a worker in {database}"), PATIENCE, || {
             let workers = "select pid from pg_stat_activity
-                            where backend_type ilike '%pg_net%' and application_name not like '% triggers' and datname = $1";
+                            where backend_type = 'pg_net' and application_name not like '% triggers' and datname = $1";
             client.query_opt(workers, &[&database]).expect("at most one worker").map(|row| row.get(0))
         })
     }
@@ -141,6 +126,11 @@ impl Cluster {
     /// Whether the server has a process with a text in its title, connected or not.
     pub fn has_process(&self, title: &str) -> bool {
         process::has_child(self.postmaster_pid(), title)
+    }
+
+    /// The process id of the server's background process of a name, connected or not, if there is one.
+    pub fn process_pid(&self, name: &str) -> Option<i32> {
+        process::child(self.postmaster_pid(), &format!("postgres: {name}"))
     }
 
     /// Stops the server.

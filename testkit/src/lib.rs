@@ -36,7 +36,7 @@ pub use name_server::{Answer, NameQuestion, NameServer};
 pub use network::{Hosts, Network};
 pub use nginx::{Nginx, NginxRequest};
 pub use ports::{FullPort, RefusedPort};
-pub use process::{is_running, kill, switches, voluntary_switches, wait_until_at_rest};
+pub use process::{is_running, kill, switches, terminate, voluntary_switches, wait_until_at_rest};
 pub use receiver::{Gate, Observer, Receiver, Request};
 pub use response::{Response, response, responses};
 pub use socks::Socks;

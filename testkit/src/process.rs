@@ -10,6 +10,11 @@ pub fn kill(pid: i32) {
     signal(pid, Signal::KILL);
 }
 
+/// Asks a process that the test started to end.
+pub fn terminate(pid: i32) {
+    signal(pid, Signal::TERM);
+}
+
 pub(crate) fn signal(pid: i32, signal: Signal) {
     let pid = Pid::from_raw(pid).expect("a process id");
     // It may have ended by itself.
@@ -73,11 +78,22 @@ fn field<'s>(status: &'s str, name: &str) -> &'s str {
 
 /// Whether a process has a child whose command line holds a text.
 pub(crate) fn has_child(pid: i32, text: &str) -> bool {
+    children(pid).iter().any(|(_, title)| title.contains(text))
+}
+
+/// The child of a process whose command line is this one.
+pub(crate) fn child(pid: i32, title: &str) -> Option<i32> {
+    children(pid).into_iter().find(|(_, found)| found == title).map(|(child, _)| child)
+}
+
+/// The children of a process, with their command lines.
+fn children(pid: i32) -> Vec<(i32, String)> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    children.split_whitespace().any(|child| {
+    let title = |child: i32| {
         let command = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&command).contains(text)
-    })
+        String::from_utf8_lossy(&command).trim_end_matches(['\0', ' ']).to_owned()
+    };
+    children.split_whitespace().filter_map(|child| child.parse().ok()).map(|child| (child, title(child))).collect()
 }
 
 /// How many processes have a piece of System V shared memory.

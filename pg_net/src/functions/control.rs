@@ -74,10 +74,10 @@ fn is_up() -> bool {
     if shared.serving(database).is_some_and(Slot::is_running) {
         return true;
     }
-    let first = shared.first_slot();
-    // The first worker comes unasked; where it runs elsewhere, it is another database's turn.
     let is_to_be_there = database::name(database) == settings::database_name();
-    (if is_to_be_there { first.is_running() } else { first.has_process() })
+    // That of `pg_net.database_name` comes unasked, unless it has made room for other databases.
+    (!is_to_be_there || shared.home.has_made_room())
+        && shared.launcher.has_process()
         && shared.agenda.failures(database) == 0
         && matches!(database::look(database, settings::username().as_deref()), Look::Clear(..))
 }

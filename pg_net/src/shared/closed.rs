@@ -22,8 +22,9 @@ impl Closed {
         self.databases.iter().position(take).map(Entry)
     }
 
-    pub(super) fn reopen(&self, entry: Entry) {
-        self.databases[entry.0].store(0, SeqCst);
+    /// Ends [`close`](Self::close). The database.
+    pub(super) fn reopen(&self, entry: Entry) -> pg_sys::Oid {
+        self.databases[entry.0].swap(0, SeqCst).into()
     }
 
     /// Whether workers are kept out of a database.

@@ -5,7 +5,7 @@ use pgrx::pg_sys;
 use super::{Notes, Removals};
 use crate::pg::{latch, server};
 
-/// What the first worker's slot has for a database while it is connecting, by name.
+/// What the slot of the worker of `pg_net.database_name` has for a database while it is connecting, by name.
 const CONNECTING: u32 = u32::MAX;
 
 /// The worker stays until there has been nothing to do for a while.
@@ -153,7 +153,7 @@ impl Slot {
         (self.database.load(SeqCst).into(), self.role.load(SeqCst).into())
     }
 
-    /// Gives a free slot to a process that is about to be started. Only the first worker does that.
+    /// Gives a free slot to a process that is about to be started. Only the launcher does that.
     pub(super) fn assign(&self, database: pg_sys::Oid, role: pg_sys::Oid, visit: bool, ticket: u32) {
         self.role.store(role.to_u32(), SeqCst);
         self.visit.store(if visit { VISITS } else { STAYS }, SeqCst);

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Request, Target, Verdict, Window};
 use pgrx::pg_sys;
 
-use super::backoff::Backoff;
 use super::batch::Batch;
 use super::copies::Copies;
 use super::queue_row::{self, Asked, QueueRow};
@@ -22,6 +21,7 @@ use super::sender::Sender;
 use super::tables::{Found, Tables};
 use super::take_out::TakeOut;
 use super::withheld::{Withdrawals, Withheld};
+use crate::backoff::Backoff;
 use crate::egress::Rules;
 use crate::pg::array;
 use crate::pg::clock::{self, Timestamp};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 
-use super::backoff::Backoff;
 use super::leave::BUDGET;
 use super::tables::{Found, Tables};
+use crate::backoff::Backoff;
 use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::text;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
 use super::hold;
 use super::late::Lane;
+use crate::backoff::Backoff;
 use crate::pg::clock::{self, Timestamp};
 use crate::pg::dynamic::Process;
 use crate::pg::on_table::OnTable;

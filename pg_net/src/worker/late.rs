@@ -11,9 +11,10 @@ use pgrx::{pg_guard, pg_sys};
 
 use super::hold::{self, FAILURES};
 use super::outcomes::{self, OutcomeRow};
-use super::{end, start};
+use super::start;
 use crate::pg::on_table::OnTable;
 use crate::pg::plan::{Access, Plan, Row, Session};
+use crate::pg::process::end;
 use crate::pg::table::Passing;
 use crate::pg::transaction::{report_idle, transaction};
 use crate::pg::{cancel, clock, own_tables, relation, role, server, text};
@@ -41,7 +42,7 @@ impl Lane {
         // SAFETY: reads a variable of this process.
         let role = unsafe { pg_sys::GetSessionUserId() };
         let place = u64::from(server::my_database().to_u32()) | u64::from(role.to_u32()) << 32;
-        super::builder(name).set_function(function).set_argument(Some(pg_sys::Datum::from(place)))
+        super::builder(name, function).set_argument(Some(pg_sys::Datum::from(place)))
     }
 
     fn limit(self) -> Duration {

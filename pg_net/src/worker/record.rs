@@ -11,10 +11,10 @@ use std::time::{Instant, SystemTime};
 use engine::{Jitter, Key, Outcome, RetryPolicy};
 use pgrx::PgSqlErrorCode;
 
-use super::backoff::{Backoff, is_in_the_way};
 use super::claim::Claim;
 use super::store::{Care, Entry, Except, Fate, Store, Stored};
 use super::tables::Tables;
+use crate::backoff::{Backoff, is_in_the_way};
 use crate::pg::transaction::{Aborted, transaction};
 use crate::pg::{allocator, clock, server};
 use crate::settings;

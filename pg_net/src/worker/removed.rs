@@ -9,11 +9,11 @@ use std::time::Instant;
 use engine::Key;
 use pgrx::pg_sys;
 
-use super::backoff::Backoff;
 use super::claim::Claim;
 use super::origins::Origins;
 use super::sender::Sender;
 use super::tables::{Found, Tables};
+use crate::backoff::Backoff;
 use crate::pg::array;
 use crate::pg::plan::{Access, Plan, Session};
 use crate::pg::transaction::transaction;

@@ -6,29 +6,18 @@ use std::time::Duration;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys;
 
-use super::outside;
-use crate::pg::{internal, server};
+use super::door;
+use crate::pg::{internal, process, server};
 use crate::settings::{self, unknown};
-use crate::shared::{self, Ending, Reason, Shared};
+use crate::shared::{self, Ending, Shared};
 
 /// The worker's name among the sessions.
 const NAME: &str = concat!("pg_net ", env!("CARGO_PKG_VERSION"));
 
-/// How long the first worker waits at a time for another one to leave its database.
+/// How long the worker of `pg_net.database_name` waits at a time for another one to leave its database.
 const TAKE_OVER: Duration = Duration::from_secs(1);
 
-/// Where a worker is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The first worker, in the database of the settings.
-    Home,
-    /// The first worker, in a database whose turn it is.
-    Away,
-    /// Another worker, in the database that it was started for.
-    Given,
-}
-
-/// Whom the first worker serves, and as whom.
+/// Whom the worker of `pg_net.database_name` serves, and as whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Served {
     database: String,
@@ -41,34 +30,36 @@ impl Served {
     }
 }
 
-/// Connects the first worker. `None` if the process is to end, and be started again, instead.
+/// Connects the worker of `pg_net.database_name`. False if the process is to end, and be started again, instead.
 ///
-/// A connection that fails ends the process with a FATAL error. The start after one looks first, from outside of any
-/// database, whether it can succeed, and waits until it can. So does one that finds commands that need databases to
-/// themselves: it does not know by oid yet which one is its own.
-pub(super) fn connect_first() -> Option<Place> {
+/// A connection that fails ends the process with a FATAL error. The start after one waits until it is let in. So does one that
+/// finds commands that need databases to themselves: it does not know by oid yet which one is its own. And so does one after
+/// the last has made room for other databases.
+pub(super) fn connect_home() -> bool {
     let shared = shared::get();
-    let (first, slot) = (&shared.first, shared.first_slot());
-    slot.set_connecting(true);
-    if let Some((database, role)) = first.take_turn() {
-        if !shared.closed.contains(database) {
-            BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
-            prepare_session(NAME);
-            return Some(Place::Away);
+    let home = &shared.home;
+    let mut is_let_in = false;
+    let mut may_enter = home.failed_starts() == 0 && !home.has_made_room();
+    loop {
+        if may_enter {
+            // From now on a command waits for this process; before, it was to be seen here.
+            shared.home_slot().set_connecting(true);
+            let closed = &shared.closed;
+            if closed.is_empty() || (is_let_in && !closed.contains(home.database())) {
+                break;
+            }
         }
-        shared.ask(database, Reason::Work);
+        if !door::wait() {
+            return false;
+        }
+        (is_let_in, may_enter) = (true, true);
     }
-    let failed = first.count_start();
-    if !first.take_looked() && (failed > 0 || !shared.closed.is_empty()) {
-        slot.set_connecting(false);
-        outside::wait(failed);
-        return None;
-    }
+    home.count_start();
     let Served { database, username } = Served::by_settings();
     BackgroundWorker::connect_worker_to_spi(Some(&database), username.as_deref());
-    first.succeed();
+    home.succeed();
     prepare_session(NAME);
-    Some(Place::Home)
+    true
 }
 
 /// Connects a worker to the database that it was started for. False if it must not.
@@ -84,7 +75,7 @@ pub(super) fn connect_started() -> bool {
     true
 }
 
-/// Waits until no other worker is in a database: one may have been started while it was not the first worker's.
+/// Waits until no other worker is in a database: one may have been started while the settings were others.
 pub(super) fn take_over(database: pg_sys::Oid) {
     let shared = shared::get();
     while !shared.my_slot().serves(database)
@@ -98,8 +89,7 @@ pub(super) fn take_over(database: pg_sys::Oid) {
 
 /// Reads the configuration files again.
 pub(super) fn reload_configuration() {
-    // SAFETY: outside of any transaction, as Postgres' own processes do on SIGHUP.
-    unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+    process::read_configuration();
     wait_for_the_disk();
 }
 

@@ -9,8 +9,8 @@ use crate::shared::{self, Ending};
 /// How long a busy worker goes on while databases wait that there is no room for.
 const SLICE: Duration = Duration::from_secs(2);
 
-/// The first worker stays in its database, unless another one can be served by nobody else. The others go when there has been
-/// nothing to do for a while, and make room where others wait.
+/// The worker of `pg_net.database_name` stays, unless another database can be served by nobody else. The others go when there has
+/// been nothing to do for a while, and make room where others wait.
 pub(super) struct Tenure {
     is_home: bool,
     since: Instant,
@@ -31,28 +31,17 @@ pub(super) struct Outlook {
 }
 
 impl Tenure {
-    /// That of the first worker in its own database.
-    pub(super) fn home(now: Instant) -> Self {
-        Self { is_home: true, since: now, idle_since: None, look_again: None }
-    }
-
-    /// That of another one, or in another one.
-    pub(super) fn guest(now: Instant) -> Self {
-        Self { is_home: false, since: now, idle_since: None, look_again: None }
+    pub(super) fn new(now: Instant, is_home: bool) -> Self {
+        Self { is_home, since: now, idle_since: None, look_again: None }
     }
 
     pub(super) fn is_home(&self) -> bool {
         self.is_home
     }
 
-    fn is_room_wanted(&self) -> bool {
-        let shared = shared::get();
-        if self.is_home { shared.first.has_turn() } else { shared.is_crowded() }
-    }
-
     /// Whether nothing more is to be begun, since others wait and this worker has had its turn.
     pub(super) fn is_ending(&self, now: Instant) -> bool {
-        self.is_room_wanted() && now.saturating_duration_since(self.since) >= SLICE
+        shared::get().is_room_wanted() && now.saturating_duration_since(self.since) >= SLICE
     }
 
     /// There is, or was, something to do.
@@ -66,7 +55,10 @@ impl Tenure {
     pub(super) fn idle(&mut self, now: Instant, outlook: &Outlook) -> Option<Ending> {
         let idle_since = *self.idle_since.get_or_insert(now);
         if self.is_home {
-            return self.is_room_wanted().then_some(Ending::Again);
+            return shared::get().is_room_wanted().then(|| {
+                shared::get().home.make_room();
+                Ending::Again
+            });
         }
         if self.is_ending(now) && outlook.has_more && !outlook.is_troubled {
             return Some(Ending::Again);
@@ -78,7 +70,7 @@ impl Tenure {
         self.look_again = Some(may_stay_until).filter(|&end| end > now);
         let is_over = may_stay_until <= now && !is_due_soon && !outlook.is_troubled;
         let is_visit_over = shared::get().my_slot().end_visit();
-        (is_visit_over || is_over || self.is_room_wanted()).then(|| {
+        (is_visit_over || is_over || shared::get().is_room_wanted()).then(|| {
             if outlook.is_troubled {
                 Ending::Broken
             } else {
@@ -89,7 +81,7 @@ impl Tenure {
 
     /// When the worker goes if there is nothing to do until then, or has had its turn.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        let turn = Some(self.since + SLICE).filter(|&end| self.is_room_wanted() && end > now);
+        let turn = Some(self.since + SLICE).filter(|&end| shared::get().is_room_wanted() && end > now);
         turn.into_iter().chain(self.look_again).min()
     }
 }

@@ -18,16 +18,19 @@ fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
     wait_until("an idle worker", PATIENCE, || {
         bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type ilike '%pg_net%'")
     });
-    wait_until_at_rest("a worker at rest", &[pid], Duration::from_secs(1));
+    let launcher = bench.cluster.process_pid("pg_net launcher").expect("a launcher");
+    wait_until_at_rest("a worker and a launcher at rest", &[pid, launcher], Duration::from_secs(1));
 
     bench.client.batch_execute("select pg_stat_statements_reset()").unwrap();
-    let before = voluntary_switches(pid);
+    let before = [pid, launcher].map(voluntary_switches);
     // Time itself is what this is about.
     sleep(Duration::from_secs(60));
-    let switches = voluntary_switches(pid) - before;
+    let [switches, launchers] = [pid, launcher].map(voluntary_switches);
+    let (switches, launchers) = (switches - before[0], launchers - before[1]);
     let ran = bench.value::<i64>(statements);
     assert_eq!(ran, 0, "statements in a minute of rest");
     assert!(switches <= 10, "{switches} voluntary switches in a minute of rest");
+    assert_eq!(launchers, 0, "voluntary switches of the launcher in a minute of rest");
     bench.assert_works();
     assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
 }

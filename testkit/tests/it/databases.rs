@@ -9,9 +9,11 @@ mod broken;
 mod commands;
 mod copies;
 mod demand;
+mod launcher;
 mod paused;
 mod promotion;
 mod restarts;
+mod room;
 mod turns;
 
 /// Makes a database with the extension, and connects to it.
@@ -27,7 +29,7 @@ fn create(cluster: &Cluster, name: &str) -> Client {
 fn served(client: &mut Client) -> Vec<String> {
     // A new process is of no type until the postmaster has noted its pid, which may be when it has run for a while.
     let workers = "select coalesce(datname, '') from pg_stat_activity
-                    where backend_type ilike '%pg_net%' or application_name like 'pg\\_net %' order by 1";
+                    where backend_type = 'pg_net' or application_name like 'pg\\_net %' order by 1";
     client.query(workers, &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 

@@ -28,7 +28,7 @@ fn the_workers_role_may_not_connect_to_it() {
         client.batch_execute("select net.worker_restart()").unwrap();
     }
     queue(&mut app, &receiver.url("/app"), 5);
-    cluster.wait_for_log_of_restart("requests wait until that changes");
+    cluster.wait_for_log("requests wait until that changes");
     other.batch_execute("select net.wait_until_running()").unwrap();
     assert_eq!(error_of(&mut app, "select net.check_worker_is_up()").1, "the pg_net background worker is not up");
     sleep(A_WHILE);
@@ -52,7 +52,7 @@ fn the_workers_role_may_not_log_in() {
         client.batch_execute("select net.worker_restart()").unwrap();
     }
     queue(&mut app, &receiver.url("/app"), 5);
-    cluster.wait_for_log_of_restart("role \"sender\" may not log in");
+    cluster.wait_for_log("role \"sender\" may not log in");
     for client in [&mut app, &mut admin] {
         assert_eq!(error_of(client, "select net.check_worker_is_up()").1, "the pg_net background worker is not up");
         client.batch_execute("set statement_timeout = '300ms'").unwrap();

@@ -13,6 +13,7 @@ fn on_a_standby_nothing_runs_and_calls_say_why_they_fail() {
     let standby = primary.start_standby();
     let mut client = standby.connect();
     assert_eq!(served(&mut client), [""; 0]);
+    assert!(!standby.has_process("pg_net"), "no process of ours, connected or not");
     let (code, message) = error_of(&mut client, "select net.http_get('http://127.0.0.1:1/')");
     assert_eq!((code.as_str(), message.as_str()), ("25006", "cannot make HTTP requests on a standby: it is read-only"));
     assert_eq!(error_of(&mut client, "select net.wait_until_running()").0, "25006");
@@ -44,4 +45,5 @@ fn a_thousand_requests_outlive_the_primary() {
     let numbers: BTreeSet<String> =
         receiver.wait_for(1000).iter().map(|request| request.query().unwrap_or_default().to_owned()).collect();
     assert_eq!((numbers.len(), receiver.count()), (1000, 1000));
+    assert!(standby.process_pid("pg_net launcher").is_some());
 }

@@ -74,13 +74,6 @@ fn one_worker_serves_all() {
 }
 
 #[test]
-fn one_process_serves_all() {
-    // The launcher of logical replication takes one, and comes first.
-    let builder = Cluster::builder().conf("max_logical_replication_workers", "0").conf("max_worker_processes", "1");
-    assert_turns(builder, "max_worker_processes is 1");
-}
-
-#[test]
 fn a_busy_database_makes_room_for_others() {
     let cluster = Cluster::builder().conf("pg_net.max_workers", "2").conf("pg_net.max_in_flight", "5").start_ready();
     let receiver = Receiver::start();

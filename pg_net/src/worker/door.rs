@@ -1,0 +1,56 @@
+//! The worker of `pg_net.database_name` where it cannot connect at once: its process waits, unconnected, until the launcher lets
+//! it in.
+
+use std::time::{Duration, Instant};
+
+use pgrx::bgworkers::BackgroundWorker;
+
+use super::start::reload_configuration;
+use crate::pg::revival::Revival;
+use crate::pg::wait;
+use crate::{settings, shared};
+
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Waits until the launcher lets the process in. False if it was asked to end instead.
+///
+/// Where no answer comes, since there is no launcher or no room for a visitor, the process comes in by itself after a pause that
+/// grows with each connection that failed.
+pub(super) fn wait() -> bool {
+    let shared = shared::get();
+    let home = &shared.home;
+    let mut revival = Revival::default();
+    // The launcher has waited half as long when it has a visitor look.
+    let mut pause = Duration::from_secs(2 << home.failed_starts().min(6)).min(LONGEST_WAIT);
+    let mut come_in_at = Instant::now() + pause;
+    shared.wait_for_entry();
+    loop {
+        pgrx::check_for_interrupts!();
+        if BackgroundWorker::sigterm_received() {
+            return false;
+        }
+        let is_changed = home.take_settings();
+        if BackgroundWorker::sighup_received() || is_changed {
+            reload_configuration();
+        }
+        if is_changed {
+            home.succeed();
+            shared.wait_for_entry();
+        }
+        if home.is_let_in() {
+            return true;
+        }
+        let now = Instant::now();
+        if come_in_at <= now && home.may_come_in() {
+            if shared.come_in(settings::max_workers()) {
+                return true;
+            }
+            pause = (pause * 2).min(LONGEST_WAIT);
+            come_in_at = now + pause;
+        }
+        revival.watch(now, shared.launcher.is_missing());
+        let come_in_at = Some(come_in_at).filter(|_| home.may_come_in());
+        let next = come_in_at.into_iter().chain(revival.deadline()).min();
+        wait::wait_for_latch(next.map(|next| next.saturating_duration_since(now)));
+    }
+}
