@@ -217,6 +217,9 @@ impl Launcher {
             shared.asked.remove(waiting);
             return Start::Served;
         }
+        if !shared.home.is_database_known() {
+            return Start::Unseen;
+        }
         if database == shared.home.database() && !shared.home_slot().is_running() {
             // It is that worker's, which reads the whole queue when it comes.
             if shared.home.is_waiting() {

@@ -51,23 +51,34 @@ impl Database {
     /// The databases that can be connected to and are no templates. Within a transaction.
     pub(crate) fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        // SAFETY: a scan of a shared catalog within a transaction; each row is read before the next is asked for.
-        unsafe {
-            let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-            let no_key = std::ptr::null_mut();
-            let scan = pg_sys::systable_beginscan(catalog, pg_sys::InvalidOid, false, std::ptr::null_mut(), 0, no_key);
-            loop {
-                let tuple = pg_sys::systable_getnext(scan);
-                if tuple.is_null() {
-                    break;
-                }
-                all.push(Self::from_tuple(tuple));
-            }
-            pg_sys::systable_endscan(scan);
-            pg_sys::table_close(catalog, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-        }
+        scan(|tuple| {
+            // SAFETY: the scan gives a row of pg_database.
+            all.push(unsafe { Self::from_tuple(tuple) });
+        });
         all.retain(|database| database.allows_connections && !database.is_template);
         all
+    }
+}
+
+/// Gives each row of pg_database. Within a transaction.
+///
+/// Not by an index: until a session has connected to a database since the server started, a process that is connected to none knows
+/// no index, and trying ends it. What looks in the caches of Postgres minds that by itself.
+fn scan(mut each: impl FnMut(pg_sys::HeapTuple)) {
+    // SAFETY: a scan of a shared catalog within a transaction; each row is read before the next is asked for.
+    unsafe {
+        let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let no_key = std::ptr::null_mut();
+        let scan = pg_sys::systable_beginscan(catalog, pg_sys::InvalidOid, false, std::ptr::null_mut(), 0, no_key);
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            each(tuple);
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(catalog, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
     }
 }
 
@@ -78,7 +89,7 @@ pub(crate) fn look(database: pg_sys::Oid, role: Option<&str>) -> Look {
         return Look::NoEntry(format!("database \"{}\" allows no connections", name(database)));
     }
     let Some(role_name) = role else { return Look::Clear(pg_sys::InvalidOid) };
-    let role = oid_of(role_name, pg_sys::get_role_oid);
+    let role = role_oid(role_name);
     if role == pg_sys::InvalidOid {
         return Look::NoRole(format!("role \"{role_name}\" does not exist"));
     }
@@ -94,12 +105,22 @@ pub(crate) fn look(database: pg_sys::Oid, role: Option<&str>) -> Look {
 
 /// The oid of a role; `None` is the bootstrap superuser. Invalid if there is none with this name. Within a transaction.
 pub(crate) fn role(name: Option<&str>) -> pg_sys::Oid {
-    name.map_or(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID), |name| oid_of(name, pg_sys::get_role_oid))
+    name.map_or(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID), role_oid)
 }
 
 /// The oid of a database; invalid if there is none with this name. Within a transaction.
 pub(crate) fn oid(name: &str) -> pg_sys::Oid {
-    oid_of(name, pg_sys::get_database_oid)
+    let mut oid = pg_sys::InvalidOid;
+    scan(|tuple| {
+        // SAFETY: the scan gives a row of pg_database, whose name ends with a NUL.
+        unsafe {
+            let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+            if CStr::from_ptr(row.datname.data.as_ptr()).to_bytes() == name.as_bytes() {
+                oid = row.oid;
+            }
+        }
+    });
+    oid
 }
 
 /// The name of a database. Within a transaction.
@@ -111,12 +132,10 @@ pub(crate) fn name(database: pg_sys::Oid) -> String {
     }
 }
 
-type Find = unsafe fn(*const std::ffi::c_char, bool) -> pg_sys::Oid;
-
-fn oid_of(name: &str, find: Find) -> pg_sys::Oid {
+fn role_oid(name: &str) -> pg_sys::Oid {
     let Ok(name) = CString::new(name) else { return pg_sys::InvalidOid };
     // SAFETY: a catalog look-up within a transaction; what is missing gives an invalid oid.
-    unsafe { find(name.as_ptr(), true) }
+    unsafe { pg_sys::get_role_oid(name.as_ptr(), true) }
 }
 
 fn may_log_in(role: pg_sys::Oid) -> bool {

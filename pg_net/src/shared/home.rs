@@ -11,6 +11,9 @@ const HELD: u32 = 2;
 /// The process is let in.
 const OPEN: u32 = 3;
 
+/// What stands for the database of the settings where there is none.
+const NONE: u32 = u32::MAX;
+
 /// The worker of `pg_net.database_name` while it is not connected, and what it leaves for the process that comes after it.
 #[repr(C)]
 pub(crate) struct Home {
@@ -24,7 +27,7 @@ pub(crate) struct Home {
     has_made_room: AtomicBool,
     /// Whether it is to look whom the settings have it serve.
     settings: AtomicBool,
-    /// The database of the settings, as far as one is known; else 0.
+    /// The database of the settings; [`NONE`] if there is none, 0 if that is not known.
     database: AtomicU32,
 }
 
@@ -64,18 +67,26 @@ impl Home {
         self.has_made_room.load(SeqCst)
     }
 
-    /// The database of the settings, as far as one is known; else an invalid oid.
+    /// The database of the settings, which may be none; an invalid oid if that is not known.
     pub(crate) fn database(&self) -> pg_sys::Oid {
         self.database.load(SeqCst).into()
     }
 
-    /// The database of the settings is this one.
+    /// Whether it is known which database the settings name.
+    pub(crate) fn is_database_known(&self) -> bool {
+        self.database.load(SeqCst) != 0
+    }
+
+    /// The database of the settings is this one; there is none if it is invalid.
     pub(crate) fn set_database(&self, database: pg_sys::Oid) {
-        self.database.store(database.to_u32(), SeqCst);
+        let none = database == pg_sys::InvalidOid;
+        self.database.store(if none { NONE } else { database.to_u32() }, SeqCst);
     }
 
     /// The calling process, which is the worker, waits from now on to be let in.
     pub(super) fn wait(&self) {
+        // The settings may be others than they were.
+        self.database.store(0, SeqCst);
         self.door.store(if self.has_made_room() { HELD } else { WAITS }, SeqCst);
         self.waits.fetch_add(1, SeqCst);
     }

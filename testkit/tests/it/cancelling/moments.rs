@@ -126,8 +126,8 @@ fn a_worker_that_starts_meanwhile_leaves_it_alone() {
 #[test]
 fn without_a_worker_all_that_waits_is_taken_back() {
     let mut bench = Bench::new();
-    let missing = "alter system set pg_net.database_name = 'missing'";
-    bench.client.batch_execute(missing).unwrap();
+    // Nobody can come as a role that does not exist, to whichever database.
+    bench.client.batch_execute("alter system set pg_net.username = 'nobody'").unwrap();
     bench.client.batch_execute("select net.worker_restart()").unwrap();
     wait_until("the worker to be gone", PATIENCE, || {
         bench.client.batch_execute("select net.check_worker_is_up()").is_err()
@@ -139,7 +139,7 @@ fn without_a_worker_all_that_waits_is_taken_back() {
     begin_cancel(&mut other, kept);
     other.batch_execute("rollback").unwrap();
     // It starts while the one is open.
-    bench.client.batch_execute("alter system reset pg_net.database_name").unwrap();
+    bench.client.batch_execute("alter system reset pg_net.username").unwrap();
     bench.client.batch_execute("select net.worker_restart()").unwrap();
     assert_eq!(bench.response(kept).status_code, Some(200));
     canceller.batch_execute("commit").unwrap();
