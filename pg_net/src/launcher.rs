@@ -289,6 +289,7 @@ impl Launcher {
                 shared.asked.judge(waiting, Verdict::Unknown);
                 Start::Held
             }
+            Verdict::Clear if !self.home_looks.may_enter(now) => Start::Held,
             Verdict::Clear if shared.closed.contains(home.database()) => Start::Held,
             Verdict::Clear if shared.others() >= settings::max_workers() => Start::NoRoom(Bound::Workers),
             Verdict::Clear => {

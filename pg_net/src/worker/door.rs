@@ -10,6 +10,8 @@ use crate::pg::revival::Revival;
 use crate::pg::wait;
 use crate::{settings, shared};
 
+/// After how long the process comes in by itself, at first and at most. A visitor takes milliseconds where there is one.
+const SHORTEST_WAIT: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Waits until the launcher lets the process in. False if it was asked to end instead.
@@ -20,8 +22,8 @@ pub(super) fn wait() -> bool {
     let shared = shared::get();
     let home = &shared.home;
     let mut revival = Revival::default();
-    // The launcher has waited half as long when it has a visitor look.
-    let mut pause = Duration::from_secs(2 << home.failed_starts().min(6)).min(LONGEST_WAIT);
+    // The launcher waits at most half as long before it has a visitor look.
+    let mut pause = Duration::from_secs(2 << home.failed_starts().min(6)).clamp(SHORTEST_WAIT, LONGEST_WAIT);
     let mut come_in_at = Instant::now() + pause;
     shared.wait_for_entry();
     loop {
@@ -35,6 +37,8 @@ pub(super) fn wait() -> bool {
         }
         if is_changed {
             home.succeed();
+            // What was left to this process may be others' business now.
+            shared.launcher.visit_all();
             shared.wait_for_entry();
         }
         if home.is_let_in() {
