@@ -85,7 +85,8 @@ fn the_first_database_is_served_and_the_others_when_there_is_room_again() {
 
 #[test]
 fn one_process_serves_all_but_the_first_database_in_turns() {
-    let cluster = with_room_for(1).start_ready();
+    // A worker that stayed as long as it may would keep the others waiting.
+    let cluster = with_room_for(1).conf("pg_net.worker_idle_timeout", "10min").start_ready();
     let receiver = Receiver::start();
     let mut clients = vec![cluster.connect()];
     clients.extend(["a", "b", "c"].map(|name| create(&cluster, name)));
@@ -129,4 +130,16 @@ fn without_a_visitor_the_first_databases_worker_tries_by_itself() {
     let mut later = cluster.connect_as("postgres", "later");
     later.batch_execute("create extension pg_net").unwrap();
     assert_works(&mut later, &Receiver::start());
+}
+
+/// The same where a visitor has seen what was in the way, and there is none to see that it is gone.
+#[test]
+fn a_visitor_that_finds_no_room_leaves_the_first_databases_worker_to_itself() {
+    let cluster = with_room_for(1).conf("pg_net.database_name", "later").start();
+    cluster.wait_for_log("database \"later\" does not exist; the worker waits");
+    let crowd = Crowd::start(&cluster, 1);
+    let mut later = create(&cluster, "later");
+    assert_works(&mut later, &Receiver::start());
+    assert_eq!(cluster.worker_pid_in(&mut later, "later"), cluster.process_pid("pg_net").unwrap());
+    crowd.end(&mut later);
 }
