@@ -46,7 +46,7 @@ struct Visitor {
 impl Visitor {
     fn look(&self) {
         let name = settings::database_name();
-        let home = database::oid(&name);
+        let home = Database::of_name(&name).map_or(pg_sys::InvalidOid, |database| database.oid);
         self.shared.home.set_database(home);
         self.list();
         for waiting in self.shared.asked.after(None).filter(|waiting| waiting.verdict == Verdict::Unknown) {

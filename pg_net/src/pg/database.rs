@@ -5,9 +5,10 @@ use std::ffi::{CStr, CString};
 use pgrx::pg_sys;
 
 /// A database that may have use for a worker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Database {
     pub(crate) oid: pg_sys::Oid,
+    name: String,
     allows_connections: bool,
     is_template: bool,
 }
@@ -26,46 +27,27 @@ pub(crate) enum Look {
 }
 
 impl Database {
-    /// # Safety
-    ///
-    /// `tuple` must be a row of pg_database.
-    unsafe fn from_tuple(tuple: pg_sys::HeapTuple) -> Self {
-        // SAFETY: by the caller's promise.
-        let row = unsafe { &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>() };
-        Self { oid: row.oid, allows_connections: row.datallowconn, is_template: row.datistemplate }
-    }
-
-    fn by_oid(oid: pg_sys::Oid) -> Option<Self> {
-        // SAFETY: a catalog look-up within a transaction; the row stays valid until it is released.
-        unsafe {
-            let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::DATABASEOID as i32, oid.into());
-            if tuple.is_null() {
-                return None;
-            }
-            let database = Self::from_tuple(tuple);
-            pg_sys::ReleaseSysCache(tuple);
-            Some(database)
-        }
-    }
-
     /// The databases that can be connected to and are no templates. Within a transaction.
     pub(crate) fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        scan(|tuple| {
-            // SAFETY: the scan gives a row of pg_database.
-            all.push(unsafe { Self::from_tuple(tuple) });
-        });
+        let mut all = scan();
         all.retain(|database| database.allows_connections && !database.is_template);
         all
     }
+
+    /// The database of a name. Within a transaction.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        scan().into_iter().find(|database| database.name == name)
+    }
 }
 
-/// Gives each row of pg_database. Within a transaction.
+/// The rows of pg_database. Within a transaction.
 ///
 /// Not by an index: until a session has connected to a database since the server started, a process that is connected to none knows
-/// no index, and trying ends it. What looks in the caches of Postgres minds that by itself.
-fn scan(mut each: impl FnMut(pg_sys::HeapTuple)) {
-    // SAFETY: a scan of a shared catalog within a transaction; each row is read before the next is asked for.
+/// no index, and trying ends it. In Postgres 13 the look into the cache of databases is such an attempt.
+fn scan() -> Vec<Database> {
+    let mut rows = Vec::new();
+    // SAFETY: a scan of a shared catalog within a transaction; each row is read before the next is asked for, and its name ends with
+    // a NUL.
     unsafe {
         let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
         let no_key = std::ptr::null_mut();
@@ -75,18 +57,25 @@ fn scan(mut each: impl FnMut(pg_sys::HeapTuple)) {
             if tuple.is_null() {
                 break;
             }
-            each(tuple);
+            let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+            rows.push(Database {
+                oid: row.oid,
+                name: CStr::from_ptr(row.datname.data.as_ptr()).to_string_lossy().into_owned(),
+                allows_connections: row.datallowconn,
+                is_template: row.datistemplate,
+            });
         }
         pg_sys::systable_endscan(scan);
         pg_sys::table_close(catalog, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
     }
+    rows
 }
 
 /// Whether a worker can connect to a database as a role; `None` is the bootstrap superuser. Within a transaction.
 pub(crate) fn look(database: pg_sys::Oid, role: Option<&str>) -> Look {
-    let Some(found) = Database::by_oid(database) else { return Look::NoDatabase };
+    let Some(found) = scan().into_iter().find(|found| found.oid == database) else { return Look::NoDatabase };
     if !found.allows_connections {
-        return Look::NoEntry(format!("database \"{}\" allows no connections", name(database)));
+        return Look::NoEntry(format!("database \"{}\" allows no connections", found.name));
     }
     let Some(role_name) = role else { return Look::Clear(pg_sys::InvalidOid) };
     let role = role_oid(role_name);
@@ -97,7 +86,7 @@ pub(crate) fn look(database: pg_sys::Oid, role: Option<&str>) -> Look {
         return Look::NoRole(format!("role \"{role_name}\" may not log in"));
     }
     if !may_connect(database, role) {
-        let database = name(database);
+        let database = found.name;
         return Look::NoEntry(format!("role \"{role_name}\" lacks the privilege CONNECT on database \"{database}\""));
     }
     Look::Clear(role)
@@ -106,21 +95,6 @@ pub(crate) fn look(database: pg_sys::Oid, role: Option<&str>) -> Look {
 /// The oid of a role; `None` is the bootstrap superuser. Invalid if there is none with this name. Within a transaction.
 pub(crate) fn role(name: Option<&str>) -> pg_sys::Oid {
     name.map_or(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID), role_oid)
-}
-
-/// The oid of a database; invalid if there is none with this name. Within a transaction.
-pub(crate) fn oid(name: &str) -> pg_sys::Oid {
-    let mut oid = pg_sys::InvalidOid;
-    scan(|tuple| {
-        // SAFETY: the scan gives a row of pg_database, whose name ends with a NUL.
-        unsafe {
-            let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
-            if CStr::from_ptr(row.datname.data.as_ptr()).to_bytes() == name.as_bytes() {
-                oid = row.oid;
-            }
-        }
-    });
-    oid
 }
 
 /// The name of a database. Within a transaction.

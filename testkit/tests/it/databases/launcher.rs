@@ -1,6 +1,6 @@
 //! The launcher, and the visitor that looks for it: where they show, and what becomes of requests when they end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 use testkit::{Cluster, PATIENCE, Receiver, kill, terminate, wait_until};
@@ -11,6 +11,9 @@ use crate::support::{allow_at_most, assert_works, error_of, value};
 const LAUNCHER: &str = "pg_net launcher";
 const VISITOR: &str = "pg_net visitor";
 const HOME: &str = "pg_net";
+
+/// How long the launcher waits after the first visitor that did not come to its end.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The process id of the launcher, once it runs.
 fn launcher(cluster: &Cluster) -> i32 {
@@ -158,15 +161,18 @@ fn a_visitor_that_does_not_come_to_its_end_is_followed_by_another() {
     let mut holder = cluster.connect();
     let mut transaction = holder.transaction().unwrap();
     transaction.batch_execute("lock table pg_database in access exclusive mode").unwrap();
+    let since = Instant::now();
     queue(&mut app, &receiver.url("/app"), 5);
     for _ in 0..2 {
         terminate(wait_until("a visitor", PATIENCE, || cluster.process_pid(VISITOR)));
     }
     cluster.wait_for_log("could not look for databases, and will try again");
-    // Time itself is what this is about: attempts without a pause would show in the log.
-    std::thread::sleep(Duration::from_secs(2));
-    let said = super::lines(&cluster, &["could not look for databases"]);
-    assert!(said <= 5, "{said} lines for a pause that grows:\n{}", cluster.log());
+    // Time itself is what this is about: attempts without a pause would show in the log, one a second.
+    std::thread::sleep(Duration::from_secs(8));
+    let said = super::lines(&cluster, &["could not look for databases"]) as u32;
+    // The pauses between so many, which double.
+    let pauses = FIRST_PAUSE * ((1 << said.saturating_sub(1)) - 1);
+    assert!(pauses < since.elapsed(), "{said} lines for a pause that doubles:\n{}", cluster.log());
     transaction.rollback().unwrap();
     assert_all_answered(&mut app, 5 + 1);
     assert_eq!(served(&mut cluster.connect()).first().map(String::as_str), Some("app"));
