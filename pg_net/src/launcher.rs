@@ -18,14 +18,12 @@ use crate::pg::dynamic::Process;
 use crate::pg::process::{self, builder};
 use crate::pg::revival::{RESTART, Revival};
 use crate::pg::{clock, latch, server, wait};
-use crate::shared::{self, Bound, Crowd, Reason, Shared, Ticket, Verdict, Waiting};
+use crate::shared::{self, Bound, Crowd, HOME_DATABASE, Reason, Shared, Ticket, Verdict, Waiting};
 use crate::{settings, worker};
 
-mod home_looks;
 mod visitor;
 mod visits;
 
-use home_looks::HomeLooks;
 use visits::Visits;
 
 /// Has the postmaster start the launcher when the server takes writes, and again a second after it ended. Called once, while
@@ -68,7 +66,6 @@ struct Launcher {
     /// Processes that were asked for and have not come yet.
     started: Vec<(Ticket, Process)>,
     visits: Visits,
-    home_looks: HomeLooks,
     /// Sees to it that the worker comes back that the postmaster starts.
     revival: Revival,
     /// Whose turn was last.
@@ -96,7 +93,6 @@ impl Launcher {
             shared: shared::get(),
             started: Vec::new(),
             visits: Visits::new(),
-            home_looks: HomeLooks::default(),
             revival: Revival::default(),
             last: None,
             retry: Backoff::default(),
@@ -115,8 +111,8 @@ impl Launcher {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let next = [self.due, self.retry.deadline(), self.visits.deadline(), self.home_looks.deadline()];
-        next.into_iter().chain([self.revival.deadline()]).flatten().min()
+        let next = [self.due, self.retry.deadline(), self.visits.deadline(), self.revival.deadline()];
+        next.into_iter().flatten().min()
     }
 
     /// Starts workers for databases that wait for one, as far as there is room.
@@ -125,7 +121,7 @@ impl Launcher {
         self.reap();
         self.visits.reap(now);
         self.look_for_the_end_of_a_pause();
-        for database in self.shared.agenda.due(clock::now()) {
+        for database in self.shared.agenda.due(clock::now()).filter(|&database| database != HOME_DATABASE) {
             self.shared.note_asked(database, Reason::Visit);
         }
         let bound = self.start_all(now);
@@ -166,14 +162,13 @@ impl Launcher {
     fn start_all(&mut self, now: Instant) -> Option<Bound> {
         let asked = &self.shared.asked;
         self.visits.forget_old(now, asked);
-        self.home_looks.begin();
         let mut is_unseen = self.shared.launcher.visit_from().is_some() && asked.has_room();
         let mut has_work = false;
         let mut bound = None;
         let waiting: Vec<Waiting> = asked.after(self.last).collect();
         for waiting in waiting {
             let is_work = waiting.reason == Reason::Work;
-            match self.start(waiting, now) {
+            match self.start(waiting) {
                 Start::Served => self.last = Some(waiting),
                 Start::Held => {}
                 Start::Unseen => {
@@ -208,9 +203,9 @@ impl Launcher {
         bound
     }
 
-    fn start(&mut self, waiting: Waiting, now: Instant) -> Start {
+    fn start(&mut self, waiting: Waiting) -> Start {
         if waiting.is_home() {
-            return self.let_home_in(waiting, now);
+            return self.let_home_in(waiting);
         }
         let (shared, database) = (self.shared, waiting.database);
         if shared.serving(database).is_some() {
@@ -224,12 +219,11 @@ impl Launcher {
             // It is that worker's, which reads the whole queue when it comes.
             if shared.home.is_waiting() {
                 shared.asked.remove(waiting);
-                self.home_looks.ask();
+                shared.hurry_home();
             }
             return Start::Held;
         }
-        let is_held = shared.closed.contains(database) || shared.agenda.is_paused(database, clock::now());
-        if is_held {
+        if self.is_held(database, database) {
             return Start::Held;
         }
         if shared.taken() >= settings::max_workers() {
@@ -238,18 +232,26 @@ impl Launcher {
         match waiting.verdict {
             Verdict::Unknown => Start::Unseen,
             Verdict::Clear => self.start_worker(waiting),
-            Verdict::Refused => {
-                if shared.agenda.fail(database, clock::now()) {
-                    shared.asked.judge(waiting, Verdict::Unknown);
-                }
-                Start::Held
-            }
+            Verdict::Refused => self.refuse(waiting),
             Verdict::Gone => {
                 shared.agenda.remove(database);
                 shared.asked.remove(waiting);
                 Start::Held
             }
         }
+    }
+
+    /// Whether no worker is to come to a database now, whose failures are counted under this name.
+    fn is_held(&self, database: pg_sys::Oid, counted: pg_sys::Oid) -> bool {
+        self.shared.closed.contains(database) || self.shared.agenda.is_paused(counted, clock::now())
+    }
+
+    /// A visitor found that no worker can connect: another one looks after a pause.
+    fn refuse(&self, waiting: Waiting) -> Start {
+        if self.shared.agenda.fail(waiting.database, clock::now()) {
+            self.shared.asked.judge(waiting, Verdict::Unknown);
+        }
+        Start::Held
     }
 
     fn start_worker(&mut self, waiting: Waiting) -> Start {
@@ -273,24 +275,19 @@ impl Launcher {
     }
 
     /// Lets the worker of `pg_net.database_name` in, which waits, if nothing is in its way.
-    fn let_home_in(&mut self, waiting: Waiting, now: Instant) -> Start {
+    fn let_home_in(&self, waiting: Waiting) -> Start {
         let (shared, home) = (self.shared, &self.shared.home);
         if !home.is_waiting() {
             shared.asked.remove(waiting);
             return Start::Held;
         }
-        self.home_looks.note_wait(now, home);
         match waiting.verdict {
-            Verdict::Unknown if self.home_looks.may_look(now) => Start::Unseen,
-            Verdict::Unknown => Start::Held,
+            _ if self.is_held(home.database(), HOME_DATABASE) => Start::Held,
+            Verdict::Unknown => Start::Unseen,
             Verdict::Refused | Verdict::Gone => {
                 home.hold();
-                self.home_looks.refuse(now);
-                shared.asked.judge(waiting, Verdict::Unknown);
-                Start::Held
+                self.refuse(waiting)
             }
-            Verdict::Clear if !self.home_looks.may_enter(now) => Start::Held,
-            Verdict::Clear if shared.closed.contains(home.database()) => Start::Held,
             Verdict::Clear if shared.others() >= settings::max_workers() => Start::NoRoom(Bound::Workers),
             Verdict::Clear => {
                 shared.let_home_in(waiting);

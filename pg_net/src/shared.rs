@@ -39,7 +39,7 @@ pub(crate) use asked::{Asked, Reason, Verdict, Waiting};
 pub(crate) use closed::{Closed, Entry};
 pub(crate) use condition::Condition;
 pub(crate) use defaults::Defaults;
-pub(crate) use home::Home;
+pub(crate) use home::{HOME_DATABASE, Home};
 pub(crate) use launcher::{Bound, Launcher};
 pub(crate) use memory::{get, reserve};
 pub(crate) use notes::Notes;
@@ -265,6 +265,9 @@ impl Shared {
     /// The calling process is a worker from now on, though not connected yet. False if nobody waits for it.
     pub(crate) fn enter(&self, ticket: Ticket, pid: i32, place: u32) -> bool {
         MINE.set(Some(ticket.index()));
+        if ticket.is_home() {
+            self.home_slot().admit();
+        }
         self.slots[ticket.index()].enter(ticket.number(), pid, place)
     }
 
@@ -275,43 +278,10 @@ impl Shared {
         self.state_changed.broadcast();
         if MINE.get() == Some(0) {
             self.home.set_database(database);
+            self.agenda.remove(HOME_DATABASE);
             // What was asked for there while it was on its way has been left to it.
             self.launcher.call();
         }
-    }
-
-    /// The calling process, the worker of `pg_net.database_name`, waits from now on to be let in.
-    pub(crate) fn wait_for_entry(&self) {
-        self.home_slot().set_connecting(false);
-        self.home.wait();
-        self.asked.add_home();
-        self.launcher.call();
-        // A command may have waited to see whether it connects.
-        self.state_changed.broadcast();
-    }
-
-    /// Lets the worker of `pg_net.database_name` in, which waits.
-    pub(crate) fn let_home_in(&self, waiting: Waiting) {
-        self.asked.remove(waiting);
-        if self.home.open() {
-            self.home_slot().poke();
-        }
-    }
-
-    /// Has the worker of `pg_net.database_name`, if it waits to be let in, come in by itself: nobody can tell what is in its way.
-    pub(crate) fn release_home(&self) {
-        if self.home.release() {
-            self.home_slot().poke();
-        }
-    }
-
-    /// The calling process, the worker of `pg_net.database_name`, comes in by itself: nobody has answered. Whether it may.
-    pub(crate) fn come_in(&self, max_workers: usize) -> bool {
-        let is_in = self.closed.is_empty() && self.others() < max_workers && self.home.come_in();
-        if is_in {
-            self.asked.remove_home();
-        }
-        is_in
     }
 
     /// Says what is to become of the database when the calling process, a worker, has left.
@@ -329,6 +299,9 @@ impl Shared {
         if is_home {
             self.home.leave_door();
             self.asked.remove_home();
+            if unknown {
+                self.agenda.fail(HOME_DATABASE, clock::now());
+            }
         }
         questions::rouse(database);
         // One that has made room comes back by itself.

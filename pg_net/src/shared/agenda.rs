@@ -73,6 +73,13 @@ impl Agenda {
         })
     }
 
+    /// The pause after a failure, if there is one, is to end at this time at the latest.
+    pub(super) fn hurry(&self, database: pg_sys::Oid, at: Timestamp) {
+        if let Some(entry) = self.find(database).filter(|entry| entry.at.load(SeqCst) != NEVER) {
+            entry.at.fetch_min(at, SeqCst);
+        }
+    }
+
     /// A worker starts. The count of failures stays until one has left in good order.
     pub(crate) fn start(&self, database: pg_sys::Oid) {
         if let Some(entry) = self.find(database) {

@@ -2,10 +2,12 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use pgrx::pg_sys;
 
+use super::home::HOME_DATABASE;
+
 /// How many databases can wait for a worker by name; beyond, all databases are visited.
 const MOST: usize = 64;
 
-/// Where the worker of `pg_net.database_name` waits to be let in. Its entry names no database: that may not exist.
+/// Where the worker of `pg_net.database_name` waits to be let in.
 const HOME: usize = MOST;
 
 /// Why a database is to get a worker.
@@ -94,7 +96,7 @@ impl Asked {
 
     /// Adds the worker of `pg_net.database_name`, which waits to be let in.
     pub(super) fn add_home(&self) {
-        self.entries[HOME].store(pack(pg_sys::InvalidOid, Reason::Work, Verdict::Unknown), SeqCst);
+        self.entries[HOME].store(pack(HOME_DATABASE, Reason::Work, Verdict::Unknown), SeqCst);
     }
 
     /// Takes the worker of `pg_net.database_name` out.

@@ -29,7 +29,7 @@ impl Closed {
 
     /// Whether workers are kept out of a database.
     pub(crate) fn contains(&self, database: pg_sys::Oid) -> bool {
-        self.databases.iter().any(|entry| entry.load(SeqCst) == database.to_u32())
+        database != pg_sys::InvalidOid && self.databases.iter().any(|entry| entry.load(SeqCst) == database.to_u32())
     }
 
     /// Whether workers are kept out of no database at all.

@@ -1,6 +1,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
 
 use pgrx::pg_sys;
+
+use super::{Shared, Waiting};
+use crate::pg::clock;
 
 /// There is nobody at the door: the process is connecting or connected, or there is none.
 const NOBODY: u32 = 0;
@@ -11,42 +15,27 @@ const HELD: u32 = 2;
 /// The process is let in.
 const OPEN: u32 = 3;
 
-/// What stands for the database of the settings where there is none.
-const NONE: u32 = u32::MAX;
+/// What stands for the database of the settings, which may not exist, where the worker of `pg_net.database_name` waits and where
+/// its failures are counted. No database has it.
+pub(crate) const HOME_DATABASE: pg_sys::Oid = pg_sys::Oid::from_u32(u32::MAX);
+
+/// How long a request leaves what keeps the worker of `pg_net.database_name` out, before a visitor looks again.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The worker of `pg_net.database_name` while it is not connected, and what it leaves for the process that comes after it.
 #[repr(C)]
 pub(crate) struct Home {
-    /// How many starts in a row have not come to run.
-    failed_starts: AtomicU32,
     /// One of [`NOBODY`], [`WAITS`], [`HELD`] and [`OPEN`].
     door: AtomicU32,
-    /// Counts how often a process came to wait, or has reason to be looked after anew.
-    waits: AtomicU32,
     /// Whether the last process left so that other databases have room.
     has_made_room: AtomicBool,
     /// Whether it is to look whom the settings have it serve.
     settings: AtomicBool,
-    /// The database of the settings; [`NONE`] if there is none, 0 if that is not known.
+    /// The database of the settings; [`HOME_DATABASE`] if there is none, 0 if that is not known.
     database: AtomicU32,
 }
 
 impl Home {
-    /// How many starts in a row have not come to run.
-    pub(crate) fn failed_starts(&self) -> u32 {
-        self.failed_starts.load(SeqCst)
-    }
-
-    /// Counts a start, until [`succeed`](Self::succeed) says that it came to run.
-    pub(crate) fn count_start(&self) {
-        self.failed_starts.fetch_add(1, SeqCst);
-    }
-
-    /// The worker came to run, or has reason to try as if it had.
-    pub(crate) fn succeed(&self) {
-        self.failed_starts.store(0, SeqCst);
-    }
-
     /// Somebody changed whom it is to serve, perhaps.
     pub(crate) fn look_at_settings(&self) {
         self.settings.store(true, SeqCst);
@@ -79,21 +68,15 @@ impl Home {
 
     /// The database of the settings is this one; there is none if it is invalid.
     pub(crate) fn set_database(&self, database: pg_sys::Oid) {
-        let none = database == pg_sys::InvalidOid;
-        self.database.store(if none { NONE } else { database.to_u32() }, SeqCst);
+        let known = if database == pg_sys::InvalidOid { HOME_DATABASE } else { database };
+        self.database.store(known.to_u32(), SeqCst);
     }
 
     /// The calling process, which is the worker, waits from now on to be let in.
-    pub(super) fn wait(&self) {
+    fn wait(&self) {
         // The settings may be others than they were.
         self.database.store(0, SeqCst);
         self.door.store(if self.has_made_room() { HELD } else { WAITS }, SeqCst);
-        self.waits.fetch_add(1, SeqCst);
-    }
-
-    /// Which of all waits this is.
-    pub(crate) fn waits(&self) -> u32 {
-        self.waits.load(SeqCst)
     }
 
     /// The calling process, which is the worker, waits no more.
@@ -118,12 +101,12 @@ impl Home {
 
     /// Nobody can tell now whether something is in the way: the process may come in by itself, unless it has made room.
     /// Whether that is news.
-    pub(super) fn release(&self) -> bool {
+    fn release(&self) -> bool {
         !self.has_made_room() && self.door.compare_exchange(HELD, WAITS, SeqCst, SeqCst).is_ok()
     }
 
     /// Lets the process in that waits, if one does.
-    pub(super) fn open(&self) -> bool {
+    fn open(&self) -> bool {
         let open = |from| self.door.compare_exchange(from, OPEN, SeqCst, SeqCst).is_ok();
         let is_open = open(WAITS) || open(HELD);
         if is_open {
@@ -138,7 +121,50 @@ impl Home {
     }
 
     /// The calling process, which waits, comes in by itself, if nobody holds it or has let it in.
-    pub(super) fn come_in(&self) -> bool {
+    fn come_in(&self) -> bool {
         self.door.compare_exchange(WAITS, NOBODY, SeqCst, SeqCst).is_ok()
+    }
+}
+
+impl Shared {
+    /// The calling process, the worker of `pg_net.database_name`, waits from now on to be let in.
+    pub(crate) fn wait_for_entry(&self) {
+        self.home_slot().set_connecting(false);
+        self.home.wait();
+        self.asked.add_home();
+        self.launcher.call();
+        // A command may have waited to see whether it connects.
+        self.state_changed.broadcast();
+    }
+
+    /// Lets the worker of `pg_net.database_name` in, which waits.
+    pub(crate) fn let_home_in(&self, waiting: Waiting) {
+        self.asked.remove(waiting);
+        if self.home.open() {
+            self.home_slot().poke();
+        }
+    }
+
+    /// Somebody asks for the worker of `pg_net.database_name`, which waits: what a visitor found in its way may be gone.
+    pub(crate) fn hurry_home(&self) {
+        if !self.home.may_come_in() {
+            self.agenda.hurry(HOME_DATABASE, clock::after(clock::now(), SOON));
+        }
+    }
+
+    /// Has the worker of `pg_net.database_name`, if it waits to be let in, come in by itself: nobody can tell what is in its way.
+    pub(crate) fn release_home(&self) {
+        if self.home.release() {
+            self.home_slot().poke();
+        }
+    }
+
+    /// The calling process, the worker of `pg_net.database_name`, comes in by itself: nobody has answered. Whether it may.
+    pub(crate) fn come_in(&self, max_workers: usize) -> bool {
+        let is_in = self.closed.is_empty() && self.others() < max_workers && self.home.come_in();
+        if is_in {
+            self.asked.remove_home();
+        }
+        is_in
     }
 }

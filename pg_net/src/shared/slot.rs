@@ -124,10 +124,17 @@ impl Slot {
         self.is_running() && !self.is_to_leave() && self.visit.load(SeqCst) != LEAVES
     }
 
-    /// Asks the worker that runs now to leave, so that a new one can come.
+    /// Asks the worker that runs now to leave, so that a new one can come; one that is on its way, as soon as it runs: as whom it
+    /// connects is settled already.
     pub(crate) fn dismiss(&self) {
-        self.wanted.store(self.incarnation.load(SeqCst) + 1, SeqCst);
+        let least = if self.is_running() { self.incarnation.load(SeqCst) + 1 } else { u64::MAX };
+        self.wanted.store(least, SeqCst);
         self.poke();
+    }
+
+    /// Nobody asks the worker to leave that is about to come.
+    pub(super) fn admit(&self) {
+        self.wanted.store(0, SeqCst);
     }
 
     /// Whether the worker was asked to leave.
@@ -157,7 +164,7 @@ impl Slot {
     pub(super) fn assign(&self, database: pg_sys::Oid, role: pg_sys::Oid, visit: bool, ticket: u32) {
         self.role.store(role.to_u32(), SeqCst);
         self.visit.store(if visit { VISITS } else { STAYS }, SeqCst);
-        self.wanted.store(0, SeqCst);
+        self.admit();
         self.work.store(0, SeqCst);
         self.notes.take();
         self.ticket.store(ticket, SeqCst);

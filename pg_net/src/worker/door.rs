@@ -8,7 +8,8 @@ use pgrx::bgworkers::BackgroundWorker;
 use super::start::reload_configuration;
 use crate::pg::revival::Revival;
 use crate::pg::wait;
-use crate::{settings, shared};
+use crate::settings;
+use crate::shared::{self, HOME_DATABASE};
 
 /// After how long the process comes in by itself, at first and at most. A visitor takes milliseconds where there is one.
 const SHORTEST_WAIT: Duration = Duration::from_secs(10);
@@ -23,7 +24,8 @@ pub(super) fn wait() -> bool {
     let home = &shared.home;
     let mut revival = Revival::default();
     // The launcher waits at most half as long before it has a visitor look.
-    let mut pause = Duration::from_secs(2 << home.failed_starts().min(6)).clamp(SHORTEST_WAIT, LONGEST_WAIT);
+    let failures = shared.agenda.failures(HOME_DATABASE);
+    let mut pause = Duration::from_secs(1 << failures.min(6)).clamp(SHORTEST_WAIT, LONGEST_WAIT);
     let mut come_in_at = Instant::now() + pause;
     shared.wait_for_entry();
     loop {
@@ -36,7 +38,7 @@ pub(super) fn wait() -> bool {
             reload_configuration();
         }
         if is_changed {
-            home.succeed();
+            shared.agenda.remove(HOME_DATABASE);
             // What was left to this process may be others' business now.
             shared.launcher.visit_all();
             shared.wait_for_entry();

@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 use super::door;
 use crate::pg::{internal, process, server};
 use crate::settings::{self, unknown};
-use crate::shared::{self, Ending, Shared};
+use crate::shared::{self, Ending, HOME_DATABASE, Shared};
 
 /// The worker's name among the sessions.
 const NAME: &str = concat!("pg_net ", env!("CARGO_PKG_VERSION"));
@@ -39,13 +39,13 @@ pub(super) fn connect_home() -> bool {
     let shared = shared::get();
     let home = &shared.home;
     let mut is_let_in = false;
-    let mut may_enter = home.failed_starts() == 0 && !home.has_made_room();
+    let mut may_enter = shared.agenda.failures(HOME_DATABASE) == 0 && !home.has_made_room();
     loop {
         if may_enter {
             // From now on a command waits for this process; before, it was to be seen here.
             shared.home_slot().set_connecting(true);
             let closed = &shared.closed;
-            if closed.is_empty() || (is_let_in && !closed.contains(home.database())) {
+            if closed.is_empty() || (is_let_in && home.is_database_known() && !closed.contains(home.database())) {
                 break;
             }
         }
@@ -54,10 +54,8 @@ pub(super) fn connect_home() -> bool {
         }
         (is_let_in, may_enter) = (true, true);
     }
-    home.count_start();
     let Served { database, username } = Served::by_settings();
     BackgroundWorker::connect_worker_to_spi(Some(&database), username.as_deref());
-    home.succeed();
     prepare_session(NAME);
     true
 }
