@@ -83,6 +83,29 @@ fn a_restart_concerns_the_worker_of_the_callers_database() {
     assert_works(&mut app, &receiver);
 }
 
+/// As whom it connects was settled when it was started.
+#[test]
+fn a_restart_reaches_a_worker_that_is_on_its_way() {
+    // What delays sessions delays workers too, before they do anything else.
+    let cluster = Cluster::builder()
+        .conf("post_auth_delay", "1")
+        .conf("pg_net.worker_idle_timeout", "10min")
+        .conf("pg_net.paused", "on")
+        .start_ready();
+    let mut app = create(&cluster, "app");
+    app.batch_execute("create role sender login superuser").unwrap();
+    super::queue(&mut app, "http://127.0.0.1:1/", 1);
+    wait_until("the process of a worker", PATIENCE, || cluster.has_process("pg_net worker"));
+    cluster.set_in_file("pg_net.username", "sender");
+    cluster.wait_for_log("parameter \"pg_net.username\" changed to \"sender\"");
+    assert!(!served(&mut app).contains(&"app".into()), "the restart is asked for while it starts");
+    app.batch_execute("select net.worker_restart()").unwrap();
+    app.batch_execute("select net.wait_until_running()").unwrap();
+    let who = "select coalesce(string_agg(usename, ', '), '') from pg_stat_activity
+                where application_name like 'pg\\_net %' and datname = 'app'";
+    wait_until("the role of the settings", PATIENCE, || value::<String>(&mut app, who) == "sender");
+}
+
 #[test]
 fn terminated_amid_requests_it_comes_back_and_loses_none() {
     let cluster = Cluster::start_default();
