@@ -58,7 +58,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     encoding_rs::UTF_8.decode(bytes).0.into_owned()
 }
 
-fn parse(text: &str) -> CertificateFile {
+pub(crate) fn parse(text: &str) -> CertificateFile {
     let mut file = CertificateFile { certificates: Vec::new(), broken: Vec::new() };
     for (at, block) in blocks(text).enumerate() {
         match block.certificate() {

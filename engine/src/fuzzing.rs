@@ -9,6 +9,7 @@ use http::{StatusCode, Uri, header};
 
 use crate::account::Account;
 use crate::budget::Budget;
+use crate::certificate_file;
 use crate::client::Settings;
 use crate::head::{self, HeadScanner};
 use crate::hop::Hop;
@@ -87,6 +88,19 @@ pub fn reply_head(bytes: &[u8], piece: usize) -> Vec<(String, String)> {
         .inspect(|(name, value)| assert!(!name.contains(['\n', '\0']) && !value.contains(['\n', '\0'])))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+/// A file of certificates: each block is read, or told by its number. How many of either.
+pub fn certificates(bytes: &[u8]) -> (usize, usize) {
+    let text = certificate_file::text(bytes);
+    let file = certificate_file::parse(&text);
+    let blocks = file.certificates.len() + file.broken.len();
+    for broken in &file.broken {
+        let told = broken.to_string();
+        assert!(told.len() < 1000 && !told.contains(char::is_control), "{told:?}");
+    }
+    assert!(blocks <= text.matches("-----BEGIN ").count(), "{blocks}");
+    (file.certificates.len(), file.broken.len())
 }
 
 /// A body with its content type: text that can be stored, or the bytes as they came.
