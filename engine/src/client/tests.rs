@@ -204,11 +204,12 @@ fn who_has_little_time_waits_for_a_connection_for_a_quarter_of_it() {
         let _taken: Vec<_> = (0..32).map(|_| client.openings.get(&route).permit()).collect();
         let turns = (0..200).map(|_| async {
             let progress = Progress::start(limit, target.clone(), None);
-            // Held, so that none gets its turn from one that goes.
-            (client.turn(&route, &settings, &progress).await, progress.remaining())
+            // Two clocks of one runtime: on a machine that stands still for a while the earlier one still comes first.
+            timeout(limit * 3 / 4, client.turn(&route, &settings, &progress)).await
         });
-        for (turn, left) in join_all(turns).await {
-            assert!(matches!(turn, Turn::Open(_)) && left > limit / 4, "{left:?}");
+        // Held, so that none gets its turn from one that goes.
+        for turn in join_all(turns).await {
+            assert!(matches!(turn, Ok(Turn::Open(_))));
         }
     });
 }
