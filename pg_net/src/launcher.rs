@@ -234,7 +234,6 @@ impl Launcher {
             Verdict::Clear => self.start_worker(waiting),
             Verdict::Refused => self.refuse(waiting),
             Verdict::Gone => {
-                shared.agenda.remove(database);
                 shared.asked.remove(waiting);
                 Start::Held
             }

@@ -81,9 +81,10 @@ pub(crate) fn has_child(pid: i32, text: &str) -> bool {
     children(pid).iter().any(|(_, title)| title.contains(text))
 }
 
-/// The child of a process whose command line is this one.
+/// The child of a process whose command line is this one, which a process of Postgres' that waits for a lock says behind it.
 pub(crate) fn child(pid: i32, title: &str) -> Option<i32> {
-    children(pid).into_iter().find(|(_, found)| found == title).map(|(child, _)| child)
+    let is_it = |found: &str| found.strip_suffix(" waiting").unwrap_or(found).trim_end() == title;
+    children(pid).into_iter().find(|(_, found)| is_it(found)).map(|(child, _)| child)
 }
 
 /// The children of a process, with their command lines.

@@ -90,7 +90,10 @@ impl Visitor {
                 self.shared.launcher.set_role(role);
                 return Verdict::Clear;
             }
-            Look::NoDatabase => return Verdict::Gone,
+            Look::NoDatabase => {
+                self.shared.agenda.remove(database);
+                return Verdict::Gone;
+            }
             // Nothing is known to wait there.
             Look::NoEntry(_) if reason == Reason::Visit => return Verdict::Gone,
             Look::NoEntry(obstacle) => (obstacle, is_first),

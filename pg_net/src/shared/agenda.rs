@@ -12,8 +12,8 @@ const LONGEST_PAUSE: i64 = 60_000_000;
 
 /// When databases that have no worker now are to get one: something of theirs falls due then, or the last attempt failed.
 ///
-/// An entry is written by the database's worker as it leaves, or by the launcher while there is none: never by two at
-/// once.
+/// An entry is written by the database's worker as it leaves, by the launcher while there is none, or, where the database is gone,
+/// by a visitor: never by two at once.
 #[repr(C)]
 pub(crate) struct Agenda {
     entries: [Entry; MOST],
