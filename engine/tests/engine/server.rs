@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::host::PATIENCE;
+use crate::refused::Refused;
 
 /// Serves each connection with a function of the test's, on a thread of its own.
 pub(crate) struct Server {
@@ -29,18 +30,33 @@ pub(crate) struct Connection<S = TcpStream> {
     requests: Arc<Mutex<Vec<Received>>>,
 }
 
+/// Listens; on ::1 only where the port is nobody else's on 127.0.0.1, since `localhost` is both.
+fn listen(address: &str) -> (TcpListener, Option<Refused>) {
+    let address = address.parse::<SocketAddr>().unwrap();
+    if address.is_ipv4() {
+        return (TcpListener::bind(address).unwrap(), None);
+    }
+    loop {
+        let twin = Refused::take();
+        if let Ok(listener) = TcpListener::bind((address.ip(), twin.address().port())) {
+            return (listener, Some(twin));
+        }
+    }
+}
+
 impl Server {
     pub(crate) fn start(serve: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
         Self::start_on("127.0.0.1:0", serve)
     }
 
     pub(crate) fn start_on(address: &str, serve: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
+        let (listener, twin) = listen(address);
         let address = listener.local_addr().unwrap();
         let server = Self { address, connections: Arc::default(), requests: Arc::default() };
         let (connections, requests) = (server.connections.clone(), server.requests.clone());
         let serve = Arc::new(serve);
         thread::spawn(move || {
+            let _twin = twin;
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
                 stream.set_nodelay(true).unwrap();

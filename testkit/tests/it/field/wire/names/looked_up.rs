@@ -1,6 +1,7 @@
 //! A name means what it means to every other program of the machine, and from when on.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use testkit::{Answer, NameServer, PATIENCE, Receiver, wait_until};
 
@@ -68,14 +69,16 @@ fn a_name_that_points_elsewhere_is_followed_within_seconds_and_at_once_after_a_r
         wait_until_met(&mut bench, "moves.test", "203.0.113.7");
         server.point("moves.test", &["203.0.113.8"]);
         wait_until_met(&mut bench, "moves.test", "203.0.113.8");
-        let asked = server.look_ups("moves.test");
-        assert!(asked >= 2, "{asked}");
+        assert_eq!(server.look_ups("moves.test"), 2);
 
-        bench.client.batch_execute("select pg_reload_conf()").unwrap();
-        wait_until("another look-up", PATIENCE, || {
-            assert_eq!(bench.get_by_name("moves.test").status_code, Some(200));
-            server.look_ups("moves.test") > asked
-        });
+        // Were it not for the reloads, each move would take seconds to be seen.
+        let begun = Instant::now();
+        for address in ["203.0.113.7", "203.0.113.8"].repeat(4) {
+            server.point("moves.test", &[address]);
+            bench.client.batch_execute("select pg_reload_conf()").unwrap();
+            wait_until_met(&mut bench, "moves.test", address);
+        }
+        assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     });
 }
 
