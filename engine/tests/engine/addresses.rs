@@ -41,6 +41,23 @@ fn ipv6_literals_over_tls() {
 }
 
 #[test]
+fn case_32_localhost_and_names_below_it_are_both_loopback_addresses() {
+    for address in ["[::1]:0", "127.0.0.1:0"] {
+        let server = Server::start_on(address, |connection| {
+            connection.receive();
+            connection.send(ok("here"));
+            connection.end();
+        });
+        let host = Host::new(Policy::default());
+        for name in ["localhost", "app.localhost", "LOCALHOST", "localhost."] {
+            let outcome = host.carry_out(get(&format!("http://{name}:{}/", server.address().port())));
+            assert_eq!(outcome.trace().unwrap().remote, Some(server.address()), "{name}");
+            assert_eq!(text(&outcome.result.unwrap()), "here");
+        }
+    }
+}
+
+#[test]
 fn a_host_has_one_origin_however_it_is_written() {
     for spellings in [
         &[
