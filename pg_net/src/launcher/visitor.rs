@@ -49,7 +49,12 @@ impl Visitor {
         let home = Database::of_name(&name).map_or(pg_sys::InvalidOid, |database| database.oid);
         self.shared.home.set_database(home);
         self.list();
+        // That of the settings is its own worker's affair, unless that one is elsewhere.
+        let is_homes = |waiting: &Waiting| waiting.database == home && !self.shared.home_slot().is_running();
         for waiting in self.shared.asked.after(None).filter(|waiting| waiting.verdict == Verdict::Unknown) {
+            if is_homes(&waiting) {
+                continue;
+            }
             let verdict = if waiting.is_home() { self.look_for_home(home, &name) } else { self.look_at(waiting) };
             self.shared.asked.judge(waiting, verdict);
         }
