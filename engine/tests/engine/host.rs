@@ -5,7 +5,7 @@ use bytes::Bytes;
 use engine::{Content, Engine, Failure, Key, Outcome, Policy, Request, Response, Target};
 
 /// Long enough for any machine, short enough for a person.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the Postgres half is in life: hands requests over and waits to be notified.
 pub(crate) struct Host {
