@@ -16,7 +16,7 @@ fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
     assert!(bench.value::<i64>(statements) > 0, "the worker's statements are counted");
     // Its own affairs after the last response: statistics flushed, the connection put away.
     wait_until("an idle worker", PATIENCE, || {
-        bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type ilike '%pg_net%'")
+        bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type = 'pg_net'")
     });
     let launcher = bench.cluster.process_pid("pg_net launcher").expect("a launcher");
     wait_until_at_rest("a worker and a launcher at rest", &[pid, launcher], Duration::from_secs(1));
@@ -41,7 +41,7 @@ fn a_transaction_wakes_it_once_however_many_requests_it_makes() {
     bench.assert_works();
     let pid = bench.cluster.worker_pid(&mut bench.client);
     wait_until("an idle worker", PATIENCE, || {
-        bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type ilike '%pg_net%'")
+        bench.value::<bool>("select state = 'idle' from pg_stat_activity where backend_type = 'pg_net'")
     });
     let url = bench.receiver.url("/never");
     let before = voluntary_switches(pid);

@@ -127,7 +127,7 @@ fn calls_with_text_that_means_nothing_are_refused() {
 fn rows_with_text_that_means_nothing_end_as_failures_and_stop_no_others() {
     for (encoding, bytes, _, part) in MEANINGLESS {
         let (cluster, mut client, receiver) = database(encoding);
-        let worker = cluster.worker_pid(&mut client);
+        let worker = cluster.worker_pid_in(&mut client, "other");
         let word = format!("convert_from('{bytes}', '{encoding}')");
         let url = format!("'{}'", receiver.url("/x"));
         client
@@ -154,7 +154,7 @@ fn rows_with_text_that_means_nothing_end_as_failures_and_stop_no_others() {
         assert_works(&mut client, &receiver);
         assert_eq!(receiver.count(), 2, "{encoding}");
         assert_eq!(value::<i64>(&mut client, "select count(*) from net.http_request_queue"), 0, "{encoding}");
-        assert_eq!(cluster.worker_pid(&mut client), worker, "{encoding}");
+        assert_eq!(cluster.worker_pid_in(&mut client, "other"), worker, "{encoding}");
     }
 }
 

@@ -11,7 +11,7 @@ fn it_shows_in_pg_stat_activity() {
     let mut bench = Bench::new();
     bench.assert_works();
     let workers = "select application_name, datname, state in ('idle', 'active'), backend_type
-                     from pg_stat_activity where backend_type ilike '%pg_net%'";
+                     from pg_stat_activity where backend_type = 'pg_net'";
     let row = bench.client.query_one(workers, &[]).expect("exactly one worker");
     assert_eq!(row.get::<_, &str>(0), concat!("pg_net ", env!("CARGO_PKG_VERSION")));
     assert_eq!(row.get::<_, &str>(1), "postgres");
