@@ -52,7 +52,9 @@ impl StandardServer {
     pub fn go(authority: &Authority, idle: Duration) -> Self {
         Self::start("go", authority, idle, |scratch| {
             let program = scratch.path().join("server");
-            fs::copy(go_program(), &program).expect("copy the server");
+            // By another process: what this one writes may not be run while a server that another test starts meanwhile has it, too.
+            let copied = Command::new("cp").arg(go_program()).arg(&program).status().expect("run cp");
+            assert!(copied.success(), "copy the server");
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("make it a program");
             account::command(program)
         })
