@@ -37,6 +37,7 @@ pub(crate) mod row_trigger;
 pub(crate) mod scan;
 pub(crate) mod search_path;
 pub(crate) mod server;
+mod signal;
 pub(crate) mod snapshot;
 pub(crate) mod subtransaction;
 pub(crate) mod table;

@@ -5,29 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use pgrx::pg_sys;
 
+use super::signal;
+
 /// Whether there is a transaction that a cancel could abort.
 static CANCELLABLE: AtomicBool = AtomicBool::new(false);
 
 /// Takes the signal from now on. Outside of [`Cancellable`] it is ignored, where it would end the process.
 pub(crate) fn install() {
-    // SAFETY: the handler is a function of this library, which is never unloaded.
-    unsafe {
-        #[cfg(not(feature = "pg18"))]
-        pg_sys::pqsignal(pg_sys::SIGINT as i32, Some(handle));
-        #[cfg(feature = "pg18")]
-        pg_sys::pqsignal_be(pg_sys::SIGINT as i32, Some(handle));
-    }
+    // SAFETY: it reads an atomic, and does what Postgres' own handler does.
+    unsafe { signal::handle(pg_sys::SIGINT, handle) };
 }
 
 /// Has SIGTERM end the process at the next moment at which it may be ended, whatever runs.
 pub(crate) fn end_by_sigterm() {
     // SAFETY: Postgres' own handler, that of its sessions.
-    unsafe {
-        #[cfg(not(feature = "pg18"))]
-        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(terminate));
-        #[cfg(feature = "pg18")]
-        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(terminate));
-    }
+    unsafe { signal::handle(pg_sys::SIGTERM, terminate) };
 }
 
 unsafe extern "C-unwind" fn terminate(signal: i32) {

@@ -3,6 +3,8 @@
 use pgrx::bgworkers::{BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::pg_sys;
 
+use super::signal;
+
 /// What all processes of ours have in common, but for what they are connected to: they run while the server takes writes.
 pub(crate) fn builder(name: &str, function: &str) -> BackgroundWorkerBuilder {
     BackgroundWorkerBuilder::new(name)
@@ -40,13 +42,8 @@ pub(crate) fn connect_to_shared_catalogs() {
 /// Has the postmaster's word of started and ended processes set this process' latch, which it does by itself only where the
 /// process can connect to databases.
 pub(crate) fn hear_of_processes() {
-    // SAFETY: the handler is a function of this library, which is never unloaded.
-    unsafe {
-        #[cfg(not(feature = "pg18"))]
-        pg_sys::pqsignal(pg_sys::SIGUSR1 as i32, Some(set_latch));
-        #[cfg(feature = "pg18")]
-        pg_sys::pqsignal_be(pg_sys::SIGUSR1 as i32, Some(set_latch));
-    }
+    // SAFETY: it does what Postgres' own handler does, and nothing else.
+    unsafe { signal::handle(pg_sys::SIGUSR1, set_latch) };
 }
 
 unsafe extern "C-unwind" fn set_latch(signal: i32) {
