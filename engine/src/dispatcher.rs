@@ -216,10 +216,11 @@ impl Dispatcher {
             // Where redirects were followed, it is their end that wants to be left alone.
             self.queue.hold(response.trace.target.origin(), self.now + wait, self.now);
         }
-        let company = match reading {
-            _ if is_expected => COMPANY,
-            Reading::Missed("timeout") => LATE_COMPANY,
-            _ => return self.outcomes.push(outcome),
+        let is_late = matches!(reading, Reading::Missed(_)) && outcome.result.as_ref().is_err_and(Failure::timed_out);
+        let company = match (is_expected, is_late) {
+            (true, _) => COMPANY,
+            (false, true) => LATE_COMPANY,
+            (false, false) => return self.outcomes.push(outcome),
         };
         let by = self.now + company;
         self.hand_over_by = Some(self.hand_over_by.map_or(by, |earlier| earlier.min(by)));
