@@ -2,7 +2,7 @@ use std::process::Command;
 
 use crate::daemon::Daemon;
 use crate::scratch::Scratch;
-use crate::{Identity, Nginx, account};
+use crate::{Identity, Nginx, account, go};
 
 /// A small application on what applications are made with.
 ///
@@ -27,20 +27,10 @@ impl Framework {
         })
     }
 
-    /// Go's own server. It is compiled first, which takes a few seconds.
+    /// Go's own server. The first one in a build directory is compiled, which takes a while.
     pub fn go() -> Self {
         Self::start("go", |scratch, port| {
-            let program = scratch.path().join("application");
-            let compiled = account::command("go")
-                .args(["build", "-o"])
-                .arg(&program)
-                .arg(scratch.file("application.go", include_str!("framework/application.go")))
-                .current_dir(scratch.path())
-                .env("GOCACHE", scratch.path().join("cache"))
-                .envs([("GO111MODULE", "off"), ("CGO_ENABLED", "0"), ("GOFLAGS", ""), ("GOPROXY", "off")])
-                .output()
-                .expect("run go");
-            assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+            let program = go::program(scratch, "application", include_str!("framework/application.go"));
             let mut command = account::command(program);
             command.arg(port.to_string());
             command

@@ -11,6 +11,7 @@ mod certificates;
 mod cluster;
 mod daemon;
 mod framework;
+mod go;
 mod haproxy;
 mod library;
 mod name_server;

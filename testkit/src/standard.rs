@@ -1,17 +1,13 @@
 //! The HTTP servers that come with a language, as small programs of ours start them.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::daemon::{Daemon, LOG};
 use crate::scratch::Scratch;
-use crate::{Authority, Identity, PATIENCE, account, wait_until};
+use crate::{Authority, Identity, PATIENCE, account, go, wait_until};
 
 /// Node's `http` and `http2`, or Go's `net/http`: HTTP/1.1 on one port, TLS with HTTP/2 on another.
 ///
@@ -51,12 +47,7 @@ impl StandardServer {
     /// Go's. The first one in a build directory is compiled, which takes a while.
     pub fn go(authority: &Authority, idle: Duration) -> Self {
         Self::start("go", authority, idle, |scratch| {
-            let program = scratch.path().join("server");
-            // By another process: what this one writes may not be run while a server that another test starts meanwhile has it, too.
-            let copied = Command::new("cp").arg(go_program()).arg(&program).status().expect("run cp");
-            assert!(copied.success(), "copy the server");
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("make it a program");
-            account::command(program)
+            account::command(go::program(scratch, "server", include_str!("server.go")))
         })
     }
 
@@ -111,36 +102,4 @@ fn parse(line: &str) -> StandardRequest {
         protocol: text("protocol"),
         client_port: text("client"),
     }
-}
-
-/// The compiled server: kept in the build directory, where it is made anew when its source is newer.
-fn go_program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().expect("the path of the running test");
-        // <build directory>/<profile>/deps/<test>
-        let directory = test.ancestors().nth(3).expect("a build directory").join("tmp/go-server");
-        let (program, own) = (directory.join("server"), directory.join(format!("server-{}", std::process::id())));
-        let source = directory.join("server.go");
-        fs::create_dir_all(&directory).expect("make a directory");
-        let is_built = fs::read_to_string(&source).is_ok_and(|built| built == include_str!("server.go"));
-        if is_built && program.exists() {
-            return program;
-        }
-        // Another test process may be at the same: each compiles one of its own, and the last one stays.
-        let own_source = own.with_extension("go");
-        fs::write(&own_source, include_str!("server.go")).expect("write the source");
-        let compiled = Command::new("go")
-            .args(["build", "-o"])
-            .arg(&own)
-            .arg(&own_source)
-            .env("GOCACHE", directory.join("cache"))
-            .envs([("GO111MODULE", "off"), ("CGO_ENABLED", "0"), ("GOFLAGS", ""), ("GOPROXY", "off")])
-            .output()
-            .expect("run go");
-        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-        fs::rename(&own, &program).expect("keep the server");
-        fs::rename(&own_source, &source).expect("keep its source");
-        program
-    })
 }
