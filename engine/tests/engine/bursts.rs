@@ -84,20 +84,21 @@ fn case_36_apache() {
     each_has_come_once(apache.wait_for(REQUESTS).into_iter().map(|request| request.uri));
 }
 
+fn standard(authority: &Authority, server: &StandardServer) {
+    all_are_answered(&authority.file(), "POST", |number| server.tls_url(&format!("/{number}")));
+    each_has_come_once(server.wait_for(REQUESTS).into_iter().map(|request| request.uri));
+}
+
 /// It lets a session go after a hundred streams, and refuses every fortieth.
 #[test]
 fn case_36_node() {
     let authority = Authority::new();
-    let node = StandardServer::node(&authority, Duration::from_secs(5));
-    all_are_answered(&authority.file(), "POST", |number| node.tls_url(&format!("/{number}")));
-    each_has_come_once(node.wait_for(REQUESTS).into_iter().map(|request| request.uri));
+    standard(&authority, &StandardServer::node(&authority, Duration::from_secs(5)));
 }
 
 /// It lets a connection go with every hundredth request.
 #[test]
 fn case_36_go() {
     let authority = Authority::new();
-    let go = StandardServer::go(&authority, Duration::from_millis(10));
-    all_are_answered(&authority.file(), "POST", |number| go.tls_url(&format!("/{number}")));
-    each_has_come_once(go.wait_for(REQUESTS).into_iter().map(|request| request.uri));
+    standard(&authority, &StandardServer::go(&authority, Duration::from_millis(10)));
 }

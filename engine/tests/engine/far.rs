@@ -1,7 +1,6 @@
 //! A server that is far away: what is sent to it, and what it sends, arrives later.
 
-use std::net::{SocketAddr, TcpListener};
-use std::thread;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,32 +10,24 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use crate::listener::listen;
+
 /// How long everything is on its way, in one direction.
 pub(crate) const DISTANCE: Duration = Duration::from_millis(25);
 
 /// The port on 127.0.0.1 at which the server on another one seems to be far away. An end arrives as late as all else.
 pub(crate) fn away(server: u16) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            listener.set_nonblocking(true).unwrap();
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            loop {
-                let (near, _) = listener.accept().await.unwrap();
-                tokio::spawn(async move {
-                    let far = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], server))).await.unwrap();
-                    near.set_nodelay(true).unwrap();
-                    far.set_nodelay(true).unwrap();
-                    let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-                    tokio::spawn(carry(near_in, far_out));
-                    tokio::spawn(carry(far_in, near_out));
-                });
-            }
+    let relay = listen(move |near| {
+        tokio::spawn(async move {
+            let far = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], server))).await.unwrap();
+            near.set_nodelay(true).unwrap();
+            far.set_nodelay(true).unwrap();
+            let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+            tokio::spawn(carry(near_in, far_out));
+            tokio::spawn(carry(far_in, near_out));
         });
     });
-    port
+    relay.port()
 }
 
 async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {

@@ -1,4 +1,6 @@
-use std::sync::mpsc::{self, Receiver};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,6 +25,21 @@ impl Host {
         let (notify, notified) = mpsc::channel();
         let engine = Engine::start_if(policy, may_start, move || _ = notify.send(())).unwrap();
         Self { engine, notified }
+    }
+
+    /// One whose engine's thread can be kept busy: where the flag is set, something is told to `go` before the next request starts,
+    /// and waited for until it `is_done`.
+    pub(crate) fn busy(policy: Policy, go: Sender<()>, is_done: Receiver<()>) -> (Self, Arc<AtomicBool>) {
+        let busy = Arc::<AtomicBool>::default();
+        let is_busy = busy.clone();
+        let may_start = move || {
+            if is_busy.swap(false, Ordering::SeqCst) {
+                go.send(()).unwrap();
+                is_done.recv_timeout(PATIENCE).unwrap();
+            }
+            true
+        };
+        (Self::asking(policy, may_start), busy)
     }
 
     pub(crate) fn submit(&self, requests: Vec<Request>) {

@@ -1,10 +1,9 @@
 use std::convert::Infallible;
 use std::future::pending;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Authority;
 use crate::host::{Host, get, post, request, text};
+use crate::listener::listen;
 use crate::proxy::{Manner, ProxyServer};
 
 /// An HTTP/2 server with a few paths that the tests need.
@@ -45,26 +45,16 @@ impl Server {
     fn start(max_concurrent_streams: u32) -> Self {
         let authority = Authority::new();
         let acceptor = TlsAcceptor::from(authority.server("localhost", &["h2", "http/1.1"]));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
         let serving = state.clone();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
-                listener.set_nonblocking(true).unwrap();
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                loop {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    serving.connections.fetch_add(1, Ordering::SeqCst);
-                    let (acceptor, state) = (acceptor.clone(), serving.clone());
-                    let task = tokio::spawn(async move {
-                        let Ok(stream) = acceptor.accept(stream).await else { return };
-                        serve(TokioIo::new(stream), state, max_concurrent_streams).await;
-                    });
-                    serving.tasks.lock().unwrap().push(task.abort_handle());
-                }
+        let address = listen(move |stream| {
+            serving.connections.fetch_add(1, Ordering::SeqCst);
+            let (acceptor, state) = (acceptor.clone(), serving.clone());
+            let task = tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                serve(TokioIo::new(stream), state, max_concurrent_streams).await;
             });
+            serving.tasks.lock().unwrap().push(task.abort_handle());
         });
         Self { authority, address, state }
     }

@@ -1,7 +1,7 @@
 //! Requests that an HTTP/2 server says it did not process (RFC 9113 §6.8, §8.7), and the streams that it takes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -141,18 +141,7 @@ fn case_36_what_has_come_on_an_idle_connection() {
                 }
             }
         });
-        let busy = Arc::<AtomicBool>::default();
-        let may_start = {
-            let busy = busy.clone();
-            move || {
-                if busy.swap(false, Ordering::SeqCst) {
-                    go.send(()).unwrap();
-                    has_said.recv_timeout(PATIENCE).unwrap();
-                }
-                true
-            }
-        };
-        let host = Host::asking(server.policy(), may_start);
+        let (host, busy) = Host::busy(server.policy(), go, has_said);
         for count in 1..=10 {
             busy.store(count > 1, Ordering::SeqCst);
             let outcome = host.carry_out(at_most_once(post(&server.url(), "{}")));

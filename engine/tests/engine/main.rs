@@ -18,6 +18,7 @@ mod identity;
 mod idle_limits;
 mod lifecycle;
 mod limits;
+mod listener;
 mod odd_replies;
 mod proxies;
 mod proxy;

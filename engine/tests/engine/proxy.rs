@@ -1,11 +1,13 @@
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::{io, thread};
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+
+use crate::listener::listen;
 
 /// A proxy of all kinds: what it speaks shows in the first byte. It forwards nothing but answers itself, and opens tunnels.
 pub(crate) struct ProxyServer {
@@ -26,24 +28,14 @@ pub(crate) struct Manner {
 
 impl ProxyServer {
     pub(crate) fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let log = Arc::<Mutex<Vec<String>>>::default();
         let logged = log.clone();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
-                listener.set_nonblocking(true).unwrap();
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                loop {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    let (manner, log) = (manner.clone(), logged.clone());
-                    tokio::spawn(async move {
-                        match manner.tls.clone() {
-                            None => serve(stream, &manner, &log).await,
-                            Some(config) => serve(TlsAcceptor::from(config).accept(stream).await?, &manner, &log).await,
-                        }
-                    });
+        let address = listen(move |stream| {
+            let (manner, log) = (manner.clone(), logged.clone());
+            tokio::spawn(async move {
+                match manner.tls.clone() {
+                    None => serve(stream, &manner, &log).await,
+                    Some(config) => serve(TlsAcceptor::from(config).accept(stream).await?, &manner, &log).await,
                 }
             });
         });

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
@@ -238,18 +238,7 @@ fn case_34_a_connection_that_became_readable_is_not_used() {
                 connection.wait_for_close();
             }
         });
-        let busy = Arc::<AtomicBool>::default();
-        let may_start = {
-            let busy = busy.clone();
-            move || {
-                if busy.swap(false, Ordering::SeqCst) {
-                    go.send(()).unwrap();
-                    has_ended.recv_timeout(PATIENCE).unwrap();
-                }
-                true
-            }
-        };
-        let host = Host::asking(Policy::default(), may_start);
+        let (host, busy) = Host::busy(Policy::default(), go, has_ended);
         host.get(&server.url("/"));
         for count in 2..=20 {
             busy.store(true, Ordering::SeqCst);
