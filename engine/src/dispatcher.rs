@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -15,6 +15,7 @@ use tokio::task::spawn_local;
 use crate::alarms::Alarm;
 use crate::board::Board;
 use crate::client::Client;
+use crate::company::Company;
 use crate::exchange;
 use crate::failure::{Failure, FailureKind};
 use crate::fair_queue::{FairQueue, Limits, News, Started};
@@ -42,14 +43,6 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// How long outcomes wait for others of their kind that tell nothing new: of requests that could not connect to a sick origin, and
-/// of those that had no reply from one that gives none. There may be hundreds a second of them, and each time that the host
-/// records some, what others wait for has to wait.
-const COMPANY: Duration = Duration::from_millis(250);
-/// The same of those that took all their time and did not even connect: more are likely to have begun and to end with them. Who
-/// waited that long does not mind.
-const LATE_COMPANY: Duration = Duration::from_millis(50);
-
 /// The host's answer to whether requests may start. Asked before each.
 pub(crate) type MayStart = Box<dyn Fn() -> bool + Send>;
 
@@ -72,9 +65,9 @@ pub(crate) async fn run(
         taken_back: Vec::new(),
         want_places: VecDeque::new(),
         outcomes: Vec::new(),
-        unhurried: Vec::new(),
-        hand_over_by: None,
+        company: Company::default(),
         news: OriginNews::default(),
+        has_news: false,
         now: Instant::now(),
     };
     let mut alarm = Alarm::default();
@@ -114,10 +107,10 @@ struct Dispatcher {
     want_places: VecDeque<(Rc<Ticket>, oneshot::Sender<()>)>,
     /// Kept for its capacity.
     outcomes: Vec<Outcome>,
-    /// Outcomes that wait for others of their kind, and until when at most.
-    unhurried: Vec<Outcome>,
-    hand_over_by: Option<Instant>,
+    company: Company,
     news: OriginNews,
+    /// Whether there is news that cannot wait for outcomes to go along with.
+    has_news: bool,
     /// The moment of this turn.
     now: Instant,
 }
@@ -217,14 +210,11 @@ impl Dispatcher {
             self.queue.hold(response.trace.target.origin(), self.now + wait, self.now);
         }
         let is_late = matches!(reading, Reading::Missed(_)) && outcome.result.as_ref().is_err_and(Failure::timed_out);
-        let company = match (is_expected, is_late) {
-            (true, _) => COMPANY,
-            (false, true) => LATE_COMPANY,
-            (false, false) => return self.outcomes.push(outcome),
-        };
-        let by = self.now + company;
-        self.hand_over_by = Some(self.hand_over_by.map_or(by, |earlier| earlier.min(by)));
-        self.unhurried.push(outcome);
+        match (is_expected, is_late) {
+            (true, _) => self.company.expect(outcome, self.now),
+            (false, true) => self.company.delay(outcome, self.now),
+            (false, false) => self.outcomes.push(outcome),
+        }
     }
 
     /// Takes requests back that wait to be started.
@@ -271,10 +261,11 @@ impl Dispatcher {
 
     /// When there is something to do though nothing happens.
     fn next_look(&self) -> Option<Instant> {
-        self.queue.next_look().into_iter().chain(self.hand_over_by).min()
+        self.queue.next_look().into_iter().chain(self.company.next()).min()
     }
 
     fn hand_over(&mut self) {
+        self.has_news |= self.queue.has_urgent_news();
         let News { states, paces, sent_back } = self.queue.news();
         let budget = self.client.budget();
         self.news.states.append(states);
@@ -283,11 +274,9 @@ impl Dispatcher {
             budget.discount(request.body.len());
             request.key()
         }));
-        if self.hand_over_by.is_some_and(|at| at <= self.now) {
-            self.hand_over_by = None;
-            self.outcomes.append(&mut self.unhurried);
-        }
-        if !self.outcomes.is_empty() || !self.news.is_empty() {
+        self.company.join(&mut self.outcomes, self.now);
+        if !self.outcomes.is_empty() || self.has_news {
+            self.has_news = false;
             self.board.finish(&mut self.outcomes, &mut self.news);
         }
     }

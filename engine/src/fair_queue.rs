@@ -8,7 +8,7 @@ use crate::lane::{Lane, Queued};
 use crate::origin::Origin;
 use crate::probes::Probes;
 use crate::reading::Reading;
-use crate::standing::{OriginState, Pace};
+use crate::standing::{OriginState, Pace, Standing};
 
 /// What waits to be started, in order for each origin, the origins in turn.
 ///
@@ -23,6 +23,8 @@ pub(crate) struct FairQueue<T> {
     probes: Probes,
     /// The origins that do not answer whose turn came when these had all their places.
     stalled: VecDeque<Origin>,
+    /// The origins that do not answer whose next item starts a moment later, in this order.
+    paused: VecDeque<(Instant, Origin)>,
     under_way: usize,
     /// Of these, those that have given up their places: they do not count for the limit of all.
     placeless: usize,
@@ -98,6 +100,7 @@ impl<T: Queued> FairQueue<T> {
             turns: VecDeque::new(),
             probes: Probes::default(),
             stalled: VecDeque::new(),
+            paused: VecDeque::new(),
             under_way: 0,
             placeless: 0,
             silent: 0,
@@ -173,7 +176,9 @@ impl<T: Queued> FairQueue<T> {
         let before = lane.silent();
         let started = lane.admits(&self.limits).then(|| lane.start()).flatten();
         self.silent += lane.silent() - before;
-        if lane.claims_turn(&self.limits) {
+        if let Some(until) = lane.pause(now) {
+            self.paused.push_back((until, origin));
+        } else if lane.claims_turn(&self.limits) {
             self.turns.push_back(Turn::Of(origin));
         }
         started
@@ -245,7 +250,7 @@ impl<T: Queued> FairQueue<T> {
             // It has its next turn with the others.
             self.probes.leave(origin);
             self.stalled.retain(|stalled| stalled != origin);
-            lane.has_turn = false;
+            lane.lose_turn();
         }
         if lane.recover(self.limits.per_origin) {
             self.news.states.push(OriginState::well(origin));
@@ -342,7 +347,8 @@ impl<T: Queued> FairQueue<T> {
 
     /// When [`look`](Self::look) has something to do.
     pub(crate) fn next_look(&self) -> Option<Instant> {
-        self.alarms.next().into_iter().chain(self.probes.rest_until()).min()
+        let paused = self.paused.front().map(|(until, _)| *until);
+        self.alarms.next().into_iter().chain(self.probes.rest_until()).chain(paused).min()
     }
 
     /// Looks after the origins whose time has come.
@@ -350,12 +356,26 @@ impl<T: Queued> FairQueue<T> {
         while let Some(origin) = self.alarms.take(now) {
             self.attend(&origin, now);
         }
+        while self.paused.front().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, origin)) = self.paused.pop_front() else { break };
+            if self.lanes.get_mut(&origin).is_some_and(|lane| lane.wake(now)) {
+                self.line_up(&origin);
+            }
+        }
         self.give_probes_their_turn(now);
     }
 
     /// What happened to origins and to those who wait for them.
     pub(crate) fn news(&mut self) -> &mut News<T> {
         &mut self.news
+    }
+
+    /// Whether there is news that nothing else tells: how often one that is known to be sick has failed, the outcomes tell, too.
+    pub(crate) fn has_urgent_news(&self) -> bool {
+        let News { states, paces, sent_back } = &self.news;
+        let is_urgent =
+            |state: &OriginState| state.standing != Standing::Probing || state.failures <= self.limits.breaker_failures;
+        !paces.is_empty() || !sent_back.is_empty() || states.iter().any(is_urgent)
     }
 
     /// Does for a restrained origin what has become due.
@@ -378,6 +398,7 @@ impl<T: Queued> FairQueue<T> {
         self.turns.clear();
         self.probes.clear();
         self.stalled.clear();
+        self.paused.clear();
         self.lanes.retain(|_, lane| {
             lane.clear();
             !lane.is_idle() || lane.restraint.is_some()

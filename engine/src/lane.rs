@@ -1,7 +1,7 @@
 //! What waits for one origin.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::alarms::Alarms;
 use crate::fair_queue::{Limits, News, Started};
@@ -12,6 +12,11 @@ use crate::standing::{Pace, Standing};
 
 /// Time-outs in a row after which an origin counts as one that does not answer.
 const MANY: u32 = 5;
+
+/// How many start at once to an origin that does not answer, or has not answered yet, and how long the next ones wait. What starts
+/// together times out together, and hundreds of time-outs in one moment would hold up all others.
+const AT_ONCE: usize = 4;
+const PACE: Duration = Duration::from_millis(1);
 
 /// What can wait.
 pub(crate) trait Queued {
@@ -36,6 +41,10 @@ pub(crate) struct Lane<T> {
     /// Whether it has answered, and has not been late too often since.
     answers: bool,
     late: u32,
+    /// How many have started since it last paused, while it did not answer.
+    at_once: usize,
+    /// Until when no other starts, though there are places.
+    rests_until: Option<Instant>,
     /// What the host knows.
     told: Option<Pace>,
     /// Rare, and none where the origin is well.
@@ -54,6 +63,8 @@ impl<T> Default for Lane<T> {
             tried: false,
             answers: false,
             late: 0,
+            at_once: 0,
+            rests_until: None,
             told: None,
             restraint: None,
         }
@@ -96,6 +107,30 @@ impl<T: Queued> Lane<T> {
             }
             _ => (!self.waiting.is_empty()).then_some(0),
         }
+    }
+
+    /// Has the next one start a moment later, if many have started at once to an origin that does not answer. Gives the moment; the
+    /// origin's turn counts as given until [`wake`](Self::wake).
+    pub(crate) fn pause(&mut self, now: Instant) -> Option<Instant> {
+        if self.silent() == 0 {
+            self.at_once = 0;
+            return None;
+        }
+        self.at_once += 1;
+        let pauses = self.at_once >= AT_ONCE && !self.has_turn && !self.waiting.is_empty();
+        self.has_turn |= pauses;
+        self.rests_until = pauses.then(|| now + PACE);
+        self.rests_until
+    }
+
+    /// Ends a pause whose time has come. Whether it was one of this lane.
+    pub(crate) fn wake(&mut self, now: Instant) -> bool {
+        let wakes = self.rests_until.take_if(|until| *until <= now).is_some();
+        if wakes {
+            self.has_turn = false;
+            self.at_once = 0;
+        }
+        wakes
     }
 
     /// Starts it.
@@ -229,8 +264,13 @@ impl<T: Queued> Lane<T> {
         self.restraint.as_ref().is_none_or(|restraint| crowded || restraint.is_stale(now))
     }
 
+    pub(crate) fn lose_turn(&mut self) {
+        self.has_turn = false;
+        self.rests_until = None;
+    }
+
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
-        self.has_turn = false;
+        self.lose_turn();
     }
 }

@@ -23,6 +23,7 @@ mod classify;
 mod client;
 mod client_identity;
 mod coding;
+mod company;
 mod connection;
 mod connector;
 mod decode;

@@ -26,7 +26,18 @@ fn done(queue: &mut FairQueue<&'static str>, host: &str) {
 }
 
 fn started(queue: &mut FairQueue<&'static str>) -> Vec<&'static str> {
-    std::iter::from_fn(|| queue.start(Instant::now())).map(|started| started.item).collect()
+    started_from(queue, Instant::now())
+}
+
+/// What starts at `now`, and what a moment later only because not all start at once.
+fn started_from(queue: &mut FairQueue<&'static str>, mut now: Instant) -> Vec<&'static str> {
+    let mut items = Vec::new();
+    loop {
+        items.extend(std::iter::from_fn(|| queue.start(now)).map(|started| started.item));
+        let Some((until, _)) = queue.paused.front() else { return items };
+        now = now.max(*until);
+        queue.look(now);
+    }
 }
 
 #[test]
@@ -103,6 +114,55 @@ fn an_origin_has_few_until_there_is_a_connection_to_it() {
     queue.news().paces.clear();
     (0..2).for_each(|_| done(&mut queue, "a"));
     assert_eq!(queue.news().paces, [(origin("a"), Pace::Answering)]);
+}
+
+#[test]
+fn what_an_origin_that_does_not_answer_gets_starts_bit_by_bit() {
+    let mut queue = queue(100, 11);
+    let mut now = Instant::now();
+    let begun = |queue: &mut FairQueue<&'static str>, now| std::iter::from_fn(|| queue.start(now)).count();
+    let end = |queue: &mut FairQueue<&'static str>, count: usize, reading: Reading| {
+        for _ in 0..count {
+            queue.finish(&origin("a"), false, reading, Instant::now());
+        }
+    };
+    (0..20).for_each(|_| queue.push(origin("a"), "a", now));
+    assert_eq!(begun(&mut queue, now), 4);
+    queue.push(origin("b"), "b", now);
+    assert_eq!(begun(&mut queue, now), 1, "another origin does not wait for it");
+    for expected in [4, 3] {
+        let next = queue.next_look().unwrap();
+        assert_eq!(next - now, Duration::from_millis(1));
+        now = next;
+        queue.look(now);
+        assert_eq!(begun(&mut queue, now), expected);
+    }
+    // What starts after others have ended counts on.
+    end(&mut queue, 3, Reading::Late);
+    assert_eq!(begun(&mut queue, now), 1);
+    now = queue.next_look().unwrap();
+    queue.look(now);
+    assert_eq!(begun(&mut queue, now), 2);
+    end(&mut queue, 11, Reading::Reached);
+    (0..5).for_each(|_| queue.push(origin("a"), "a", now));
+    assert_eq!(begun(&mut queue, now), 11, "all there are, once it answers");
+}
+
+#[test]
+fn a_pause_is_of_no_lane_that_came_after_it() {
+    let mut queue = queue(100, 20);
+    let now = Instant::now();
+    (0..5).for_each(|_| queue.push(origin("a"), "a", now));
+    assert_eq!(std::iter::from_fn(|| queue.start(now)).count(), 4);
+    queue.remove(|_| true, now);
+    for _ in 0..4 {
+        queue.finish(&origin("a"), false, Reading::Late, now);
+    }
+    assert!(queue.lanes.is_empty());
+    (0..3).for_each(|_| queue.push(origin("a"), "a", now));
+    queue.look(queue.next_look().unwrap());
+    assert_eq!(queue.turns.len(), 1);
+    assert_eq!(started(&mut queue).len(), 3);
 }
 
 #[test]

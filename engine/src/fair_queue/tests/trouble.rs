@@ -26,7 +26,7 @@ impl Bench {
     }
 
     fn started(&mut self) -> Vec<&'static str> {
-        std::iter::from_fn(|| self.queue.start(self.now)).map(|started| started.item).collect()
+        started_from(&mut self.queue, self.now)
     }
 
     /// What starts from now until `until`.
@@ -104,6 +104,7 @@ fn what_a_sick_origin_ends_with_is_expected_and_that_it_is_well_again_is_news() 
     let end = |bench: &mut Bench, probe, reading| bench.queue.finish(&origin("a"), probe, reading, bench.now);
     let expected: Vec<_> = (0..most).map(|_| end(&mut bench, false, Reading::Missed("connect"))).collect();
     assert_eq!(expected, [false, false, false, true], "it is sick from the third on");
+    bench.turn(seconds(1.0));
     let probe = bench.queue.start(bench.now).unwrap().probe;
     assert!(probe && !end(&mut bench, probe, Reading::Reached));
 }
