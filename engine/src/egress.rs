@@ -1,16 +1,19 @@
+pub(crate) mod refusal;
+pub(crate) mod rule;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use url::Host;
 
-use crate::address::forms;
-use crate::egress_rule::{Destination, RuleSet, Whereabouts};
-use crate::failure::{Failure, FailureKind};
-use crate::host_pattern::without_root;
-use crate::localhost::is_localhost;
-use crate::refusal::{Location, Reason, Refusal};
-use crate::resolver::Addresses;
-use crate::special::{self, Block};
-use crate::target::Target;
+use crate::address::embedded_ipv4::forms;
+use crate::address::host_pattern::without_root;
+use crate::address::localhost::is_localhost;
+use crate::address::special_purpose::{self, Block};
+use crate::address::target::Target;
+use crate::egress::refusal::{Location, Reason, Refusal};
+use crate::egress::rule::{Destination, RuleSet, Whereabouts};
+use crate::message::failure::{Failure, FailureKind};
+use crate::transport::resolver::Addresses;
 
 /// Where requests may go, whoever asks.
 ///
@@ -85,7 +88,9 @@ impl Egress {
             Host::Domain(name) if is_localhost(name) => {
                 one(Ipv4Addr::LOCALHOST.into()).or_else(|refusal| one(Ipv6Addr::LOCALHOST.into()).map_err(|_| refusal))
             }
-            Host::Domain(name) if special::is_closed_name(without_root(name)) => Err(Refusal(Reason::ClosedName)),
+            Host::Domain(name) if special_purpose::is_closed_name(without_root(name)) => {
+                Err(Refusal(Reason::ClosedName))
+            }
             Host::Domain(_) => check_rules(to, rules),
         }
     }
@@ -93,7 +98,7 @@ impl Egress {
     fn check_address(&self, to: Destination<'_>, address: IpAddr, rules: Option<&RuleSet>) -> Result<(), Refusal> {
         let address = address.to_canonical();
         let to = to.at(address);
-        if let Some(location) = locate(address, special::closed) {
+        if let Some(location) = locate(address, special_purpose::closed) {
             return Err(Refusal(Reason::Closed(location)));
         }
         check_rules(to, rules)?;
@@ -104,8 +109,9 @@ impl Egress {
             return Err(Refusal(Reason::OwnPort(to.port)));
         }
         if self.reach == Reach::Public {
-            let shut =
-                |form| special::special(form).filter(|_| !rules.is_some_and(|set| set.opens_network(&to.at(form))));
+            let shut = |form| {
+                special_purpose::special(form).filter(|_| !rules.is_some_and(|set| set.opens_network(&to.at(form))))
+            };
             if let Some(location) = locate(address, shut) {
                 return Err(Refusal(Reason::NotPublic(location)));
             }

@@ -8,12 +8,12 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
-use crate::board::Board;
-use crate::dispatcher::{self, Command};
-use crate::outcome::Outcome;
-use crate::policy::Policy;
-use crate::request::{Key, Request};
-use crate::standing::OriginNews;
+use crate::config::policy::Policy;
+use crate::dispatch::dispatcher::{self, Command};
+use crate::dispatch::origin_health::OriginNews;
+use crate::dispatch::outcome_mailbox::Board;
+use crate::message::outcome::Outcome;
+use crate::message::request::{Key, Request};
 
 /// Sends requests, on a thread of its own.
 ///

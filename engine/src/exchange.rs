@@ -1,29 +1,32 @@
 //! A request's way from its start to its outcome.
 
+pub(crate) mod body;
+pub(crate) mod charset;
+pub(crate) mod coding;
+pub(crate) mod hop;
+pub(crate) mod redirect;
+pub(crate) mod resend;
+
 use std::rc::Rc;
 
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
 
-use crate::account::{Account, Memory};
-use crate::body;
-use crate::client::{Client, Settings};
-use crate::coding;
-use crate::connection::{ReplyHead, SendError};
-use crate::decode;
-use crate::egress_rule::RuleSet;
-use crate::failure::{Failure, FailureKind};
-use crate::hop::Hop;
-use crate::lease::Lease;
-use crate::outcome::{Content, Headers, Outcome, Response};
-use crate::policy::Policy;
-use crate::progress::{Phase, Progress, Received};
-use crate::redirect;
-use crate::reply_body::ReplyBody;
-use crate::request::Request;
-use crate::resend::{Again, Resend, Sendings};
-use crate::route::Route;
-use crate::ticket::Ticket;
+use crate::config::policy::Policy;
+use crate::dispatch::ticket::Ticket;
+use crate::egress::rule::RuleSet;
+use crate::exchange::hop::Hop;
+use crate::exchange::resend::{Again, Resend, Sendings};
+use crate::memory::body_meter::{Account, Memory};
+use crate::message::failure::{Failure, FailureKind};
+use crate::message::outcome::{Content, Headers, Outcome, Response};
+use crate::message::request::Request;
+use crate::pool::client::{Client, Settings};
+use crate::pool::connection::{ReplyHead, SendError};
+use crate::pool::lease::Lease;
+use crate::pool::route::Route;
+use crate::trace::timeline::{Phase, Progress, Received};
+use crate::transport::reply_body::ReplyBody;
 
 /// Carries a request out, within its deadline. With a ticket, the dispatcher hears how it goes.
 pub(crate) async fn run(client: &Rc<Client>, request: Request, ticket: Option<Rc<Ticket>>) -> Outcome {
@@ -57,7 +60,7 @@ fn keep_partial(client: &Client, progress: &Progress, failure: Failure) -> Failu
     {
         return failure;
     }
-    let content = decode::content(decode::whole_characters(body), content_type.as_deref());
+    let content = charset::content(charset::whole_characters(body), content_type.as_deref());
     let memory = Account::of_the_rest(client.budget(), progress.trace().target.origin(), content.len());
     failure.with_partial(content, memory)
 }
@@ -194,7 +197,7 @@ impl Reply<'_> {
             (body, detail) = undone.map_err(|coding::TooLarge| too_large())?;
             detail = detail.map(|why| format!("the body is not in its Content-Encoding: {why}").into());
         }
-        let content = decode::content(body, self.headers.get("content-type"));
+        let content = charset::content(body, self.headers.get("content-type"));
         if matches!(&content, Content::Text(text) if text.len() > max_bytes) {
             return Err(too_large());
         }

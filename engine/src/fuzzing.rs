@@ -7,16 +7,24 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{StatusCode, Uri, header};
 
-use crate::account::Account;
-use crate::budget::Budget;
-use crate::certificate_file;
-use crate::client::Settings;
-use crate::head::{self, HeadScanner};
-use crate::hop::Hop;
-use crate::line_feeds::Mender;
-use crate::outcome::{Content, Headers};
-use crate::progress::Progress;
-use crate::{Policy, Request, Target, coding, decode, keep_alive, leniency, redirect, retry_after};
+use crate::Policy;
+use crate::Request;
+use crate::Target;
+use crate::exchange::charset;
+use crate::exchange::coding;
+use crate::exchange::hop::Hop;
+use crate::exchange::redirect;
+use crate::memory::body_meter::Account;
+use crate::memory::budget::Budget;
+use crate::message::outcome::{Content, Headers};
+use crate::pool::client::Settings;
+use crate::pool::keep_alive;
+use crate::retry::retry_after;
+use crate::trace::timeline::Progress;
+use crate::transport::http1::head::{self, HeadScanner};
+use crate::transport::http1::leniency;
+use crate::transport::http1::line_feeds::Mender;
+use crate::transport::tls::certificate_file;
 
 /// The longest body that the decoders may give.
 pub const MAX_BODY: usize = 1 << 16;
@@ -39,7 +47,7 @@ pub fn request(url: &str, fields: &[(&str, &str)]) -> Option<String> {
             assert!(message.len() < 2000 && !message.contains(char::is_control), "{message:?}");
         }
     }
-    assert!(request.headers.len() <= crate::header::MAX_FIELDS);
+    assert!(request.headers.len() <= crate::message::header::MAX_FIELDS);
     let hop = Hop::first(request);
     let settings = Settings::alone(Policy::default());
     let message = hop.http1_message(&settings, None);
@@ -105,7 +113,7 @@ pub fn certificates(bytes: &[u8]) -> (usize, usize) {
 
 /// A body with its content type: text that can be stored, or the bytes as they came.
 pub fn charset(body: &[u8], content_type: &str) -> usize {
-    match decode::content(body.to_vec(), Some(content_type)) {
+    match charset::content(body.to_vec(), Some(content_type)) {
         Content::Empty => assert!(body.is_empty()),
         Content::Bytes(bytes) => assert_eq!(bytes, body),
         Content::Text(text) => {

@@ -1,11 +1,13 @@
 //! Which outcomes are tried again, and when.
 
+pub(crate) mod jitter;
+pub(crate) mod retry_after;
+
 use std::time::{Duration, SystemTime};
 
-use crate::failure::FailureKind;
-use crate::jitter::Jitter;
-use crate::outcome::Outcome;
-use crate::retry_after;
+use crate::message::failure::FailureKind;
+use crate::message::outcome::Outcome;
+use crate::retry::jitter::Jitter;
 
 /// The schedule of the attempts at one request.
 ///

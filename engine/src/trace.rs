@@ -1,8 +1,11 @@
+pub(crate) mod phases;
+pub(crate) mod timeline;
+
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::phases::Phases;
-use crate::target::Target;
+use crate::address::target::Target;
+use crate::trace::phases::Phases;
 
 /// How a request's exchange went, be its end good or bad.
 #[derive(Clone, PartialEq, Eq)]

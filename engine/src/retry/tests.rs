@@ -1,11 +1,11 @@
 //! The schedule, on a clock that only the tests turn: nothing here waits.
 
 use super::*;
-use crate::failure::Failure;
-use crate::outcome::{Content, Headers, Response};
-use crate::phases::Phases;
-use crate::target::Target;
+use crate::address::target::Target;
+use crate::message::failure::Failure;
+use crate::message::outcome::{Content, Headers, Response};
 use crate::trace::Trace;
+use crate::trace::phases::Phases;
 
 const POLICY: RetryPolicy = RetryPolicy {
     base: Duration::from_secs(1),

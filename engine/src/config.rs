@@ -1,0 +1,5 @@
+//! What the host configures.
+
+pub(crate) mod policy;
+pub(crate) mod proxy;
+pub(crate) mod proxy_login;
