@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use url::Host;
 
+use crate::address::Addresses;
 use crate::address::embedded_ipv4::forms;
 use crate::address::host_pattern::without_root;
 use crate::address::localhost::is_localhost;
@@ -12,8 +13,6 @@ use crate::address::special_purpose::{self, Block};
 use crate::address::target::Target;
 use crate::egress::refusal::{Location, Reason, Refusal};
 use crate::egress::rule::{Destination, RuleSet, Whereabouts};
-use crate::message::failure::{Failure, FailureKind};
-use crate::transport::resolver::Addresses;
 
 /// Where requests may go, whoever asks.
 ///
@@ -57,9 +56,8 @@ impl Egress {
         host: &Host<&str>,
         port: u16,
         rules: Option<&RuleSet>,
-    ) -> Result<(), Failure> {
-        let to = Destination { host, port, whereabouts: Whereabouts::Unknown };
-        self.check_host(to, rules).map_err(Failure::from)
+    ) -> Result<(), Refusal> {
+        self.check_host(Destination { host, port, whereabouts: Whereabouts::Unknown }, rules)
     }
 
     /// Those of a host's addresses that may be dialled, at least one.
@@ -69,14 +67,14 @@ impl Egress {
         port: u16,
         addresses: &Addresses,
         rules: Option<&RuleSet>,
-    ) -> Result<Addresses, Failure> {
+    ) -> Result<Addresses, Refusal> {
         let to = Destination { host, port, whereabouts: Whereabouts::Unresolved };
         let check = |address: &SocketAddr| self.check_address(to, address.ip(), rules);
         let Some(refused) = addresses.iter().find_map(|address| check(address).err()) else {
             return Ok(addresses.clone());
         };
         let rest = addresses.iter().filter(|address| check(address).is_ok()).copied().collect::<Addresses>();
-        if rest.is_empty() { Err(refused.into()) } else { Ok(rest) }
+        if rest.is_empty() { Err(refused) } else { Ok(rest) }
     }
 
     /// By a host as the URL has it. Where it tells more than one address, one that passes is enough.
@@ -138,12 +136,6 @@ fn locate(address: IpAddr, find: impl Fn(IpAddr) -> Option<&'static Block>) -> O
 /// Whether an address is one of this machine's own: the system lets nobody listen on another's. Nothing is sent.
 fn is_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::new(FailureKind::Forbidden).with_detail(refusal)
-    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use crate::config::policy::Policy;
 use crate::dispatch::dispatcher::{self, Command};
 use crate::dispatch::origin_health::OriginNews;
 use crate::dispatch::outcome_mailbox::Board;
+use crate::message::key::Key;
 use crate::message::outcome::Outcome;
-use crate::message::request::{Key, Request};
+use crate::message::request::Request;
 
 /// Sends requests, on a thread of its own.
 ///

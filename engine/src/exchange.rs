@@ -13,25 +13,24 @@ use http::StatusCode;
 use tokio::time::{sleep, timeout};
 
 use crate::config::policy::Policy;
-use crate::dispatch::ticket::Ticket;
 use crate::egress::rule::RuleSet;
 use crate::exchange::hop::Hop;
-use crate::exchange::resend::{Again, Resend, Sendings};
+use crate::exchange::resend::{Again, Sendings};
 use crate::memory::body_meter::{Account, Memory};
 use crate::message::failure::{Failure, FailureKind};
 use crate::message::outcome::{Content, Headers, Outcome, Response};
 use crate::message::request::Request;
 use crate::pool::client::{Client, Settings};
-use crate::pool::connection::{ReplyHead, SendError};
 use crate::pool::lease::Lease;
 use crate::pool::route::Route;
-use crate::trace::timeline::{Phase, Progress, Received};
+use crate::trace::timeline::{Phase, Place, Progress, Received};
+use crate::transport::reply::{ReplyHead, Resend, SendError};
 use crate::transport::reply_body::ReplyBody;
 
-/// Carries a request out, within its deadline. With a ticket, the dispatcher hears how it goes.
-pub(crate) async fn run(client: &Rc<Client>, request: Request, ticket: Option<Rc<Ticket>>) -> Outcome {
+/// Carries a request out, within its deadline. Where it has a place among those in flight, that hears how it goes.
+pub(crate) async fn run(client: &Rc<Client>, request: Request, place: Option<Rc<dyn Place>>) -> Outcome {
     let key = request.key();
-    let progress = Progress::start(request.timeout, request.target.clone(), ticket);
+    let progress = Progress::start(request.timeout, request.target.clone(), place);
     let followed = timeout(progress.limit(), follow(client, request, &progress)).await;
     let trace = progress.trace();
     let phases = trace.phases;
@@ -212,3 +211,6 @@ impl Reply<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

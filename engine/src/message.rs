@@ -3,6 +3,7 @@
 pub(crate) mod failure;
 pub mod form;
 pub(crate) mod header;
+pub(crate) mod key;
 pub mod method;
 pub(crate) mod multipart;
 pub(crate) mod outcome;

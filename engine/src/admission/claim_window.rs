@@ -21,7 +21,7 @@ use flow_state::Share;
 
 use crate::address::origin::Origin;
 use crate::dispatch::origin_health::{Pace, Standing};
-use crate::message::request::Key;
+use crate::message::key::Key;
 
 /// Who asked for a request: a number of the host's, which the engine does not look into.
 pub type Asker = u32;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use url::{Host, Url};
 
 use crate::address::host_pattern::parse_host;
-use crate::config::proxy_login::{Credentials, ProxyLogin};
+use crate::config::proxy_login::ProxyLogin;
+use crate::transport::credentials::Credentials;
 
 /// A proxy that requests go through.
 ///
@@ -149,7 +150,7 @@ mod tests {
         }
         let proxy = Proxy::parse("http://us%40er:p%C3%A4ss@proxy").unwrap();
         let credentials = proxy.credentials().unwrap().unwrap();
-        assert_eq!(credentials.authorization().unwrap(), "Basic dXNAZXI6cMOkc3M=");
+        assert_eq!(credentials.basic().unwrap(), "Basic dXNAZXI6cMOkc3M=");
     }
 
     #[test]

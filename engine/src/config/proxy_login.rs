@@ -2,12 +2,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http::HeaderValue;
-use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::transport::credentials::Credentials;
 use crate::transport::files::unreadable;
 
 /// How we log in to a proxy.
@@ -19,20 +16,13 @@ pub(crate) enum ProxyLogin {
     Of(PathBuf),
 }
 
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credentials {
-    pub(crate) user: Vec<u8>,
-    pub(crate) password: Vec<u8>,
-}
-
 impl ProxyLogin {
     /// User name and password of a proxy's URL, percent-encoded there.
     pub(crate) fn of(url: &Url) -> Self {
         if url.username().is_empty() && url.password().is_none() {
             return Self::Anonymous;
         }
-        let decode = |text| percent_decode_str(text).collect();
-        Self::As(Credentials { user: decode(url.username()), password: decode(url.password().unwrap_or_default()) })
+        Self::As(Credentials::in_url(url))
     }
 
     /// What to log in with, if with anything.
@@ -44,36 +34,21 @@ impl ProxyLogin {
         match self {
             Self::Anonymous => Ok(None),
             Self::As(credentials) => Ok(Some(credentials.clone())),
-            Self::Of(path) => Credentials::read(path).map(Some),
+            Self::Of(path) => read(path).map(Some),
         }
     }
 }
 
-impl Credentials {
-    fn read(path: &Path) -> io::Result<Self> {
-        let content = fs::read(path).map_err(|error| unreadable(path, error))?;
-        let line = content.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let colon = line.iter().position(|&byte| byte == b':');
-        let colon = colon.ok_or_else(|| unreadable(path, "its first line is not user:password"))?;
-        if line.iter().any(u8::is_ascii_control) {
-            return Err(unreadable(path, "a control character in its first line"));
-        }
-        Ok(Self { user: line[..colon].to_vec(), password: line[colon + 1..].to_vec() })
+fn read(path: &Path) -> io::Result<Credentials> {
+    let content = fs::read(path).map_err(|error| unreadable(path, error))?;
+    let line = content.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let colon = line.iter().position(|&byte| byte == b':');
+    let colon = colon.ok_or_else(|| unreadable(path, "its first line is not user:password"))?;
+    if line.iter().any(u8::is_ascii_control) {
+        return Err(unreadable(path, "a control character in its first line"));
     }
-
-    /// `Proxy-Authorization` (RFC 9110 §11.7.2).
-    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
-        let encoded = BASE64_STANDARD.encode([&self.user, &b":"[..], &self.password].concat());
-        let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    }
-
-    /// Whether each fits into its length of one byte, and neither is empty (RFC 1929 §2).
-    pub(crate) fn fit_socks(&self) -> bool {
-        [&self.user, &self.password].iter().all(|text| (1..=255).contains(&text.len()))
-    }
+    Ok(Credentials { user: line[..colon].to_vec(), password: line[colon + 1..].to_vec() })
 }
 
 #[cfg(test)]

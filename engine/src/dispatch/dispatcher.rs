@@ -18,12 +18,13 @@ use crate::dispatch::origin_scheduler::{FairQueue, Limits, News, Started};
 use crate::dispatch::origin_signal::{self, Reading};
 use crate::dispatch::outcome_batcher::Company;
 use crate::dispatch::outcome_mailbox::Board;
-use crate::dispatch::ticket::{Place, Ticket};
+use crate::dispatch::ticket::{PlaceState, Ticket};
 use crate::dispatch::timers::Alarm;
 use crate::exchange;
 use crate::message::failure::{Failure, FailureKind};
+use crate::message::key::Key;
 use crate::message::outcome::Outcome;
-use crate::message::request::{Key, Request};
+use crate::message::request::Request;
 use crate::pool::client::Client;
 use crate::retry::RetryPolicy;
 use crate::retry::retry_after;
@@ -164,11 +165,11 @@ impl Dispatcher {
             match event {
                 Event::Reached(ticket) => self.queue.reach(&ticket.origin, self.now),
                 Event::GivesUpPlace(ticket) => {
-                    ticket.set_place(Place::GivenUp);
+                    ticket.set_place(PlaceState::GivenUp);
                     self.queue.give_place_up(&ticket.origin, ticket.probe, self.now);
                 }
                 Event::WantsPlace(ticket, given) => {
-                    ticket.set_place(Place::Wanted);
+                    ticket.set_place(PlaceState::Wanted);
                     self.want_places.push_back((ticket, given));
                 }
                 Event::Finished(ticket, outcome) => self.finish(&ticket, outcome),
@@ -182,8 +183,8 @@ impl Dispatcher {
             && let Some((ticket, given)) = self.want_places.pop_front()
         {
             // Not to one that has ended meanwhile.
-            if ticket.place() == Place::Wanted && !given.is_closed() {
-                ticket.set_place(Place::Taken);
+            if ticket.place() == PlaceState::Wanted && !given.is_closed() {
+                ticket.set_place(PlaceState::Taken);
                 self.queue.take_place(&ticket.origin, ticket.probe);
                 let _ = given.send(());
             }
@@ -195,11 +196,11 @@ impl Dispatcher {
         self.client.budget().discount(*body);
         let reading = match ticket.place() {
             // That there was no place for it says nothing about the origin.
-            Place::Wanted => Reading::Nothing,
-            Place::Taken | Place::GivenUp => origin_signal::of(&outcome),
+            PlaceState::Wanted => Reading::Nothing,
+            PlaceState::Taken | PlaceState::GivenUp => origin_signal::of(&outcome),
         };
-        if ticket.place() != Place::Taken {
-            ticket.set_place(Place::Taken);
+        if ticket.place() != PlaceState::Taken {
+            ticket.set_place(PlaceState::Taken);
             self.queue.take_place(origin, *probe);
         }
         let is_expected = self.queue.finish(origin, *probe, reading, self.now);

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use crate::address::origin::Origin;
-use crate::message::request::Key;
+use crate::message::key::Key;
 
 /// What may be sent to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use crate::dispatch::origin_scheduler::{Limits, News, Started};
 use crate::dispatch::origin_signal::Reading;
 use crate::dispatch::origin_throttle::Restraint;
 use crate::dispatch::timers::Alarms;
+use crate::message::request::Request;
 
 /// Time-outs in a row after which an origin counts as one that does not answer.
 const MANY: u32 = 5;
@@ -23,6 +24,12 @@ pub(crate) trait Queued {
     /// Whether it may be sent back to where it came from: it can wait where its origin asks to be left alone. What cannot goes
     /// out all the same.
     fn may_go_back(&self) -> bool;
+}
+
+impl Queued for Request {
+    fn may_go_back(&self) -> bool {
+        self.may_go_back
+    }
 }
 
 #[derive(Debug)]

@@ -69,7 +69,7 @@ impl Company {
 mod tests {
     use super::*;
     use crate::message::failure::Failure;
-    use crate::message::request::Key;
+    use crate::message::key::Key;
 
     fn outcome(key: Key) -> Outcome {
         Outcome { key, result: Err(Failure::abandoned()), elapsed: Duration::ZERO }

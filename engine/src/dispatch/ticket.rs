@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::address::origin::Origin;
 use crate::dispatch::dispatcher::Event;
+use crate::trace::timeline::Place;
 
 /// What the dispatcher and the task of a request that was started both hold of it.
 pub(crate) struct Ticket {
@@ -16,13 +17,13 @@ pub(crate) struct Ticket {
     pub(crate) body: usize,
     /// Whether the dispatcher wants to hear that there is a connection.
     watch: Cell<bool>,
-    place: Cell<Place>,
+    place: Cell<PlaceState>,
     events: UnboundedSender<Event>,
 }
 
 /// Whether a request counts among those that are under way, as the dispatcher has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum PlaceState {
     Taken,
     /// It waits for something that is not up to the origin, for long.
     GivenUp,
@@ -38,40 +39,39 @@ impl Ticket {
         watch: bool,
         events: UnboundedSender<Event>,
     ) -> Rc<Self> {
-        Rc::new(Self { origin, probe, body, watch: Cell::new(watch), place: Cell::new(Place::Taken), events })
+        Rc::new(Self { origin, probe, body, watch: Cell::new(watch), place: Cell::new(PlaceState::Taken), events })
     }
 
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> PlaceState {
         self.place.get()
     }
 
     /// The dispatcher alone says so.
-    pub(crate) fn set_place(&self, place: Place) {
+    pub(crate) fn set_place(&self, place: PlaceState) {
         self.place.set(place);
-    }
-
-    /// There is a connection for the request.
-    pub(crate) fn reach(self: &Rc<Self>) {
-        if self.watch.take() {
-            self.tell(Event::Reached(self.clone()));
-        }
-    }
-
-    /// Leaves the request's place to others.
-    pub(crate) fn give_place_up(self: &Rc<Self>) {
-        self.tell(Event::GivesUpPlace(self.clone()));
-    }
-
-    /// Waits for a place, before all that have not started.
-    pub(crate) async fn take_place(self: &Rc<Self>) {
-        let (given, place) = oneshot::channel();
-        self.tell(Event::WantsPlace(self.clone(), given));
-        // It is not answered only when the engine stops.
-        let _ = place.await;
     }
 
     pub(crate) fn tell(&self, event: Event) {
         // The dispatcher is gone only when the engine stops.
         let _ = self.events.send(event);
+    }
+}
+
+impl Place for Ticket {
+    fn connected(self: Rc<Self>) {
+        if self.watch.take() {
+            self.tell(Event::Reached(self.clone()));
+        }
+    }
+
+    fn give_up(self: Rc<Self>) {
+        self.tell(Event::GivesUpPlace(self.clone()));
+    }
+
+    /// Those that had a place come before all that have not started.
+    fn ask_back(self: Rc<Self>) -> oneshot::Receiver<()> {
+        let (given, place) = oneshot::channel();
+        self.tell(Event::WantsPlace(self.clone(), given));
+        place
     }
 }

@@ -33,7 +33,7 @@ fn dialled(egress: Egress, url: &str, addresses: &[&str], rules: &[EgressRule]) 
     let permitted = egress.permitted(&host, port, &addresses, rules.as_ref());
     permitted
         .map(|permitted| permitted.iter().map(|address| address.ip().to_string()).collect())
-        .map_err(|failure| failure.detail().unwrap().to_owned())
+        .map_err(|refusal| refusal.to_string())
 }
 
 #[test]

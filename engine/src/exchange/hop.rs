@@ -1,14 +1,11 @@
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Uri};
 use http::{HeaderMap, Method};
 use http_body_util::Full;
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-use url::Url;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::address::target::Target;
 use crate::exchange::coding;
@@ -17,6 +14,7 @@ use crate::message::header::Field;
 use crate::message::request::Request;
 use crate::pool::client::Settings;
 use crate::pool::connection::Forwarding;
+use crate::transport::credentials::Credentials;
 use crate::transport::outgoing_request::Message;
 
 /// What the `http` crate does not take in a path, or in a query. Over HTTP/2 it goes out percent-encoded.
@@ -48,7 +46,7 @@ impl Hop {
     pub(crate) fn adopt_user_info(&mut self) {
         self.user_info = None;
         if self.target.has_user_info() && !self.has(&header::AUTHORIZATION) {
-            self.user_info = basic_authorization(self.target.url());
+            self.user_info = Credentials::in_url(self.target.url()).basic();
         }
     }
 
@@ -185,13 +183,4 @@ fn trimmed(value: &HeaderValue) -> HeaderValue {
         return value.clone();
     }
     HeaderValue::from_bytes(inner).unwrap_or_else(|_| value.clone())
-}
-
-fn basic_authorization(url: &Url) -> Option<HeaderValue> {
-    let mut credentials = percent_decode_str(url.username()).collect::<Vec<u8>>();
-    credentials.push(b':');
-    credentials.extend(percent_decode_str(url.password().unwrap_or_default()));
-    let mut value = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(credentials))).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

@@ -5,26 +5,7 @@
 
 use std::time::Duration;
 
-/// What the end of a connection or a stream says about a request that got no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resend {
-    /// Nothing of it was written: the connection had ended before.
-    Unsent,
-    /// The server says that it did not process it (RFC 9113 §8.7).
-    Refused {
-        /// Whether another try, at once, is likely to be refused as well.
-        for_now: bool,
-    },
-    /// The server wants HTTP/1.1 (RFC 9113 §7).
-    OverHttp1 {
-        /// Whether it says that it did not process the request.
-        unprocessed: bool,
-    },
-    /// The connection ended before a byte of a reply came: it may have been processed.
-    Ended,
-    /// A reply had begun, or it would go wrong again.
-    Never,
-}
+use crate::transport::reply::Resend;
 
 /// The pause before a request is sent again that a server refuses for now: the first, and the longest of those that follow.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);

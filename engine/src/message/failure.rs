@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::egress::refusal::Refusal;
 use crate::memory::body_meter::Memory;
 use crate::message::outcome::Content;
 use crate::trace::Trace;
@@ -195,6 +196,12 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(FailureKind::Forbidden).with_detail(refusal)
+    }
+}
 
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

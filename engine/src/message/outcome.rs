@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::memory::body_meter::Memory;
 use crate::message::failure::{Failure, FailureKind};
-use crate::message::request::Key;
+use crate::message::key::Key;
 use crate::trace::Trace;
 
 /// What became of one request.

@@ -7,14 +7,11 @@ use http::Method;
 
 use crate::address::origin::Origin;
 use crate::address::target::Target;
-use crate::dispatch::origin_queue::Queued;
 use crate::egress::rule::RuleSet;
 use crate::message::failure::Failure;
 use crate::message::header::{self, Field};
+use crate::message::key::Key;
 use crate::message::method;
-
-/// The host's name for a request. The engine gives it back with the outcome and never looks into it.
-pub type Key = i64;
 
 /// One request, checked and ready to be sent.
 #[derive(Clone)]
@@ -112,12 +109,6 @@ impl Request {
     /// Who it goes to first; redirects may lead elsewhere.
     pub fn origin(&self) -> &Origin {
         self.target.origin()
-    }
-}
-
-impl Queued for Request {
-    fn may_go_back(&self) -> bool {
-        self.may_go_back
     }
 }
 

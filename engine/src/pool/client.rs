@@ -85,7 +85,7 @@ impl Client {
         Self::with_resolver(policy, Resolver::system())
     }
 
-    fn with_resolver(policy: Policy, resolver: Resolver) -> Rc<Self> {
+    pub(crate) fn with_resolver(policy: Policy, resolver: Resolver) -> Rc<Self> {
         let connector = Rc::new(Connector::new(&policy));
         let budget = Budget::new(policy.max_in_flight_bytes);
         Rc::new(Self {

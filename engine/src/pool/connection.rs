@@ -4,24 +4,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::Either;
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 
-use crate::exchange::resend::Resend;
-use crate::message::failure::{Failure, FailureKind};
-use crate::message::outcome::Headers;
+use crate::message::failure::Failure;
 use crate::pool::connection_slots::{Opening, Permit};
 use crate::pool::idle_pool::Poolable;
 use crate::transport::classify;
 use crate::transport::http1::Http1;
 use crate::transport::http2::Http2;
 use crate::transport::outgoing_request::Message;
-use crate::transport::reply_body::{BodyError, ReplyBody};
+use crate::transport::reply::{ReplyHead, SendError};
+use crate::transport::reply_body::BodyError;
 use crate::transport::tls::tls_error::CertificateRefused;
 use crate::transport::wire::View;
 use crate::transport::wire_tap::Faults;
-
-/// Bytes that the head of a reply may have. libcurl's limit is of the same size.
-pub(crate) const MAX_HEAD: usize = 300 * 1024;
 
 /// An open connection to an origin, as one request holds it.
 pub(crate) struct Connection {
@@ -67,26 +63,6 @@ pub(crate) enum Protocol {
     Http1(Http1),
     /// A share in a connection that carries many.
     Http2(Http2),
-}
-
-/// The head of a reply; the body is still to come.
-pub(crate) struct ReplyHead {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: Headers,
-    pub(crate) body: ReplyBody,
-}
-
-/// Why there is no reply, and whether the request may go out once more.
-#[derive(Debug)]
-pub(crate) struct SendError {
-    pub(crate) failure: Failure,
-    pub(crate) resend: Resend,
-}
-
-impl SendError {
-    pub(crate) fn weird(what: &str) -> Self {
-        Self { failure: Failure::new(FailureKind::WeirdReply).with_detail(what), resend: Resend::Never }
-    }
 }
 
 impl Connection {

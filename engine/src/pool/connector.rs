@@ -5,23 +5,24 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OnceCell;
 use url::{Host, Position};
 
+use crate::address::Addresses;
 use crate::address::no_proxy::NoProxy;
 use crate::address::target::Target;
 use crate::config::policy::Policy;
 use crate::config::proxy::{Proxy, ProxyKind};
-use crate::config::proxy_login::Credentials;
 use crate::egress::Egress;
 use crate::egress::rule::RuleSet;
 use crate::message::failure::{Failure, FailureKind};
 use crate::pool::connection::{Connection, Open, Protocol};
 use crate::trace::timeline::Progress;
+use crate::transport::credentials::Credentials;
 use crate::transport::files;
 use crate::transport::http1::Http1;
 use crate::transport::http2::Http2;
-use crate::transport::resolver::{Addresses, Resolver};
+use crate::transport::resolver::Resolver;
 use crate::transport::socks;
 use crate::transport::tcp;
-use crate::transport::tls::{Offer, Tls};
+use crate::transport::tls::{Offer, Tls, TlsOptions};
 use crate::transport::tunnel;
 use crate::transport::wire::Wire;
 
@@ -53,7 +54,7 @@ struct End<'a> {
 impl Connector {
     pub(crate) fn new(policy: &Policy) -> Self {
         Self {
-            tls: Tls::new(policy),
+            tls: Tls::new(tls_options(policy)),
             proxy: policy.proxy.clone(),
             credentials: OnceCell::new(),
             no_proxy: policy.no_proxy.clone(),
@@ -64,7 +65,7 @@ impl Connector {
 
     /// Whether connections opened under a policy would be the same.
     pub(crate) fn serves(&self, policy: &Policy) -> bool {
-        self.tls.serves(policy)
+        *self.tls.options() == tls_options(policy)
             && self.proxy == policy.proxy
             && self.no_proxy == policy.no_proxy
             && self.egress == policy.egress
@@ -119,7 +120,7 @@ impl Connector {
     /// Where the host may be dialled: what was looked at here is what is dialled.
     async fn addresses(&self, end: &End<'_>, resolver: &Resolver, progress: &Progress) -> Result<Addresses, Failure> {
         let addresses = tcp::resolve(&end.host, end.port, resolver, progress).await?;
-        self.egress.permitted(&end.host, end.port, &addresses, end.rules)
+        Ok(self.egress.permitted(&end.host, end.port, &addresses, end.rules)?)
     }
 
     async fn connect_through(
@@ -132,7 +133,7 @@ impl Connector {
     ) -> Result<Connection, Failure> {
         let read = || files::read(FailureKind::Proxy, proxy, Proxy::credentials);
         let credentials = self.credentials.get_or_try_init(read).await?.as_ref();
-        let authorization = credentials.and_then(Credentials::authorization);
+        let authorization = credentials.and_then(Credentials::basic);
         // The proxy is asked for the name's first address; another would take another connection to it.
         let told = match proxy.kind {
             ProxyKind::Socks5 => {
@@ -196,5 +197,13 @@ impl Connector {
         } else {
             Http1::over(stream).await.map(Protocol::Http1)
         }
+    }
+}
+
+fn tls_options(policy: &Policy) -> TlsOptions {
+    TlsOptions {
+        ca_file: policy.ca_file.clone(),
+        identity: policy.client_identity.clone(),
+        unverified: policy.unverified_hosts.clone(),
     }
 }

@@ -4,13 +4,24 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::address::target::Target;
-use crate::dispatch::ticket::Ticket;
-use crate::message::failure::Failure;
 use crate::trace::Trace;
 use crate::trace::phases::Phases;
+
+/// A request's place among those in flight, as its exchange sees it.
+pub(crate) trait Place {
+    /// There is a connection for the request.
+    fn connected(self: Rc<Self>);
+
+    /// The request waits for something that does not depend on its origin, and leaves its place to others.
+    fn give_up(self: Rc<Self>);
+
+    /// The request can go on. It has a place again once this answers.
+    fn ask_back(self: Rc<Self>) -> oneshot::Receiver<()>;
+}
 
 /// What an exchange is busy with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +56,12 @@ pub(crate) struct Progress {
     remote: Cell<Option<SocketAddr>>,
     version: Cell<Option<&'static str>>,
     starved: Cell<bool>,
-    ticket: Option<Rc<Ticket>>,
+    place: Option<Rc<dyn Place>>,
     received: RefCell<Received>,
 }
 
 impl Progress {
-    pub(crate) fn start(limit: Duration, target: Target, ticket: Option<Rc<Ticket>>) -> Self {
+    pub(crate) fn start(limit: Duration, target: Target, place: Option<Rc<dyn Place>>) -> Self {
         let now = Instant::now();
         Self {
             started: now,
@@ -63,7 +74,7 @@ impl Progress {
             remote: Cell::new(None),
             version: Cell::new(None),
             starved: Cell::new(false),
-            ticket,
+            place,
             received: RefCell::default(),
         }
     }
@@ -83,23 +94,24 @@ impl Progress {
     /// The protocol on it is settled: a request can be sent.
     pub(crate) fn speak(&self, version: &'static str) {
         self.version.set(Some(version));
-        if let Some(ticket) = &self.ticket {
-            ticket.reach();
+        if let Some(place) = &self.place {
+            place.clone().connected();
         }
     }
 
     /// Waits for a look-up.
-    pub(crate) async fn look_up<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub(crate) async fn look_up<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         self.enter(Phase::Dns);
         let mut work = pin!(work);
         if let Ok(found) = timeout(HANGS, work.as_mut()).await {
             return found;
         }
-        let Some(ticket) = &self.ticket else { return work.await };
-        ticket.give_place_up();
+        let Some(place) = &self.place else { return work.await };
+        place.clone().give_up();
         let found = work.await?;
         self.enter(Phase::Handshake);
-        ticket.take_place().await;
+        // It is not answered only when the engine stops.
+        let _ = place.clone().ask_back().await;
         Ok(found)
     }
 

@@ -5,8 +5,8 @@
 use std::error::Error;
 use std::io;
 
-use crate::exchange::resend::Resend;
 use crate::message::failure::{Failure, FailureKind};
+use crate::transport::reply::Resend;
 use crate::transport::wire_tap::Faults;
 
 /// The last error of the chain of causes: the one that says what happened, not who met it.

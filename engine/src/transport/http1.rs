@@ -14,11 +14,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, spawn_local};
 
-use crate::exchange::resend::Resend;
 use crate::message::failure::{Failure, FailureKind};
-use crate::pool::connection::{MAX_HEAD, ReplyHead, SendError};
 use crate::transport::classify;
 use crate::transport::outgoing_request::Message;
+use crate::transport::reply::{MAX_HEAD, ReplyHead, Resend, SendError};
 use crate::transport::reply_body::ReplyBody;
 use crate::transport::wire_tap::{Faults, Record, Tap};
 

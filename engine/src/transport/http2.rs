@@ -15,11 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::task::spawn_local;
 
-use crate::exchange::resend::Resend;
 use crate::message::failure::{Failure, FailureKind};
 use crate::message::outcome::Headers;
-use crate::pool::connection::{MAX_HEAD, ReplyHead, SendError};
 use crate::transport::classify;
+use crate::transport::reply::{MAX_HEAD, ReplyHead, Resend, SendError};
 use crate::transport::reply_body::ReplyBody;
 use crate::transport::wire_tap::{Faults, Record, Tap};
 

@@ -11,19 +11,16 @@ mod tests;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, Shared};
 use tokio::time::timeout_at;
 
+use crate::address::Addresses;
 use crate::address::localhost::{self, is_localhost};
 use crate::message::failure::{Failure, FailureKind};
 use lookups::{Lookups, Repute};
-
-/// The addresses of a host. The port is 0 where the resolver gave them.
-pub(crate) type Addresses = Arc<[SocketAddr]>;
 
 /// How long what a look-up came to is used, from the moment when it came. The system does not say how long it is good for: it
 /// is as short as who changes a name would have it, and long enough that a burst asks once.

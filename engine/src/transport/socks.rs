@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use url::Host;
 
-use crate::config::proxy_login::Credentials;
 use crate::message::failure::Failure;
+use crate::transport::credentials::Credentials;
 
 const VERSION: u8 = 5;
 /// Of the negotiation of user name and password.

@@ -12,10 +12,11 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 use url::Host;
 
+use crate::address::Addresses;
 use crate::message::failure::{Failure, FailureKind};
 use crate::trace::timeline::{Phase, Progress};
 use crate::transport::classify;
-use crate::transport::resolver::{Addresses, Resolver};
+use crate::transport::resolver::Resolver;
 use crate::transport::wire::Wire;
 
 /// The addresses of a host.

@@ -17,7 +17,6 @@ use tokio::sync::OnceCell;
 use url::Host;
 
 use crate::address::host_pattern::HostPattern;
-use crate::config::policy::Policy;
 use crate::message::failure::{Failure, FailureKind};
 use crate::transport::files;
 use crate::transport::tls::client_identity::{ClientIdentity, Shown};
@@ -29,18 +28,21 @@ use crate::transport::tls::trust::Verification;
 /// What is spoken (versions, suites, groups, how weak a key may be) is up to OpenSSL and the system's policy for it, as it is
 /// for libcurl.
 pub(crate) struct Tls {
-    options: Options,
+    options: TlsOptions,
     identity: OnceCell<Shown>,
     /// With whom certificates are verified, and with whom they are not: a session of one is of no use for the other.
     verifying: OnceCell<Client>,
     unverified: OnceCell<Client>,
 }
 
+/// What differs between policies.
 #[derive(Clone, PartialEq, Eq)]
-struct Options {
-    ca_file: Option<PathBuf>,
-    identity: Option<ClientIdentity>,
-    unverified: Vec<HostPattern>,
+pub(crate) struct TlsOptions {
+    /// Certificates to trust besides the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) identity: Option<ClientIdentity>,
+    /// Hosts whose certificates are accepted unseen.
+    pub(crate) unverified: Vec<HostPattern>,
 }
 
 /// The protocols that we offer to speak over TLS.
@@ -52,18 +54,13 @@ pub(crate) enum Offer {
 }
 
 impl Tls {
-    pub(crate) fn new(policy: &Policy) -> Self {
-        Self {
-            options: Options::of(policy),
-            identity: OnceCell::new(),
-            verifying: OnceCell::new(),
-            unverified: OnceCell::new(),
-        }
+    pub(crate) fn new(options: TlsOptions) -> Self {
+        Self { options, identity: OnceCell::new(), verifying: OnceCell::new(), unverified: OnceCell::new() }
     }
 
-    /// Whether a policy asks for the same as the one that this was made for.
-    pub(crate) fn serves(&self, policy: &Policy) -> bool {
-        self.options == Options::of(policy)
+    /// What it was made with.
+    pub(crate) fn options(&self) -> &TlsOptions {
+        &self.options
     }
 
     /// Shakes hands with a server over an open connection.
@@ -118,16 +115,6 @@ impl Tls {
                 let read = || files::read(FailureKind::ClientCertificate, identity, ClientIdentity::read);
                 self.identity.get_or_try_init(read).await.map(Some)
             }
-        }
-    }
-}
-
-impl Options {
-    fn of(policy: &Policy) -> Self {
-        Self {
-            ca_file: policy.ca_file.clone(),
-            identity: policy.client_identity.clone(),
-            unverified: policy.unverified_hosts.clone(),
         }
     }
 }

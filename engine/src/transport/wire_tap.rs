@@ -7,11 +7,11 @@ use std::task::{Context, Poll, Waker, ready};
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::pool::connection::MAX_HEAD;
 use crate::transport::http1::head::HeadScanner;
 use crate::transport::http1::head_writer::Outgoing;
 use crate::transport::http1::leniency;
 use crate::transport::http1::line_feeds::{self, Ending, Mender};
+use crate::transport::reply::MAX_HEAD;
 use crate::transport::tls::tls_error::CertificateRefused;
 
 /// A connection that keeps the head of the HTTP/1.1 reply it carries, and remembers how it broke.

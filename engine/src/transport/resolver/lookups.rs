@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::{Addresses, Answer, GIVE_UP, failure};
+use super::{Answer, GIVE_UP, failure};
+use crate::address::Addresses;
 use crate::message::failure::Failure;
 
 /// What to expect of a look-up, by how the last one of the same name went.
