@@ -1,6 +1,7 @@
 //! When each request starts, and where its outcome goes: the loop of the engine's thread.
 
 pub(crate) mod dispatcher;
+pub(crate) mod limits;
 pub(crate) mod origin_health;
 pub(crate) mod origin_queue;
 pub(crate) mod origin_scheduler;

@@ -1,4 +1,5 @@
-//! What the fuzz targets call: parts of the engine that have no face of their own, each with what must hold whatever comes.
+//! What the fuzz targets call: functions for parts of the engine that are not public, each with what must hold for
+//! any input.
 //!
 //! Only with the feature `fuzzing`. Each function gives a summary of what it found, for a target to plant a bug by.
 
@@ -14,13 +15,13 @@ use crate::exchange::charset;
 use crate::exchange::coding;
 use crate::exchange::hop::Hop;
 use crate::exchange::redirect;
-use crate::memory::body_meter::Account;
+use crate::memory::body_meter::BodyMeter;
 use crate::memory::budget::Budget;
 use crate::message::outcome::{Content, Headers};
 use crate::pool::client::Settings;
 use crate::pool::keep_alive;
 use crate::retry::retry_after;
-use crate::trace::timeline::Progress;
+use crate::trace::progress::Progress;
 use crate::transport::http1::head::{self, HeadScanner};
 use crate::transport::http1::leniency;
 use crate::transport::http1::line_feeds::Mender;
@@ -132,8 +133,8 @@ pub fn content_coding(body: &[u8], codings: &str) -> usize {
     let target = Target::parse("http://first.example/").expect("a URL");
     let budget = Budget::new(usize::MAX);
     let progress = Progress::start(Duration::MAX, target.clone(), None);
-    let mut account = Account::new(&budget, target.origin(), &progress);
-    let undone = runtime.block_on(coding::undo(body.to_vec(), &headers, MAX_BODY, &mut account));
+    let mut meter = BodyMeter::new(&budget, target.origin(), &progress);
+    let undone = runtime.block_on(coding::undo(body.to_vec(), &headers, MAX_BODY, &mut meter));
     match undone {
         Ok((plain, None)) => {
             assert!(plain.len() <= MAX_BODY.max(body.len()));

@@ -2,10 +2,10 @@
 //!
 //! The engine knows HTTP, time and policy. It knows nothing of Postgres: a host hands it [`Request`]s, each under a
 //! [`Key`] of the host's choosing, and takes [`Outcome`]s back under the same keys. Exactly one outcome comes for each
-//! request handed over, unless the engine is stopped first, or sends it back unsent ([`OriginNews`]), or the host takes it
+//! request handed over, unless the engine is stopped first, or sends it back unsent ([`OriginEvents`]), or the host takes it
 //! back ([`Engine::take_back`]).
 //!
-//! The pieces a host meets: [`Target`] validates a URL, [`Request`] is one row's worth of work, [`Window`] decides which
+//! The pieces a host meets: [`Target`] validates a URL, [`Request`] is one row's worth of work, [`ClaimWindow`] decides which
 //! of the waiting requests may be claimed so that no origin starves another, [`Engine`] does the sending on a thread of
 //! its own under a [`Policy`], and [`Outcome`] is what came of it.
 
@@ -33,10 +33,10 @@ pub use address::no_proxy::{NoProxy, NoProxyError};
 pub use address::origin::Origin;
 pub use address::query;
 pub use address::target::{LastTarget, Target, TargetError};
-pub use admission::claim_window::{Asker, Bounds, Flow, Verdict, Window};
+pub use admission::claim_window::{Bounds, ClaimWindow, Flow, Tenant, Verdict};
 pub use config::policy::Policy;
 pub use config::proxy::{Proxy, ProxyError};
-pub use dispatch::origin_health::{OriginNews, OriginState, Pace, Standing};
+pub use dispatch::origin_health::{OriginEvents, OriginHealth, OriginState, Responsiveness};
 pub use egress::refusal::Refusal;
 pub use egress::rule::{Action, EgressRule, RuleSet};
 pub use egress::{Egress, Reach};

@@ -1,22 +1,22 @@
-//! What lies behind an address: IPv6 addresses that lead to an IPv4 address through a translator or a tunnel.
+//! IPv6 addresses that lead to an IPv4 address through a translator or a tunnel.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An address itself, and the IPv4 addresses that it may lead to.
+/// An address, and the IPv4 addresses that it may lead to.
 ///
-/// Mapped addresses (`::ffff:1.2.3.4`) are taken as the IPv4 address: that is what the system dials.
-pub(crate) fn forms(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+/// A mapped address (`::ffff:1.2.3.4`) is taken as the IPv4 address, as the system does.
+pub(crate) fn with_embedded_ipv4(address: IpAddr) -> impl Iterator<Item = IpAddr> {
     let address = address.to_canonical();
     let carried = match address {
         IpAddr::V4(_) => [None; 4],
         IpAddr::V6(address) => carried(address),
     };
-    // "This network" (RFC 791 §3.2) is nowhere that a translator could lead to: a place that holds it holds no address.
+    // A translator does not lead to "this network" (RFC 791 §3.2): a place that holds such an address holds none.
     let carried = carried.into_iter().flatten().filter(|address| address.octets()[0] != 0);
     std::iter::once(address).chain(carried.map(IpAddr::V4))
 }
 
-/// The places of an IPv6 address that hold an IPv4 address, by the address' prefix.
+/// The IPv4 addresses that stand in an IPv6 address, by its prefix.
 fn carried(address: Ipv6Addr) -> [Option<Ipv4Addr>; 4] {
     let octets = address.octets();
     let at = |places: [usize; 4]| Some(Ipv4Addr::from(places.map(|place| octets[place])));
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     fn forms_of(address: &str) -> Vec<String> {
-        forms(address.parse().unwrap()).map(|form| form.to_string()).collect()
+        with_embedded_ipv4(address.parse().unwrap()).map(|form| form.to_string()).collect()
     }
 
     #[test]

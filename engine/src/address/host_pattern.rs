@@ -16,7 +16,7 @@ enum Pattern {
     Below(String),
 }
 
-/// Why a text is no [`HostPattern`].
+/// Why a text is not a [`HostPattern`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPatternError(String);
 
@@ -25,7 +25,7 @@ impl HostPattern {
     ///
     /// # Errors
     ///
-    /// Where the text is no host, or has a `*` elsewhere than in a leading `*.`.
+    /// If the text is not a host, or has a `*` anywhere but in a leading `*.`.
     pub fn parse(text: &str) -> Result<Self, HostPatternError> {
         let error = || HostPatternError(text.to_owned());
         let pattern = match text.strip_prefix("*.") {
@@ -69,14 +69,14 @@ pub(crate) fn parse_host(text: &str) -> Option<Host> {
     }
 }
 
-/// A name without the dot that stands for the root: `example.com.` is the same host.
+/// A name without the dot of the root: `example.com.` is the same host.
 pub(crate) fn without_root(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
 impl fmt::Display for HostPatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is no host, and no pattern like \"*.example.com\"", self.0.escape_debug())
+        write!(f, "\"{}\" is not a valid host name or a pattern such as \"*.example.com\"", self.0.escape_debug())
     }
 }
 

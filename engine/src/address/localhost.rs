@@ -1,10 +1,11 @@
-//! Names of this machine, wherever they are resolved (RFC 6761 §6.3).
+//! Names of this machine, however they are resolved (RFC 6761 §6.3).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use crate::address::host_pattern::without_root;
 
-/// What such a name stands for, in the order in which libcurl tries them; ::1 only where this machine has it. Nothing is sent.
+/// The addresses that such a name stands for, in the order in which libcurl tries them; ::1 only if this machine has
+/// it. Nothing is sent.
 pub(crate) fn addresses() -> impl Iterator<Item = IpAddr> {
     let ipv6 = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     ipv6.then_some(Ipv6Addr::LOCALHOST.into()).into_iter().chain([Ipv4Addr::LOCALHOST.into()])

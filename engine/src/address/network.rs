@@ -9,7 +9,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// The network of `address` in which the first `bits` bits are the same; none where an address has fewer.
+    /// The network of `address` in which the first `bits` bits are the same; none if an address has fewer bits.
     ///
     /// A network of IPv4 addresses in IPv6 form (`::ffff:10.0.0.0/104`) is the one of the IPv4 addresses.
     pub fn new(address: IpAddr, bits: u8) -> Option<Self> {

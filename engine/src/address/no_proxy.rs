@@ -24,7 +24,7 @@ enum Hosts {
     Network(Network),
 }
 
-/// Why a text is no [`NoProxy`].
+/// Why a text is not a [`NoProxy`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoProxyError(String);
 
@@ -91,7 +91,7 @@ impl Hosts {
 
 impl fmt::Display for NoProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\" is no host, network or *", self.0.escape_debug())
+        write!(f, "\"{}\" is not a host, a network or *", self.0.escape_debug())
     }
 }
 
@@ -143,6 +143,6 @@ mod tests {
         for text in ["a b!c d/8", "10.0.0.0/33", "example.com:http", "*.example.com"] {
             assert!(NoProxy::parse(text).is_err(), "{text}");
         }
-        assert_eq!(NoProxy::parse("a, b/c").unwrap_err().to_string(), "\"b/c\" is no host, network or *");
+        assert_eq!(NoProxy::parse("a, b/c").unwrap_err().to_string(), "\"b/c\" is not a host, a network or *");
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-/// Who a request goes to: scheme, host and port (RFC 9110 §4.3.1). Limits and connections are kept by origin.
+/// Scheme, host and port of a URL (RFC 9110 §4.3.1). Limits and connections are kept by origin.
 ///
 /// Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,4 +1,5 @@
-//! Addresses that are no ordinary hosts: the special-purpose registries of IANA, and where clouds keep their metadata.
+//! Addresses that are not ordinary hosts: the special-purpose registries of IANA, and where clouds keep their
+//! metadata.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -25,7 +26,7 @@ const CLOSED: [Block; 9] = [
     v6([0xfd00, 0xa9fe, 0xa9fe, 0], 48, "metadata of Akamai"),
 ];
 
-/// Names of the same, for where somebody else resolves them.
+/// Names of the same, for hosts that a proxy resolves.
 const CLOSED_NAMES: [&str; 3] = ["metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"];
 
 /// <https://www.iana.org/assignments/iana-ipv4-special-registry>, the blocks that lie in others left out, and multicast.
@@ -86,9 +87,9 @@ const fn one(address: Ipv6Addr, purpose: &'static str) -> Block {
     Block { network: Network::one(address), purpose }
 }
 
-/// The block of addresses closed to everybody that this one lies in.
+/// The block of addresses closed to all requests that this one is in.
 pub(crate) fn closed(address: IpAddr) -> Option<&'static Block> {
-    find(&CLOSED, address)
+    among(&CLOSED, address)
 }
 
 /// Whether a name, without the dot of the root, stands for a cloud's metadata.
@@ -96,14 +97,14 @@ pub(crate) fn is_closed_name(name: &str) -> bool {
     CLOSED_NAMES.contains(&name)
 }
 
-/// The special-purpose block that an address lies in; none if it is an ordinary public one.
-pub(crate) fn special(address: IpAddr) -> Option<&'static Block> {
+/// The special-purpose block that an address is in; none if it is an ordinary public address.
+pub(crate) fn find(address: IpAddr) -> Option<&'static Block> {
     let blocks = if address.is_ipv4() { &IPV4[..] } else { &IPV6[..] };
     let unassigned = || (address.is_ipv6() && !GLOBAL_UNICAST.contains(address)).then_some(&UNASSIGNED);
-    find(blocks, address).or_else(unassigned)
+    among(blocks, address).or_else(unassigned)
 }
 
-fn find(blocks: &'static [Block], address: IpAddr) -> Option<&'static Block> {
+fn among(blocks: &'static [Block], address: IpAddr) -> Option<&'static Block> {
     blocks.iter().find(|block| block.network.contains(address))
 }
 
@@ -170,7 +171,7 @@ mod tests {
     fn every_registered_block_is_special_from_end_to_end() {
         for (first, last) in REGISTERED {
             for address in [first, last] {
-                assert!(special(address.parse().unwrap()).is_some(), "{address}");
+                assert!(find(address.parse().unwrap()).is_some(), "{address}");
             }
         }
     }
@@ -208,10 +209,10 @@ mod tests {
             "2620:4f:8001::",
             "3ffe::",
         ] {
-            assert_eq!(special(address.parse().unwrap()), None, "{address}");
+            assert_eq!(find(address.parse().unwrap()), None, "{address}");
         }
         for address in ["4000::", "64:ff9b:2::", "200::", "8000::1"] {
-            assert_eq!(special(address.parse().unwrap()), Some(&UNASSIGNED), "{address}");
+            assert_eq!(find(address.parse().unwrap()), Some(&UNASSIGNED), "{address}");
         }
     }
 

@@ -34,7 +34,7 @@ struct Inner {
 /// Bytes of path and query that can be sent; what the `http` crate allows.
 const MAX_REQUEST_TARGET: usize = u16::MAX as usize - 1;
 
-/// Why a text is no [`Target`].
+/// Why a text is not a [`Target`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetError {
     /// A scheme other than http and https, or, as in `localhost:6666`, a host name where a scheme belongs.
@@ -42,7 +42,7 @@ pub enum TargetError {
         /// The URL without what could be a secret.
         url: String,
     },
-    /// No absolute URL: relative, without a host, or against the URL standard.
+    /// Not an absolute URL: relative, without a host, or against the URL standard.
     Malformed {
         /// The URL without what could be a secret.
         url: String,
@@ -184,7 +184,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Parses URLs one after the other, faster where one is the same as the one before: most queues go to few targets.
+/// Parses URLs one after another, faster if one is the same as the one before: most queues go to few targets.
 #[derive(Debug, Default)]
 pub struct LastTarget(Option<(Box<str>, Target)>);
 
@@ -217,8 +217,9 @@ impl fmt::Display for TargetError {
 
 impl std::error::Error for TargetError {}
 
-/// A URL as it may stand in a message: scheme, host and port, or the first segment where it has no scheme. User name and
-/// password, path and query may be secrets. The URL may be too broken to tell which part is which: then in doubt without it.
+/// A URL as it may stand in a message: scheme, host and port, or the first segment if it has no scheme. User name and
+/// password, path and query may be secrets. The URL may be too broken to tell its parts apart; what is doubtful is
+/// left out.
 fn redact(text: &str) -> String {
     const MOST: usize = 200;
     let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));

@@ -1,7 +1,7 @@
-//! The text of a URL, cut and mended the way libcurl does it: what is not named here is sent byte for byte.
+//! Cuts and encodes the text of a URL as libcurl does: what is not named here is sent byte for byte.
 //!
-//! The URL standard (<https://url.spec.whatwg.org>), which rewrites paths and queries, has a say about the authority only. So a
-//! text is cut here first, and refused where the two could disagree on which part is the host.
+//! The URL standard (<https://url.spec.whatwg.org>), which rewrites paths and queries, decides about the authority
+//! only. A text is therefore cut here first, and refused if the two could disagree on which part is the host.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -74,7 +74,7 @@ pub(crate) fn path_and_query(rest: &str) -> (String, Option<&str>) {
 }
 
 /// A `Location` with spaces and what is beyond ASCII encoded, as libcurl does for a redirect; the host of an absolute one is left
-/// as it is. None where it has a control character, or a host that is no UTF-8.
+/// as it is. None where it has a control character, or a host that is not UTF-8.
 pub(crate) fn encode_location(location: &[u8]) -> Option<String> {
     if location.iter().any(u8::is_ascii_control) {
         return None;

@@ -10,7 +10,7 @@ use crate::egress::Egress;
 use crate::retry::RetryPolicy;
 use crate::transport::tls::client_identity::ClientIdentity;
 
-/// The limits that the engine works under. A change applies to what starts after it.
+/// The configuration that the engine works under. A change applies to what starts after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Requests under way at once, over all origins.
@@ -20,11 +20,11 @@ pub struct Policy {
     pub max_connections: usize,
     /// Requests under way at once to one [`Origin`](crate::Origin), which is that of the request, not of a redirect.
     pub max_in_flight_per_origin: usize,
-    /// Failures in a row to connect to an origin after which it is sick, and gets less than the limits allow; 0: it never
+    /// Failures to connect in a row after which an origin is sick and gets less than the limits allow. At 0 it never
     /// is.
     pub breaker_failures: u32,
-    /// Bytes of bodies in memory: those of requests that were handed over, and of replies until the host has dropped them.
-    /// What comes in beyond waits in the network. One reply may always go on.
+    /// Bytes of bodies in memory: those of requests that were handed over, and of replies until the host has dropped
+    /// them. What exceeds it waits in the network. One reply may always go on.
     pub max_in_flight_bytes: usize,
     /// Bytes of a reply's body, as received and again as decoded; a longer one is a failure.
     pub max_response_bytes: usize,
@@ -37,18 +37,18 @@ pub struct Policy {
     pub ca_file: Option<PathBuf>,
     /// The certificate that we show, and to whom.
     pub client_identity: Option<ClientIdentity>,
-    /// Hosts, a proxy among them, whose certificates are accepted unseen.
+    /// Hosts, also proxies, whose certificates are accepted unseen.
     pub unverified_hosts: Vec<HostPattern>,
     /// The proxy that requests go through.
     pub proxy: Option<Proxy>,
-    /// Who is reached without it.
+    /// The hosts that are reached without it.
     pub no_proxy: NoProxy,
     /// Where requests may go.
     pub egress: Egress,
-    /// Whether compressed replies are asked for. Those that come are decompressed either way, but for those to a request that
-    /// sets `Accept-Encoding` itself, or `Range`: it gets the body as it came.
+    /// Whether compressed replies are asked for. Those that come are decompressed in any case, except for a request
+    /// that sets `Accept-Encoding` or `Range` itself: it gets the body as it came.
     pub accept_encoding: bool,
-    /// Whether a failure keeps what came of the reply's body.
+    /// Whether a failure keeps what came of the body of the reply.
     pub keep_partial: bool,
     /// When requests are tried again, and how long a `Retry-After` may hold an origin.
     pub retry: RetryPolicy,
@@ -57,14 +57,14 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// How many requests may be under way to an origin of which it is not known yet whether it can be connected to. That is
-    /// known after one round trip; where nobody answers, it takes as long as the timeout, and however many such origins
-    /// turn up at once must not take all there is.
+    /// How many requests may be under way to an origin of which it is not known whether it accepts connections. That
+    /// is known after one round trip. If the origin does not answer, it takes as long as the timeout, and many such
+    /// origins at once must not take all places.
     pub fn max_in_flight_untried(&self) -> usize {
         (self.max_in_flight / 64).max(1)
     }
 
-    /// None where the text cannot stand in a header.
+    /// None if the text cannot stand in a header.
     pub(crate) fn user_agent_field(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(&self.user_agent).ok().filter(|value| !value.is_empty())
     }

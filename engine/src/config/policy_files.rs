@@ -5,8 +5,8 @@ use crate::transport::files::unreadable;
 use crate::transport::tls::certificate_file;
 
 impl Policy {
-    /// Tries the files that it names, and says of each that cannot be used which it is and why. The requests that need it
-    /// will fail.
+    /// Tries the files that it names, and says which of them cannot be used and why. The requests that need such a
+    /// file will fail.
     pub fn unusable_files(&self) -> Vec<String> {
         let authorities = self.ca_file.as_deref().map(|path| certificate_file::read(path).map(drop));
         let identity = self.client_identity.as_ref().map(|identity| identity.read().map(drop));
@@ -15,7 +15,7 @@ impl Policy {
         tried.filter_map(|read| read.err().map(|error| error.to_string())).collect()
     }
 
-    /// What in the file of authorities cannot be used, while the rest of it is: which certificate it is, and why.
+    /// Which certificates in the file of authorities cannot be used, and why, if others in it can.
     pub fn broken_authorities(&self) -> Vec<String> {
         let read = self.ca_file.as_deref().map(|path| (path, certificate_file::read(path)));
         let Some((path, Ok(file))) = read else { return Vec::new() };

@@ -10,9 +10,9 @@ use crate::transport::credentials::Credentials;
 
 /// A proxy that requests go through.
 ///
-/// Over `http://` and `https://` proxies (the latter are spoken to over TLS), https requests go through a tunnel
-/// (CONNECT), and http requests are forwarded: what the proxy then says of its own accord, a 407 for example, is the
-/// reply. `socks5://` proxies (RFC 1928) are told an address, `socks5h://` proxies the host's name.
+/// Through `http://` and `https://` proxies (the latter over TLS), https requests go in a tunnel (CONNECT), and http
+/// requests are forwarded: what the proxy itself answers, such as a 407, is the reply. `socks5://` proxies (RFC 1928)
+/// are told an address, `socks5h://` proxies the name of the host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     pub(crate) kind: ProxyKind,
@@ -30,7 +30,7 @@ pub(crate) enum ProxyKind {
     Socks5h,
 }
 
-/// Why a text is no [`Proxy`]. Does not hold the text, in which there may be a password.
+/// Why a text is not a [`Proxy`]. Does not contain the text, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyError(&'static str);
 

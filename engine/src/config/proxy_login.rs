@@ -12,7 +12,7 @@ use crate::transport::files::unreadable;
 pub(crate) enum ProxyLogin {
     Anonymous,
     As(Credentials),
-    /// As the first line of this file says: `user:password`, as they are.
+    /// As the first line of this file says: `user:password`, unencoded.
     Of(PathBuf),
 }
 

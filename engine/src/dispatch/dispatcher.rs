@@ -13,13 +13,14 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
 use crate::config::policy::Policy;
-use crate::dispatch::origin_health::OriginNews;
-use crate::dispatch::origin_scheduler::{FairQueue, Limits, News, Started};
-use crate::dispatch::origin_signal::{self, Reading};
-use crate::dispatch::outcome_batcher::Company;
-use crate::dispatch::outcome_mailbox::Board;
+use crate::dispatch::limits::Limits;
+use crate::dispatch::origin_health::OriginEvents;
+use crate::dispatch::origin_scheduler::{OriginScheduler, SchedulerEvents, Started};
+use crate::dispatch::origin_signal::{self, OriginSignal};
+use crate::dispatch::outcome_batcher::OutcomeBatcher;
+use crate::dispatch::outcome_mailbox::OutcomeMailbox;
 use crate::dispatch::ticket::{PlaceState, Ticket};
-use crate::dispatch::timers::Alarm;
+use crate::dispatch::timers::Timer;
 use crate::exchange;
 use crate::message::failure::{Failure, FailureKind};
 use crate::message::key::Key;
@@ -37,27 +38,27 @@ pub(crate) enum Command {
     DropWaiting,
     TakeBack(Vec<Key>, SyncSender<Vec<Key>>),
     TakeAllBack(SyncSender<Vec<Key>>),
-    /// Start what the limits allow, whatever the host's [`MayStart`] says.
+    /// Start what the limits allow, whatever [`MayStart`] says.
     StartNow(SyncSender<()>),
-    /// [`MayStart`] has perhaps another answer than before.
+    /// [`MayStart`] may give another answer than before.
     AskAgain,
     Stop,
 }
 
-/// The host's answer to whether requests may start. Asked before each.
+/// Whether the host lets requests start. It is asked before each.
 pub(crate) type MayStart = Box<dyn Fn() -> bool + Send>;
 
-/// Starts requests as the limits allow, and hands their outcomes over, until it is told to stop.
+/// Starts requests as the limits allow and hands their outcomes over, until it is told to stop.
 pub(crate) async fn run(
     mut commands: UnboundedReceiver<Command>,
-    board: Arc<Board>,
+    mailbox: Arc<OutcomeMailbox>,
     policy: Policy,
     may_start: MayStart,
 ) {
-    let (events, mut heard) = mpsc::unbounded_channel();
+    let (events, mut finished) = mpsc::unbounded_channel();
     let mut dispatcher = Dispatcher {
-        board,
-        queue: FairQueue::new(limits(&policy)),
+        mailbox,
+        scheduler: OriginScheduler::new(Limits::of(&policy)),
         retry: policy.retry,
         client: Client::new(policy),
         events,
@@ -66,86 +67,86 @@ pub(crate) async fn run(
         taken_back: Vec::new(),
         want_places: VecDeque::new(),
         outcomes: Vec::new(),
-        company: Company::default(),
-        news: OriginNews::default(),
-        has_news: false,
+        batcher: OutcomeBatcher::default(),
+        origin_events: OriginEvents::default(),
+        has_urgent_events: false,
         now: Instant::now(),
     };
-    let mut alarm = Alarm::default();
-    // The two channels are emptied at each turn: what came in together is handled together.
+    let mut timer = Timer::default();
+    // Both channels are emptied at each turn, so that what came in together is handled together.
     poll_fn(|cx| {
         dispatcher.now = Instant::now();
-        if dispatcher.obey(&mut commands, cx).is_ready() {
+        if dispatcher.drain_commands(&mut commands, cx).is_ready() {
             return Poll::Ready(());
         }
-        dispatcher.hear(&mut heard, cx);
+        dispatcher.drain_finished(&mut finished, cx);
         dispatcher.start_requests();
         dispatcher.hand_over();
-        while alarm.poll(dispatcher.next_look(), cx).is_ready() {
+        while timer.poll(dispatcher.next_timer(), cx).is_ready() {
             dispatcher.now = Instant::now();
-            dispatcher.queue.look(dispatcher.now);
+            dispatcher.scheduler.run_timers(dispatcher.now);
             dispatcher.start_requests();
             dispatcher.hand_over();
         }
-        dispatcher.answer();
+        dispatcher.reply_to_host();
         Poll::Pending
     })
     .await;
 }
 
 struct Dispatcher {
-    board: Arc<Board>,
-    queue: FairQueue<Request>,
+    mailbox: Arc<OutcomeMailbox>,
+    scheduler: OriginScheduler<Request>,
     retry: RetryPolicy,
     client: Rc<Client>,
     events: UnboundedSender<Event>,
     may_start: MayStart,
-    /// Who waits for what may start to have started.
+    /// Answered once what may start has started.
     start_now: Option<SyncSender<()>>,
-    /// What was taken back, and for whom.
+    /// Keys that were taken back, and where to send them.
     taken_back: Vec<(SyncSender<Vec<Key>>, Vec<Key>)>,
-    /// Requests that had left their places to others, and could go on.
+    /// Requests that had given up their places and can go on.
     want_places: VecDeque<(Rc<Ticket>, oneshot::Sender<()>)>,
     /// Kept for its capacity.
     outcomes: Vec<Outcome>,
-    company: Company,
-    news: OriginNews,
-    /// Whether there is news that cannot wait for outcomes to go along with.
-    has_news: bool,
-    /// The moment of this turn.
+    batcher: OutcomeBatcher,
+    origin_events: OriginEvents,
+    /// Whether an event has to reach the host at once, and not only with the next outcomes.
+    has_urgent_events: bool,
+    /// The time at the start of this turn.
     now: Instant,
 }
 
-/// What a request's task says.
+/// What the task of a request reports.
 #[expect(clippy::large_enum_variant, reason = "nearly all are of the large one")]
 pub(crate) enum Event {
     /// There is a connection for the request.
     Reached(Rc<Ticket>),
-    /// It takes long until the request can go on: others may have its place.
+    /// The request waits for long, and others may have its place.
     GivesUpPlace(Rc<Ticket>),
-    /// It can go on, as soon as there is a place.
+    /// The request can go on as soon as there is a place.
     WantsPlace(Rc<Ticket>, oneshot::Sender<()>),
     Finished(Rc<Ticket>, Outcome),
 }
 
 impl Dispatcher {
-    /// Follows the commands there are; ready when the engine has to stop.
-    fn obey(&mut self, commands: &mut UnboundedReceiver<Command>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Carries out the commands that have come. Ready when the engine has to stop.
+    fn drain_commands(&mut self, commands: &mut UnboundedReceiver<Command>, cx: &mut Context<'_>) -> Poll<()> {
         while let Poll::Ready(command) = commands.poll_recv(cx) {
             match command {
                 Some(Command::Submit(requests)) => {
                     for request in requests {
-                        self.client.budget().count(request.body.len());
-                        self.queue.push(request.origin().clone(), request, self.now);
+                        self.client.budget().add_request(request.body.len());
+                        self.scheduler.push(request.origin().clone(), request, self.now);
                     }
                 }
                 Some(Command::SetPolicy(policy)) => {
-                    self.queue.set_limits(limits(&policy), self.now);
+                    self.scheduler.set_limits(Limits::of(&policy), self.now);
                     self.retry = policy.retry;
                     self.client.set_policy(*policy);
                 }
                 Some(Command::ReloadFiles) => self.client.reload_files(),
-                Some(Command::DropWaiting) => self.queue.clear(),
+                Some(Command::DropWaiting) => self.scheduler.clear(),
                 Some(Command::TakeBack(mut keys, reply)) => {
                     keys.sort_unstable();
                     self.take_back(|request| keys.binary_search(&request.key()).is_ok(), reply);
@@ -159,14 +160,14 @@ impl Dispatcher {
         Poll::Pending
     }
 
-    /// Takes the outcomes there are, and learns from them.
-    fn hear(&mut self, heard: &mut UnboundedReceiver<Event>, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(event)) = heard.poll_recv(cx) {
+    /// Handles what tasks have reported: outcomes, connections and places.
+    fn drain_finished(&mut self, finished: &mut UnboundedReceiver<Event>, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(event)) = finished.poll_recv(cx) {
             match event {
-                Event::Reached(ticket) => self.queue.reach(&ticket.origin, self.now),
+                Event::Reached(ticket) => self.scheduler.reach(&ticket.origin, self.now),
                 Event::GivesUpPlace(ticket) => {
                     ticket.set_place(PlaceState::GivenUp);
-                    self.queue.give_place_up(&ticket.origin, ticket.probe, self.now);
+                    self.scheduler.give_place_up(&ticket.origin, ticket.probe, self.now);
                 }
                 Event::WantsPlace(ticket, given) => {
                     ticket.set_place(PlaceState::Wanted);
@@ -177,15 +178,15 @@ impl Dispatcher {
         }
     }
 
-    /// Lets those go on that had left their places to others.
+    /// Gives free places to requests that had given up theirs.
     fn give_places_back(&mut self) {
-        while self.queue.has_place()
+        while self.scheduler.has_place()
             && let Some((ticket, given)) = self.want_places.pop_front()
         {
-            // Not to one that has ended meanwhile.
+            // Not to a request that has ended in the meantime.
             if ticket.place() == PlaceState::Wanted && !given.is_closed() {
                 ticket.set_place(PlaceState::Taken);
-                self.queue.take_place(&ticket.origin, ticket.probe);
+                self.scheduler.take_place(&ticket.origin, ticket.probe);
                 let _ = given.send(());
             }
         }
@@ -193,44 +194,46 @@ impl Dispatcher {
 
     fn finish(&mut self, ticket: &Ticket, outcome: Outcome) {
         let Ticket { origin, probe, body, .. } = ticket;
-        self.client.budget().discount(*body);
-        let reading = match ticket.place() {
-            // That there was no place for it says nothing about the origin.
-            PlaceState::Wanted => Reading::Nothing,
+        self.client.budget().remove_request(*body);
+        let signal = match ticket.place() {
+            // The request had no place, which says nothing about the origin.
+            PlaceState::Wanted => OriginSignal::Nothing,
             PlaceState::Taken | PlaceState::GivenUp => origin_signal::of(&outcome),
         };
         if ticket.place() != PlaceState::Taken {
             ticket.set_place(PlaceState::Taken);
-            self.queue.take_place(origin, *probe);
+            self.scheduler.take_place(origin, *probe);
         }
-        let is_expected = self.queue.finish(origin, *probe, reading, self.now);
+        let is_expected = self.scheduler.finish(origin, *probe, signal, self.now);
         if let Ok(response) = &outcome.result
-            && let Some(wait) = retry_after::hold(response, SystemTime::now, self.retry.retry_after_max)
+            && let Some(wait) = retry_after::deferral(response, SystemTime::now, self.retry.retry_after_max)
         {
-            // Where redirects were followed, it is their end that wants to be left alone.
-            self.queue.hold(response.trace.target.origin(), self.now + wait, self.now);
+            // Where redirects were followed, the reply speaks for the origin at their end.
+            self.scheduler.defer(response.trace.target.origin(), self.now + wait, self.now);
         }
-        let is_late = matches!(reading, Reading::Missed(_)) && outcome.result.as_ref().is_err_and(Failure::timed_out);
+        let is_late =
+            matches!(signal, OriginSignal::Unreachable(_)) && outcome.result.as_ref().is_err_and(Failure::timed_out);
         match (is_expected, is_late) {
-            (true, _) => self.company.expect(outcome, self.now),
-            (false, true) => self.company.delay(outcome, self.now),
+            (true, _) => self.batcher.add_expected(outcome, self.now),
+            (false, true) => self.batcher.add_late(outcome, self.now),
             (false, false) => self.outcomes.push(outcome),
         }
     }
 
-    /// Takes requests back that wait to be started.
+    /// Takes back requests that have not started.
     fn take_back(&mut self, is_wanted: impl Fn(&Request) -> bool, reply: SyncSender<Vec<Key>>) {
-        let removed = self.queue.remove(is_wanted, self.now);
+        let removed = self.scheduler.remove(is_wanted, self.now);
         let budget = self.client.budget();
         let keys = removed.iter().map(|request| {
-            budget.discount(request.body.len());
+            budget.remove_request(request.body.len());
             request.key()
         });
         self.taken_back.push((reply, keys.collect()));
     }
 
-    /// Answers the host, which waits. After the news is handed over: what was sent back must not be taken for started.
-    fn answer(&mut self) {
+    /// Answers the host, which waits. Comes after the events are handed over, so that the host does not take a
+    /// request that was sent back for one that has started.
+    fn reply_to_host(&mut self) {
         for (reply, keys) in self.taken_back.drain(..) {
             let _ = reply.send(keys);
         }
@@ -241,49 +244,49 @@ impl Dispatcher {
 
     fn start_requests(&mut self) {
         self.give_places_back();
-        // The host is asked before each: it may say no at any moment.
+        // Asked before each request, because the answer may change at any moment.
         while self.start_now.is_some() || (self.may_start)() {
-            let Some(Started { item: request, probe, watch }) = self.queue.start(self.now) else { return };
-            if !self.board.begin(1) {
-                // Dropped with the rest of the waiting ones, as soon as the command comes through.
-                self.queue.finish(request.origin(), probe, Reading::Nothing, self.now);
-                self.queue.clear();
+            let Some(Started { item: request, probe, watch }) = self.scheduler.start(self.now) else { return };
+            if !self.mailbox.begin(1) {
+                // The host has closed the engine. The requests that wait are dropped when its command arrives.
+                self.scheduler.finish(request.origin(), probe, OriginSignal::Nothing, self.now);
+                self.scheduler.clear();
                 return;
             }
             let key = request.key();
             let (origin, events) = (request.origin().clone(), self.events.clone());
             let ticket = Ticket::new(origin, probe, request.body.len(), watch, events);
             let (client, shown) = (self.client.clone(), ticket.clone());
-            // A task is moved about as it is made and when it ends; a boxed one is moved as a pointer.
+            // Boxed, because tokio moves a task when it is made and when it ends.
             let work = Box::pin(async move { exchange::run(&client, request, Some(shown)).await });
             spawn_local(carry_out(key, work, move |outcome| ticket.tell(Event::Finished(ticket.clone(), outcome))));
         }
     }
 
-    /// When there is something to do though nothing happens.
-    fn next_look(&self) -> Option<Instant> {
-        self.queue.next_look().into_iter().chain(self.company.next()).min()
+    /// When there is something to do although nothing happens.
+    fn next_timer(&self) -> Option<Instant> {
+        self.scheduler.next_timer().into_iter().chain(self.batcher.next_release()).min()
     }
 
     fn hand_over(&mut self) {
-        self.has_news |= self.queue.has_urgent_news();
-        let News { states, paces, sent_back } = self.queue.news();
+        self.has_urgent_events |= self.scheduler.has_urgent_events();
+        let SchedulerEvents { states, responsiveness, sent_back } = self.scheduler.events();
         let budget = self.client.budget();
-        self.news.states.append(states);
-        self.news.paces.append(paces);
-        self.news.sent_back.extend(sent_back.drain(..).map(|request| {
-            budget.discount(request.body.len());
+        self.origin_events.states.append(states);
+        self.origin_events.responsiveness.append(responsiveness);
+        self.origin_events.sent_back.extend(sent_back.drain(..).map(|request| {
+            budget.remove_request(request.body.len());
             request.key()
         }));
-        self.company.join(&mut self.outcomes, self.now);
-        if !self.outcomes.is_empty() || self.has_news {
-            self.has_news = false;
-            self.board.finish(&mut self.outcomes, &mut self.news);
+        self.batcher.release_into(&mut self.outcomes, self.now);
+        if !self.outcomes.is_empty() || self.has_urgent_events {
+            self.has_urgent_events = false;
+            self.mailbox.finish(&mut self.outcomes, &mut self.origin_events);
         }
     }
 }
 
-/// One request's task. A panic in it is the outcome of this request, and of no other.
+/// The task of one request. A panic in it becomes the outcome of this request alone.
 async fn carry_out(key: Key, work: impl Future<Output = Outcome>, finish: impl FnOnce(Outcome)) {
     let started = Instant::now();
     let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Outcome {
@@ -292,15 +295,6 @@ async fn carry_out(key: Key, work: impl Future<Output = Outcome>, finish: impl F
         elapsed: started.elapsed(),
     });
     finish(outcome);
-}
-
-fn limits(policy: &Policy) -> Limits {
-    Limits {
-        total: policy.max_in_flight.min(policy.max_connections).max(1),
-        per_origin: policy.max_in_flight_per_origin.max(1),
-        untried: policy.max_in_flight_untried().min(policy.max_in_flight_per_origin).max(1),
-        breaker_failures: policy.breaker_failures,
-    }
 }
 
 #[cfg(test)]

@@ -5,78 +5,77 @@ use crate::message::key::Key;
 
 /// What may be sent to an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// What the limits allow; a little less for a while after it was otherwise.
+pub enum OriginHealth {
+    /// As much as the limits allow; for a while after another state, a little less.
     Healthy,
-    /// Less than that, since connecting to it keeps failing.
+    /// A few attempts at a time, because connecting keeps failing.
     Probing,
-    /// Nothing that has attempts left before a moment that it named itself, and all else as if it had not.
+    /// Nothing that has attempts left, until a moment that the origin named. All else as before.
     Deferred,
 }
 
-/// How fast the requests to an origin are likely to be done with.
+/// How soon the requests to an origin are likely to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// As fast as it answers.
+pub enum Responsiveness {
+    /// When it answers, which it does.
     Answering,
-    /// When their time is up: it can be connected to, and has not answered yet, or not any more.
+    /// When they time out: it accepts connections and has not answered yet, or no longer does.
     Silent,
-    /// When their time is up: the look-up of its name hangs.
+    /// When they time out: the look-up of its name hangs.
     Hanging,
-    /// Nobody knows: the look-up hung, and does so no more.
+    /// It is not known. The look-up of its name hung and no longer does.
     Unknown,
 }
 
-/// What an [`Engine`](crate::Engine) has to say about origins.
+/// What an [`Engine`](crate::Engine) reports about origins.
 #[derive(Debug, Default)]
-pub struct OriginNews {
-    /// How origins are doing since something about them changed, oldest first.
+pub struct OriginEvents {
+    /// The state of each origin that has changed, oldest first.
     pub states: Vec<OriginState>,
-    /// What has become of origins with more than a few requests that can be connected to, and of those whose names hang, oldest
-    /// first.
-    pub paces: Vec<(Origin, Pace)>,
-    /// Requests with attempts left to origins that are deferred, handed back unsent.
+    /// Changes of origins that more than a few requests go to, and of those whose names hang, oldest first.
+    pub responsiveness: Vec<(Origin, Responsiveness)>,
+    /// Requests with attempts left that come back unsent, because their origin is deferred.
     pub sent_back: Vec<Key>,
 }
 
-impl OriginNews {
-    /// Whether there is nothing to say.
+impl OriginEvents {
+    /// Whether there is nothing to report.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty() && self.paces.is_empty() && self.sent_back.is_empty()
+        self.states.is_empty() && self.responsiveness.is_empty() && self.sent_back.is_empty()
     }
 }
 
-/// How an origin is doing, where there is something to say about it.
+/// The state of an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginState {
-    /// Who it is about.
+    /// The origin.
     pub origin: Origin,
     /// What may be sent to it.
-    pub standing: Standing,
-    /// Failures to connect, in a row.
+    pub health: OriginHealth,
+    /// Failures to connect in a row.
     pub failures: u32,
-    /// The name of the last such failure's [kind](crate::FailureKind::name).
+    /// The name of the last failure's [kind](crate::FailureKind::name).
     pub last_failure: Option<&'static str>,
-    /// When the first of them came.
+    /// When the first of them happened.
     pub failing_since: Option<Instant>,
     /// When it may be sent to again, if it is deferred.
-    pub held_until: Option<Instant>,
+    pub deferred_until: Option<Instant>,
 }
 
 impl OriginState {
-    pub(crate) fn well(origin: &Origin) -> Self {
+    pub(crate) fn healthy(origin: &Origin) -> Self {
         Self {
             origin: origin.clone(),
-            standing: Standing::Healthy,
+            health: OriginHealth::Healthy,
             failures: 0,
             last_failure: None,
             failing_since: None,
-            held_until: None,
+            deferred_until: None,
         }
     }
 
-    /// Whether there is nothing to say any more.
-    pub fn is_well(&self) -> bool {
-        self.standing == Standing::Healthy && self.failures == 0
+    /// Whether it is healthy and connecting did not fail last.
+    pub fn is_healthy(&self) -> bool {
+        self.health == OriginHealth::Healthy && self.failures == 0
     }
 }

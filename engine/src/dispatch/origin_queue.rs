@@ -1,28 +1,28 @@
-//! What waits for one origin.
+//! The queue of one origin.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::address::origin::Origin;
-use crate::dispatch::origin_health::{Pace, Standing};
-use crate::dispatch::origin_scheduler::{Limits, News, Started};
-use crate::dispatch::origin_signal::Reading;
-use crate::dispatch::origin_throttle::Restraint;
-use crate::dispatch::timers::Alarms;
+use crate::dispatch::limits::Limits;
+use crate::dispatch::origin_health::{OriginHealth, Responsiveness};
+use crate::dispatch::origin_scheduler::{SchedulerEvents, Started};
+use crate::dispatch::origin_signal::OriginSignal;
+use crate::dispatch::origin_throttle::OriginThrottle;
+use crate::dispatch::timers::OriginTimers;
 use crate::message::request::Request;
 
-/// Time-outs in a row after which an origin counts as one that does not answer.
-const MANY: u32 = 5;
+/// Time-outs in a row after which an origin counts as silent.
+const LATE_IN_A_ROW: u32 = 5;
 
-/// How many start at once to an origin that does not answer, or has not answered yet, and how long the next ones wait. What starts
-/// together times out together, and hundreds of time-outs in one moment would hold up all others.
-const AT_ONCE: usize = 4;
-const PACE: Duration = Duration::from_millis(1);
+/// How many items of a silent origin start at once, and the pause before the next. What starts together times out
+/// together, and hundreds of time-outs in one moment would hold up all others.
+const BURST: usize = 4;
+const BURST_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What can wait.
+/// What an origin's queue holds.
 pub(crate) trait Queued {
-    /// Whether it may be sent back to where it came from: it can wait where its origin asks to be left alone. What cannot goes
-    /// out all the same.
+    /// Whether it may be sent back to the host while its origin is deferred. If not, it starts all the same.
     fn may_go_back(&self) -> bool;
 }
 
@@ -32,33 +32,34 @@ impl Queued for Request {
     }
 }
 
+/// The items for one origin, and what is known of it.
 #[derive(Debug)]
-pub(crate) struct Lane<T> {
+pub(crate) struct OriginQueue<T> {
     pub(crate) waiting: VecDeque<T>,
     pub(crate) under_way: usize,
     /// How many of these started while the origin was sick.
     pub(crate) probes: usize,
-    /// How many have given up their places, and how many of these are probes.
+    /// How many have given up their places, and how many of those are probes.
     placeless: usize,
     placeless_probes: usize,
-    /// Whether the origin stands in the turns of all, or in those of the sick.
-    pub(crate) has_turn: bool,
+    /// Whether the origin has a turn, among all origins or among the sick ones.
+    pub(crate) is_queued: bool,
     /// Whether it was connected to.
     tried: bool,
     /// Whether it has answered, and has not been late too often since.
     answers: bool,
     late: u32,
-    /// How many have started since it last paused, while it did not answer.
-    at_once: usize,
-    /// Until when no other starts, though there are places.
-    rests_until: Option<Instant>,
+    /// How many items have started since the last pause, while it was silent.
+    burst: usize,
+    /// Until when no other item starts, although there are places.
+    paced_until: Option<Instant>,
     /// What the host knows.
-    told: Option<Pace>,
-    /// Rare, and none where the origin is well.
-    pub(crate) restraint: Option<Box<Restraint>>,
+    reported: Option<Responsiveness>,
+    /// None for a healthy origin, as nearly all are.
+    pub(crate) throttle: Option<Box<OriginThrottle>>,
 }
 
-impl<T> Default for Lane<T> {
+impl<T> Default for OriginQueue<T> {
     fn default() -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -66,102 +67,101 @@ impl<T> Default for Lane<T> {
             probes: 0,
             placeless: 0,
             placeless_probes: 0,
-            has_turn: false,
+            is_queued: false,
             tried: false,
             answers: false,
             late: 0,
-            at_once: 0,
-            rests_until: None,
-            told: None,
-            restraint: None,
+            burst: 0,
+            paced_until: None,
+            reported: None,
+            throttle: None,
         }
     }
 }
 
-impl<T: Queued> Lane<T> {
-    /// Whether the origin has to be put into the turns now; then it counts as put.
-    pub(crate) fn claims_turn(&mut self, limits: &Limits) -> bool {
-        let claims = !self.has_turn && self.admits(limits) && self.next().is_some();
-        self.has_turn |= claims;
+impl<T: Queued> OriginQueue<T> {
+    /// Whether the origin has to get a turn now. Then it counts as queued.
+    pub(crate) fn claim_turn(&mut self, limits: &Limits) -> bool {
+        let claims = !self.is_queued && self.has_capacity(limits) && self.next().is_some();
+        self.is_queued |= claims;
         claims
     }
 
-    /// Whether another one may start.
-    pub(crate) fn admits(&self, limits: &Limits) -> bool {
+    /// Whether another item may start.
+    pub(crate) fn has_capacity(&self, limits: &Limits) -> bool {
         let most = if self.tried || self.is_sick() { limits.per_origin } else { limits.untried };
-        let most = self.restraint.as_ref().map_or(most, |restraint| restraint.bound(most));
+        let most = self.throttle.as_ref().map_or(most, |throttle| throttle.limit(most));
         self.under_way < most
     }
 
-    /// Whether this tells nothing new about the origin: one that is sick cannot be connected to, one that does not answer is late.
-    pub(crate) fn expects(&self, reading: Reading) -> bool {
-        match reading {
-            Reading::Missed(_) => self.is_sick(),
-            Reading::Late => self.is_told_slow(),
-            Reading::Reached | Reading::Nothing => false,
+    /// Whether this tells nothing new about the origin: a sick one cannot be connected to, a silent one is late.
+    pub(crate) fn is_expected(&self, signal: OriginSignal) -> bool {
+        match signal {
+            OriginSignal::Unreachable(_) => self.is_sick(),
+            OriginSignal::Late => self.is_reported_slow(),
+            OriginSignal::Reached | OriginSignal::Nothing => false,
         }
     }
 
     pub(crate) fn is_sick(&self) -> bool {
-        self.restraint.as_ref().is_some_and(|restraint| restraint.is_sick())
+        self.throttle.as_ref().is_some_and(|throttle| throttle.is_sick())
     }
 
-    /// Which of those that wait is the first that may go.
+    /// The first of the waiting items that may start.
     fn next(&self) -> Option<usize> {
-        match &self.restraint {
-            Some(restraint) if !restraint.lets_all_go(self.under_way) => {
+        match &self.throttle {
+            Some(throttle) if !throttle.admits_deferrable(self.under_way) => {
                 self.waiting.iter().position(|item| !item.may_go_back())
             }
             _ => (!self.waiting.is_empty()).then_some(0),
         }
     }
 
-    /// Has the next one start a moment later, if many have started at once to an origin that does not answer. Gives the moment; the
-    /// origin's turn counts as given until [`wake`](Self::wake).
-    pub(crate) fn pause(&mut self, now: Instant) -> Option<Instant> {
+    /// Delays the next item if many have started at once to a silent origin. Gives the moment at which it may start.
+    /// Until [`end_pause`](Self::end_pause), the origin counts as queued.
+    pub(crate) fn pace(&mut self, now: Instant) -> Option<Instant> {
         if self.silent() == 0 {
-            self.at_once = 0;
+            self.burst = 0;
             return None;
         }
-        self.at_once += 1;
-        let pauses = self.at_once >= AT_ONCE && !self.has_turn && !self.waiting.is_empty();
-        self.has_turn |= pauses;
-        self.rests_until = pauses.then(|| now + PACE);
-        self.rests_until
+        self.burst += 1;
+        let pauses = self.burst >= BURST && !self.is_queued && !self.waiting.is_empty();
+        self.is_queued |= pauses;
+        self.paced_until = pauses.then(|| now + BURST_INTERVAL);
+        self.paced_until
     }
 
-    /// Ends a pause whose time has come. Whether it was one of this lane.
-    pub(crate) fn wake(&mut self, now: Instant) -> bool {
-        let wakes = self.rests_until.take_if(|until| *until <= now).is_some();
+    /// Ends a pause whose time has come. False if the origin has none.
+    pub(crate) fn end_pause(&mut self, now: Instant) -> bool {
+        let wakes = self.paced_until.take_if(|until| *until <= now).is_some();
         if wakes {
-            self.has_turn = false;
-            self.at_once = 0;
+            self.is_queued = false;
+            self.burst = 0;
         }
         wakes
     }
 
-    /// Starts it.
+    /// Starts the next item.
     pub(crate) fn start(&mut self) -> Option<Started<T>> {
         let item = self.waiting.remove(self.next()?)?;
         let probe = self.is_sick();
         self.under_way += 1;
         self.probes += usize::from(probe);
-        Some(Started { item, probe, watch: !self.tried || self.restraint.is_some() })
+        Some(Started { item, probe, watch: !self.tried || self.throttle.is_some() })
     }
 
     pub(crate) fn is_idle(&self) -> bool {
         self.under_way == 0 && self.waiting.is_empty()
     }
 
-    /// The restraint that there is from now on.
-    pub(crate) fn restrain(&mut self, now: Instant) -> &mut Restraint {
-        let restraint = self.restraint.get_or_insert_with(|| Box::new(Restraint::new(now)));
-        restraint.touch(now);
-        restraint
+    /// Throttles the origin from now on.
+    pub(crate) fn throttle(&mut self, now: Instant) -> &mut OriginThrottle {
+        let throttle = self.throttle.get_or_insert_with(|| Box::new(OriginThrottle::new(now)));
+        throttle.touch(now);
+        throttle
     }
 
-    /// How many are under way to an origin that does not answer, but for those that try to connect to one that is sick, and
-    /// those that have no place.
+    /// How many items are under way to an origin that is silent. Probes and items that have no place do not count.
     pub(crate) fn silent(&self) -> usize {
         if self.answers { 0 } else { self.under_way - self.probes - (self.placeless - self.placeless_probes) }
     }
@@ -176,88 +176,98 @@ impl<T: Queued> Lane<T> {
         self.placeless_probes -= usize::from(probe);
     }
 
-    /// The origin can be connected to.
-    pub(crate) fn reach(&mut self) {
+    /// The origin was connected to.
+    pub(crate) fn record_connected(&mut self) {
         self.tried = true;
     }
 
     /// It has answered.
-    pub(crate) fn answer(&mut self) {
+    pub(crate) fn record_answer(&mut self) {
         self.answers = true;
         self.late = 0;
     }
 
     /// It was connected to, and has not answered in time.
-    pub(crate) fn delay(&mut self) {
+    pub(crate) fn record_late(&mut self) {
         self.late = self.late.saturating_add(1);
-        self.answers &= self.late < MANY;
+        self.answers &= self.late < LATE_IN_A_ROW;
     }
 
-    /// What the host has to hear about an origin whose name hangs, or that was connected to and has more than a few requests.
-    pub(crate) fn tell_pace(&mut self, limits: &Limits) -> Option<Pace> {
-        let pace = if self.answers {
-            Pace::Answering
+    /// Reports what the host has to hear: that the name hangs, or how an origin responds that was connected to and
+    /// has more than a few items.
+    pub(crate) fn report_responsiveness(&mut self, origin: &Origin, limits: &Limits, events: &mut SchedulerEvents<T>) {
+        let responsiveness = if self.answers {
+            Responsiveness::Answering
         } else if self.placeless > 0 {
-            Pace::Hanging
+            Responsiveness::Hanging
         } else if self.tried {
-            Pace::Silent
+            Responsiveness::Silent
         } else {
-            Pace::Unknown
+            Responsiveness::Unknown
         };
-        let is_worth = match pace {
-            Pace::Hanging => true,
-            Pace::Unknown => self.told.is_some(),
-            _ => self.tried && (self.told.is_some() || self.under_way + self.waiting.len() >= limits.untried),
+        let is_worth = match responsiveness {
+            Responsiveness::Hanging => true,
+            Responsiveness::Unknown => self.reported.is_some(),
+            _ => self.tried && (self.reported.is_some() || self.under_way + self.waiting.len() >= limits.untried),
         };
-        let is_news = is_worth && self.told != Some(pace);
-        is_news.then(|| *self.told.insert(pace))
+        let is_news = is_worth && self.reported != Some(responsiveness);
+        if is_news {
+            self.reported = Some(responsiveness);
+            events.responsiveness.push((origin.clone(), responsiveness));
+        }
     }
 
-    /// Whether the host has to hear that nobody knows any more whether the origin answers.
-    pub(crate) fn is_told_slow(&self) -> bool {
-        matches!(self.told, Some(Pace::Silent | Pace::Hanging))
+    /// Whether the host takes the origin for silent or hanging.
+    pub(crate) fn is_reported_slow(&self) -> bool {
+        matches!(self.reported, Some(Responsiveness::Silent | Responsiveness::Hanging))
     }
 
-    /// One could not connect.
-    pub(crate) fn miss(&mut self, kind: &'static str, limits: &Limits, now: Instant) {
-        let restraint = self.restrain(now);
-        restraint.fail(kind, limits.breaker_failures, now);
-        restraint.grow(limits.per_origin);
-        // Once it recovers, that has to show anew.
+    /// An item could not connect.
+    pub(crate) fn record_unreachable(&mut self, kind: &'static str, limits: &Limits, now: Instant) {
+        let throttle = self.throttle(now);
+        throttle.fail(kind, limits.breaker_failures, now);
+        throttle.grow(limits.per_origin);
+        // After it recovers, connecting has to succeed again before it gets more than a few.
         self.tried &= !self.is_sick();
     }
 
-    /// Takes the origin to be well, as far as connecting is concerned. Whether that lifts a restraint.
+    /// The origin can be connected to again. Whether that ends its throttle.
     pub(crate) fn recover(&mut self, per_origin: usize) -> bool {
-        let lifted = self.restraint.as_deref_mut().is_some_and(|restraint| {
-            restraint.recover();
-            restraint.grow(per_origin);
-            restraint.is_lifted()
+        let lifted = self.throttle.as_deref_mut().is_some_and(|throttle| {
+            throttle.recover();
+            throttle.grow(per_origin);
+            throttle.is_lifted()
         });
         if lifted {
-            self.restraint = None;
+            self.throttle = None;
         }
         lifted
     }
 
-    /// Does what a restraint makes due, and tells what has changed.
-    pub(crate) fn attend(&mut self, origin: &Origin, now: Instant, alarms: &mut Alarms, news: &mut News<T>) {
-        let Some(restraint) = &mut self.restraint else { return };
-        restraint.release(now);
-        if let Some(at) = restraint.remind(now) {
-            alarms.set(at, origin);
+    /// Does what the throttle makes due, and adds what has changed to `events`.
+    pub(crate) fn apply_throttle(
+        &mut self,
+        origin: &Origin,
+        now: Instant,
+        timers: &mut OriginTimers,
+        events: &mut SchedulerEvents<T>,
+    ) {
+        let Some(throttle) = &mut self.throttle else { return };
+        throttle.end_deferral(now);
+        if let Some(at) = throttle.next_cleanup(now) {
+            timers.set(at, origin);
         }
-        if restraint.standing() == Standing::Deferred {
+        if throttle.health() == OriginHealth::Deferred {
             let (go, stay) = self.waiting.drain(..).partition::<VecDeque<_>, _>(T::may_go_back);
             self.waiting = stay;
-            news.sent_back.extend(go);
+            events.sent_back.extend(go);
         }
-        news.states.extend(restraint.tell(origin));
+        events.states.extend(throttle.changed_state(origin));
     }
 
-    /// Takes out those that wait and are wanted.
+    /// Takes out the items that wait and are wanted.
     pub(crate) fn remove(&mut self, is_wanted: impl Fn(&T) -> bool, removed: &mut Vec<T>) {
-        // Mostly it is another lane's.
+        // Mostly it is in the queue of another origin.
         if !self.waiting.iter().any(&is_wanted) {
             return;
         }
@@ -266,14 +276,14 @@ impl<T: Queued> Lane<T> {
         removed.extend(wanted);
     }
 
-    /// Whether nobody would miss an idle one. `crowded` says that there are very many.
+    /// Whether an idle origin need not be remembered. `crowded`: there are very many origins.
     pub(crate) fn is_forgettable(&self, crowded: bool, now: Instant) -> bool {
-        self.restraint.as_ref().is_none_or(|restraint| crowded || restraint.is_stale(now))
+        self.throttle.as_ref().is_none_or(|throttle| crowded || throttle.is_stale(now))
     }
 
     pub(crate) fn lose_turn(&mut self) {
-        self.has_turn = false;
-        self.rests_until = None;
+        self.is_queued = false;
+        self.paced_until = None;
     }
 
     pub(crate) fn clear(&mut self) {

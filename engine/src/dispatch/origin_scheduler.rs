@@ -4,63 +4,43 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use crate::address::origin::Origin;
-use crate::dispatch::origin_health::{OriginState, Pace, Standing};
-use crate::dispatch::origin_queue::{Lane, Queued};
-use crate::dispatch::origin_signal::Reading;
-use crate::dispatch::probe_limiter::Probes;
-use crate::dispatch::timers::Alarms;
+use crate::dispatch::limits::Limits;
+use crate::dispatch::origin_health::{OriginHealth, OriginState, Responsiveness};
+use crate::dispatch::origin_queue::{OriginQueue, Queued};
+use crate::dispatch::origin_signal::OriginSignal;
+use crate::dispatch::probe_limiter::ProbeLimiter;
+use crate::dispatch::timers::OriginTimers;
 
-/// What waits to be started, in order for each origin, the origins in turn.
+/// Decides which request starts next: those of one origin in order, the origins in turn.
 ///
-/// It also counts what is under way, so that it can keep to the limits, and hears how that goes, so that an origin in
-/// trouble gets less.
+/// It counts what is under way, to keep to the limits, and hears how that ends, so that an origin in trouble gets
+/// less.
 #[derive(Debug)]
-pub(crate) struct FairQueue<T> {
+pub(crate) struct OriginScheduler<T> {
     limits: Limits,
-    lanes: HashMap<Origin, Lane<T>>,
-    /// Whose next item may start, each once, in the order of their turns.
+    queues: HashMap<Origin, OriginQueue<T>>,
+    /// The origins whose next item may start, each once, in the order of their turns.
     turns: VecDeque<Turn>,
-    probes: Probes,
-    /// The origins that do not answer whose turn came when these had all their places.
+    probe_limiter: ProbeLimiter,
+    /// Silent origins whose turn came when all places of silent origins were taken.
     stalled: VecDeque<Origin>,
-    /// The origins that do not answer whose next item starts a moment later, in this order.
-    paused: VecDeque<(Instant, Origin)>,
+    /// Silent origins whose next item starts a moment later, and when, in this order.
+    paced: VecDeque<(Instant, Origin)>,
     under_way: usize,
-    /// Of these, those that have given up their places: they do not count for the limit of all.
+    /// Of these, those that have given up their places. They do not count for the limit of all.
     placeless: usize,
-    /// To origins that do not answer, but for those.
+    /// Those to silent origins, without the ones above.
     silent: usize,
-    /// When to look at the origins in trouble.
-    alarms: Alarms,
-    news: News<T>,
+    /// When to look at the origins that are throttled.
+    timers: OriginTimers,
+    events: SchedulerEvents<T>,
 }
 
 #[derive(Debug)]
 enum Turn {
     Of(Origin),
-    /// Of one of those that are sick.
+    /// Of one of the sick origins.
     Probe,
-}
-
-/// How many may be under way at once, and how many failures in a row make an origin sick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) total: usize,
-    pub(crate) per_origin: usize,
-    /// To an origin that was not connected to so far.
-    pub(crate) untried: usize,
-    /// 0: none do.
-    pub(crate) breaker_failures: u32,
-}
-
-impl Limits {
-    /// To all origins that do not answer, or have not answered yet, beyond one for each.
-    ///
-    /// Decided: half of all, or what one origin may have where that is more. So with the quarter of those that are sick a
-    /// quarter is left to those that answer, however many others hang until their time is up.
-    fn silent(&self) -> usize {
-        (self.total / 2).max(self.per_origin)
-    }
 }
 
 /// An item that may start.
@@ -69,74 +49,74 @@ pub(crate) struct Started<T> {
     pub(crate) item: T,
     /// Whether its origin is sick.
     pub(crate) probe: bool,
-    /// Whether it is worth telling, by [`FairQueue::reach`], that there is a connection for it.
+    /// Whether to call [`OriginScheduler::reach`] when there is a connection for it.
     pub(crate) watch: bool,
 }
 
-/// What has happened since it was last asked for.
+/// What has happened since the last time these were taken.
 #[derive(Debug)]
-pub(crate) struct News<T> {
+pub(crate) struct SchedulerEvents<T> {
     pub(crate) states: Vec<OriginState>,
-    /// Of origins that more than a few wait for, and that can be connected to.
-    pub(crate) paces: Vec<(Origin, Pace)>,
-    /// Items that can wait, of origins that are held: nobody knows for how long, so they do it elsewhere.
+    /// Of origins that accept connections and that more than a few items wait for; and of those whose names hang.
+    pub(crate) responsiveness: Vec<(Origin, Responsiveness)>,
+    /// Items that can wait, of origins that are deferred. They wait at the host, as the pause may be long.
     pub(crate) sent_back: Vec<T>,
 }
 
-impl<T> Default for News<T> {
+impl<T> Default for SchedulerEvents<T> {
     fn default() -> Self {
-        Self { states: Vec::new(), paces: Vec::new(), sent_back: Vec::new() }
+        Self { states: Vec::new(), responsiveness: Vec::new(), sent_back: Vec::new() }
     }
 }
 
-/// Origins beyond which those that nobody sends to are not remembered.
+/// Beyond this many origins, those that nothing is sent to are forgotten.
 const MAX_REMEMBERED: usize = 10_000;
 
-impl<T: Queued> FairQueue<T> {
+impl<T: Queued> OriginScheduler<T> {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            lanes: HashMap::new(),
+            queues: HashMap::new(),
             turns: VecDeque::new(),
-            probes: Probes::default(),
+            probe_limiter: ProbeLimiter::default(),
             stalled: VecDeque::new(),
-            paused: VecDeque::new(),
+            paced: VecDeque::new(),
             under_way: 0,
             placeless: 0,
             silent: 0,
-            alarms: Alarms::default(),
-            news: News::default(),
+            timers: OriginTimers::default(),
+            events: SchedulerEvents::default(),
         }
     }
 
-    /// Applies to what starts from now on; what is under way beyond a lower limit goes on.
+    /// Applies to what starts from now on. What is under way beyond a lower limit goes on.
     pub(crate) fn set_limits(&mut self, limits: Limits, now: Instant) {
         self.limits = limits;
         self.resume_stalled();
-        let mut restrained = Vec::new();
-        for (origin, lane) in &mut self.lanes {
-            if lane.restraint.is_some() {
-                restrained.push(origin.clone());
-            } else if lane.claims_turn(&limits) {
+        let mut throttled = Vec::new();
+        for (origin, queue) in &mut self.queues {
+            if queue.throttle.is_some() {
+                throttled.push(origin.clone());
+            } else if queue.claim_turn(&limits) {
                 self.turns.push_back(Turn::Of(origin.clone()));
             }
         }
-        for origin in restrained {
+        for origin in throttled {
             if limits.breaker_failures == 0 {
                 self.recover(&origin);
             }
-            self.attend(&origin, now);
+            self.apply_throttle(&origin, now);
         }
     }
 
     pub(crate) fn push(&mut self, origin: Origin, item: T, now: Instant) {
-        let lane = self.lanes.entry(origin.clone()).or_default();
-        lane.waiting.push_back(item);
-        // It may have been connected to while only a few were wanted, which nobody had to know.
-        self.news.paces.extend(lane.tell_pace(&self.limits).map(|pace| (origin.clone(), pace)));
-        if lane.restraint.is_some() {
-            self.attend(&origin, now);
-        } else if lane.claims_turn(&self.limits) {
+        let queue = self.queues.entry(origin.clone()).or_default();
+        queue.waiting.push_back(item);
+        // The origin may have been connected to while only a few items waited, which was not worth reporting.
+        queue.report_responsiveness(&origin, &self.limits, &mut self.events);
+        if queue.throttle.is_some() {
+            self.apply_throttle(&origin, now);
+        } else if queue.claim_turn(&self.limits) {
             self.turns.push_back(Turn::Of(origin));
         }
     }
@@ -160,47 +140,47 @@ impl<T: Queued> FairQueue<T> {
     }
 
     fn start_next(&mut self, origin: Origin, now: Instant) -> Option<Started<T>> {
-        let lane = self.lanes.get_mut(&origin)?;
-        lane.has_turn = false;
-        if lane.is_sick() {
-            // Since the turn was given.
-            self.give_turn(&origin, now);
+        let queue = self.queues.get_mut(&origin)?;
+        queue.is_queued = false;
+        if queue.is_sick() {
+            // It became sick after it got the turn.
+            self.schedule(&origin, now);
             return None;
         }
-        // The limit may have been lowered since.
-        if lane.silent() > 0 && self.silent >= self.limits.silent() && lane.admits(&self.limits) {
-            lane.has_turn = true;
+        // The limit may have been lowered in the meantime.
+        if queue.silent() > 0 && self.silent >= self.limits.silent() && queue.has_capacity(&self.limits) {
+            queue.is_queued = true;
             self.stalled.push_back(origin);
             return None;
         }
-        let before = lane.silent();
-        let started = lane.admits(&self.limits).then(|| lane.start()).flatten();
-        self.silent += lane.silent() - before;
-        if let Some(until) = lane.pause(now) {
-            self.paused.push_back((until, origin));
-        } else if lane.claims_turn(&self.limits) {
+        let before = queue.silent();
+        let started = queue.has_capacity(&self.limits).then(|| queue.start()).flatten();
+        self.silent += queue.silent() - before;
+        if let Some(until) = queue.pace(now) {
+            self.paced.push_back((until, origin));
+        } else if queue.claim_turn(&self.limits) {
             self.turns.push_back(Turn::Of(origin));
         }
         started
     }
 
     fn start_probe(&mut self, now: Instant) -> Option<Started<T>> {
-        self.probes.have_turn = false;
-        let free = self.probes.free(self.limits.total);
+        self.probe_limiter.are_queued = false;
+        let free = self.probe_limiter.free(self.limits.total);
         if free == 0 {
             return None;
         }
-        // Each is looked at once. Mostly the first one will do.
-        for _ in 0..self.probes.turns.len() {
-            let origin = self.probes.turns.pop_front()?;
-            let Some(lane) = self.lanes.get_mut(&origin) else { continue };
-            lane.has_turn = false;
-            let may_start = lane.is_sick() && lane.probes < free && lane.admits(&self.limits);
-            let started = may_start.then(|| lane.start()).flatten();
+        // Each origin is looked at once. Mostly the first one has an item that may start.
+        for _ in 0..self.probe_limiter.turns.len() {
+            let origin = self.probe_limiter.turns.pop_front()?;
+            let Some(queue) = self.queues.get_mut(&origin) else { continue };
+            queue.is_queued = false;
+            let may_start = queue.is_sick() && queue.probes < free && queue.has_capacity(&self.limits);
+            let started = may_start.then(|| queue.start()).flatten();
             if started.is_some() {
-                self.probes.start(now);
+                self.probe_limiter.start(now);
             }
-            self.line_up(&origin);
+            self.enqueue(&origin);
             if started.is_some() {
                 return started;
             }
@@ -208,200 +188,206 @@ impl<T: Queued> FairQueue<T> {
         None
     }
 
-    /// Gives an origin its turn, if it is to have one.
-    fn give_turn(&mut self, origin: &Origin, now: Instant) {
-        self.line_up(origin);
-        self.give_probes_their_turn(now);
+    /// Gives an origin a turn if it is to have one, and the sick origins theirs.
+    fn schedule(&mut self, origin: &Origin, now: Instant) {
+        self.enqueue(origin);
+        self.schedule_probes(now);
     }
 
-    fn line_up(&mut self, origin: &Origin) {
-        let Some(lane) = self.lanes.get_mut(origin) else { return };
-        if lane.claims_turn(&self.limits) {
-            if lane.is_sick() {
-                self.probes.turns.push_back(origin.clone());
+    /// Gives an origin a turn if it is to have one.
+    fn enqueue(&mut self, origin: &Origin) {
+        let Some(queue) = self.queues.get_mut(origin) else { return };
+        if queue.claim_turn(&self.limits) {
+            if queue.is_sick() {
+                self.probe_limiter.turns.push_back(origin.clone());
             } else {
                 self.turns.push_back(Turn::Of(origin.clone()));
             }
         }
     }
 
-    fn give_probes_their_turn(&mut self, now: Instant) {
-        if self.probes.claim_turn(self.limits.total, now) {
+    /// Gives the sick origins their turn among all.
+    fn schedule_probes(&mut self, now: Instant) {
+        if self.probe_limiter.claim_turn(self.limits.total, now) {
             self.turns.push_back(Turn::Probe);
         }
     }
 
-    /// There is a connection to the origin: how long its replies take, and whether any come, is no matter.
+    /// There is a connection to the origin. Whether and how fast it replies does not matter here.
     pub(crate) fn reach(&mut self, origin: &Origin, now: Instant) {
-        let Some(lane) = self.lanes.get_mut(origin) else { return };
-        lane.reach();
-        self.news.paces.extend(lane.tell_pace(&self.limits).map(|pace| (origin.clone(), pace)));
-        if lane.restraint.is_some() {
+        let Some(queue) = self.queues.get_mut(origin) else { return };
+        queue.record_connected();
+        queue.report_responsiveness(origin, &self.limits, &mut self.events);
+        if queue.throttle.is_some() {
             self.recover(origin);
-            self.attend(origin, now);
-        } else if lane.claims_turn(&self.limits) {
+            self.apply_throttle(origin, now);
+        } else if queue.claim_turn(&self.limits) {
             self.turns.push_back(Turn::Of(origin.clone()));
         }
     }
 
     fn recover(&mut self, origin: &Origin) {
-        let Some(lane) = self.lanes.get_mut(origin) else { return };
-        if lane.is_sick() {
-            // It has its next turn with the others.
-            self.probes.leave(origin);
+        let Some(queue) = self.queues.get_mut(origin) else { return };
+        if queue.is_sick() {
+            // Its next turn is among all origins.
+            self.probe_limiter.remove(origin);
             self.stalled.retain(|stalled| stalled != origin);
-            lane.lose_turn();
+            queue.lose_turn();
         }
-        if lane.recover(self.limits.per_origin) {
-            self.news.states.push(OriginState::well(origin));
+        if queue.recover(self.limits.per_origin) {
+            self.events.states.push(OriginState::healthy(origin));
         }
     }
 
-    /// One that was started is done. Whether it ended as was to be expected of an origin that is sick or does not answer.
-    pub(crate) fn finish(&mut self, origin: &Origin, probe: bool, reading: Reading, now: Instant) -> bool {
-        let Some(lane) = self.lanes.get_mut(origin) else { return false };
-        let silent = lane.silent();
-        lane.under_way -= 1;
+    /// An item that was started has ended. Whether it ended as expected of an origin that is sick or silent.
+    pub(crate) fn finish(&mut self, origin: &Origin, probe: bool, signal: OriginSignal, now: Instant) -> bool {
+        let Some(queue) = self.queues.get_mut(origin) else { return false };
+        let silent = queue.silent();
+        queue.under_way -= 1;
         self.under_way -= 1;
         if probe {
-            lane.probes -= 1;
-            self.probes.finish();
+            queue.probes -= 1;
+            self.probe_limiter.finish();
         }
-        match reading {
-            Reading::Reached => lane.answer(),
-            Reading::Late => lane.delay(),
-            Reading::Missed(_) | Reading::Nothing => {}
+        match signal {
+            OriginSignal::Reached => queue.record_answer(),
+            OriginSignal::Late => queue.record_late(),
+            OriginSignal::Unreachable(_) | OriginSignal::Nothing => {}
         }
-        self.silent = self.silent + lane.silent() - silent;
+        self.silent = self.silent + queue.silent() - silent;
         if !self.stalled.is_empty() {
-            self.resume(origin, reading);
+            self.resume(origin, signal);
         }
-        let Some(lane) = self.lanes.get_mut(origin) else { return false };
-        let is_expected = lane.expects(reading);
-        match reading {
-            // The common way: an origin that is well, and stays so.
-            Reading::Reached | Reading::Late | Reading::Nothing if lane.restraint.is_none() && !probe => {
-                if !matches!(reading, Reading::Nothing) {
-                    lane.reach();
-                    self.news.paces.extend(lane.tell_pace(&self.limits).map(|pace| (origin.clone(), pace)));
+        let Some(queue) = self.queues.get_mut(origin) else { return false };
+        let is_expected = queue.is_expected(signal);
+        match signal {
+            // The common case: a healthy origin that stays so.
+            OriginSignal::Reached | OriginSignal::Late | OriginSignal::Nothing
+                if queue.throttle.is_none() && !probe =>
+            {
+                if !matches!(signal, OriginSignal::Nothing) {
+                    queue.record_connected();
+                    queue.report_responsiveness(origin, &self.limits, &mut self.events);
                 }
-                if lane.claims_turn(&self.limits) {
+                if queue.claim_turn(&self.limits) {
                     self.turns.push_back(Turn::Of(origin.clone()));
-                } else if lane.is_idle() {
+                } else if queue.is_idle() {
                     self.forget(origin);
                 }
                 return is_expected;
             }
-            Reading::Reached | Reading::Late => self.reach(origin, now),
-            Reading::Missed(kind) => lane.miss(kind, &self.limits, now),
-            Reading::Nothing => {
-                if let Some(restraint) = &mut lane.restraint {
-                    restraint.grow(self.limits.per_origin);
+            OriginSignal::Reached | OriginSignal::Late => self.reach(origin, now),
+            OriginSignal::Unreachable(kind) => queue.record_unreachable(kind, &self.limits, now),
+            OriginSignal::Nothing => {
+                if let Some(throttle) = &mut queue.throttle {
+                    throttle.grow(self.limits.per_origin);
                 }
             }
         }
-        self.attend(origin, now);
+        self.apply_throttle(origin, now);
         is_expected
     }
 
     fn forget(&mut self, origin: &Origin) {
-        if self.lanes.remove(origin).is_some_and(|lane| lane.is_told_slow()) {
-            self.news.paces.push((origin.clone(), Pace::Answering));
+        if self.queues.remove(origin).is_some_and(|queue| queue.is_reported_slow()) {
+            self.events.responsiveness.push((origin.clone(), Responsiveness::Answering));
         }
     }
 
-    /// The origin wants nothing before `until`: what can wait is sent back.
-    pub(crate) fn hold(&mut self, origin: &Origin, until: Instant, now: Instant) {
-        let lane = self.lanes.entry(origin.clone()).or_default();
-        if lane.restrain(now).hold(until) {
-            self.alarms.set(until, origin);
-            self.attend(origin, now);
+    /// The origin asked for a pause until `until`. Items that can wait are sent back.
+    pub(crate) fn defer(&mut self, origin: &Origin, until: Instant, now: Instant) {
+        let queue = self.queues.entry(origin.clone()).or_default();
+        if queue.throttle(now).defer(until) {
+            self.timers.set(until, origin);
+            self.apply_throttle(origin, now);
         }
     }
 
-    /// Takes out what waits and is wanted.
+    /// Takes out the items that wait and are wanted.
     pub(crate) fn remove(&mut self, is_wanted: impl Fn(&T) -> bool, now: Instant) -> Vec<T> {
         let mut removed = Vec::new();
-        let mut restrained = Vec::new();
+        let mut throttled = Vec::new();
         let mut has_idle = false;
-        for (origin, lane) in &mut self.lanes {
+        for (origin, queue) in &mut self.queues {
             let before = removed.len();
-            lane.remove(&is_wanted, &mut removed);
+            queue.remove(&is_wanted, &mut removed);
             if removed.len() > before {
-                has_idle |= lane.is_idle();
-                restrained.extend(lane.restraint.is_some().then(|| origin.clone()));
+                has_idle |= queue.is_idle();
+                throttled.extend(queue.throttle.is_some().then(|| origin.clone()));
             }
         }
         if has_idle {
-            self.lanes.retain(|_, lane| !lane.is_idle() || lane.restraint.is_some());
+            self.queues.retain(|_, queue| !queue.is_idle() || queue.throttle.is_some());
             self.turns.retain(|turn| match turn {
-                Turn::Of(origin) => self.lanes.contains_key(origin),
+                Turn::Of(origin) => self.queues.contains_key(origin),
                 Turn::Probe => true,
             });
         }
-        for origin in restrained {
-            self.attend(&origin, now);
+        for origin in throttled {
+            self.apply_throttle(&origin, now);
         }
         removed
     }
 
-    /// When [`look`](Self::look) has something to do.
-    pub(crate) fn next_look(&self) -> Option<Instant> {
-        let paused = self.paused.front().map(|(until, _)| *until);
-        self.alarms.next().into_iter().chain(self.probes.rest_until()).chain(paused).min()
+    /// When [`run_timers`](Self::run_timers) has something to do.
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        let paced = self.paced.front().map(|(until, _)| *until);
+        self.timers.next().into_iter().chain(self.probe_limiter.next_at()).chain(paced).min()
     }
 
-    /// Looks after the origins whose time has come.
-    pub(crate) fn look(&mut self, now: Instant) {
-        while let Some(origin) = self.alarms.take(now) {
-            self.attend(&origin, now);
+    /// Does what has become due.
+    pub(crate) fn run_timers(&mut self, now: Instant) {
+        while let Some(origin) = self.timers.take(now) {
+            self.apply_throttle(&origin, now);
         }
-        while self.paused.front().is_some_and(|(until, _)| *until <= now) {
-            let Some((_, origin)) = self.paused.pop_front() else { break };
-            if self.lanes.get_mut(&origin).is_some_and(|lane| lane.wake(now)) {
-                self.line_up(&origin);
+        while self.paced.front().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, origin)) = self.paced.pop_front() else { break };
+            if self.queues.get_mut(&origin).is_some_and(|queue| queue.end_pause(now)) {
+                self.enqueue(&origin);
             }
         }
-        self.give_probes_their_turn(now);
+        self.schedule_probes(now);
     }
 
-    /// What happened to origins and to those who wait for them.
-    pub(crate) fn news(&mut self) -> &mut News<T> {
-        &mut self.news
+    /// What has happened to origins and to the items that wait for them.
+    pub(crate) fn events(&mut self) -> &mut SchedulerEvents<T> {
+        &mut self.events
     }
 
-    /// Whether there is news that nothing else tells: how often one that is known to be sick has failed, the outcomes tell, too.
-    pub(crate) fn has_urgent_news(&self) -> bool {
-        let News { states, paces, sent_back } = &self.news;
-        let is_urgent =
-            |state: &OriginState| state.standing != Standing::Probing || state.failures <= self.limits.breaker_failures;
-        !paces.is_empty() || !sent_back.is_empty() || states.iter().any(is_urgent)
+    /// Whether there are events that cannot wait for the next outcomes. How often a sick origin has failed is in the
+    /// outcomes, too.
+    pub(crate) fn has_urgent_events(&self) -> bool {
+        let SchedulerEvents { states, responsiveness, sent_back } = &self.events;
+        let is_urgent = |state: &OriginState| {
+            state.health != OriginHealth::Probing || state.failures <= self.limits.breaker_failures
+        };
+        !responsiveness.is_empty() || !sent_back.is_empty() || states.iter().any(is_urgent)
     }
 
-    /// Does for a restrained origin what has become due.
-    fn attend(&mut self, origin: &Origin, now: Instant) {
-        let crowded = self.lanes.len() > MAX_REMEMBERED;
-        let Some(lane) = self.lanes.get_mut(origin) else { return };
-        lane.attend(origin, now, &mut self.alarms, &mut self.news);
-        if lane.is_idle() && lane.is_forgettable(crowded, now) {
-            if lane.restraint.is_some() {
-                self.news.states.push(OriginState::well(origin));
+    /// Does what the throttle of an origin makes due, and forgets the origin if there is no reason to remember it.
+    fn apply_throttle(&mut self, origin: &Origin, now: Instant) {
+        let crowded = self.queues.len() > MAX_REMEMBERED;
+        let Some(queue) = self.queues.get_mut(origin) else { return };
+        queue.apply_throttle(origin, now, &mut self.timers, &mut self.events);
+        if queue.is_idle() && queue.is_forgettable(crowded, now) {
+            if queue.throttle.is_some() {
+                self.events.states.push(OriginState::healthy(origin));
             }
-            self.probes.leave(origin);
+            self.probe_limiter.remove(origin);
             self.forget(origin);
         }
-        self.give_turn(origin, now);
+        self.schedule(origin, now);
     }
 
     /// Forgets what waits.
     pub(crate) fn clear(&mut self) {
         self.turns.clear();
-        self.probes.clear();
+        self.probe_limiter.clear();
         self.stalled.clear();
-        self.paused.clear();
-        self.lanes.retain(|_, lane| {
-            lane.clear();
-            !lane.is_idle() || lane.restraint.is_some()
+        self.paced.clear();
+        self.queues.retain(|_, queue| {
+            queue.clear();
+            !queue.is_idle() || queue.throttle.is_some()
         });
     }
 }

@@ -3,52 +3,54 @@
 use crate::message::failure::FailureKind;
 use crate::message::outcome::Outcome;
 
-/// What the end of an item says about its origin.
+/// What the end of a request says about its origin.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Reading {
-    /// It can be connected to, and answers.
+pub(crate) enum OriginSignal {
+    /// It accepts connections and answers.
     Reached,
-    /// It can be connected to, and has not answered in time.
+    /// It accepts connections and has not answered in time.
     Late,
-    /// It cannot; this is the name of the failure.
-    Missed(&'static str),
-    /// Nothing.
+    /// It cannot be connected to. Holds the name of the failure.
+    Unreachable(&'static str),
+    /// Nothing about the origin.
     Nothing,
 }
 
-/// Whether the origin was there to be connected to. How long it takes to answer, and what, is no matter.
+/// Whether the origin accepted a connection. How long it takes to answer, and what, does not matter.
 ///
-/// | outcome | reading | because |
+/// | outcome | signal | because |
 /// |---|---|---|
 /// | a reply, or a failure after a redirect | reached | it answered |
 /// | `no_reply`, `send`, `receive`, `partial`, `weird_reply`, … | reached | there was a connection |
-/// | `certificate`, `client_certificate_refused` | reached | it answered, though not as we want it |
+/// | `certificate`, `client_certificate_refused` | reached | it answered, though not acceptably |
 /// | `timeout` with a connection | late | how long it takes is between the request and it |
-/// | `timeout` before there was one | missed | connecting, the TLS handshake and the proxy included, took all the time there was |
-/// | `connect`, `tls_handshake`, `proxy` | missed | no connection came about |
-/// | `resolve`, `resolve_proxy` | missed | the name leads nowhere |
-/// | `client_certificate`, `memory`, `egress_refused`, … | nothing | it lies with us |
-pub(crate) fn of(outcome: &Outcome) -> Reading {
-    let Err(failure) = &outcome.result else { return Reading::Reached };
+/// | `timeout` before there was one | unreachable | connecting, the TLS handshake and the proxy included, took all the time there was |
+/// | `connect`, `tls_handshake`, `proxy` | unreachable | there was no connection |
+/// | `resolve`, `resolve_proxy` | unreachable | the name has no address |
+/// | `client_certificate`, `memory`, `egress_refused`, … | nothing | the cause is here |
+pub(crate) fn of(outcome: &Outcome) -> OriginSignal {
+    let Err(failure) = &outcome.result else { return OriginSignal::Reached };
     if failure.trace().is_some_and(|trace| trace.redirects > 0) {
-        // It answered; who failed is the one that it led to.
-        return Reading::Reached;
+        // It answered. What failed is the origin that it redirected to.
+        return OriginSignal::Reached;
     }
     match failure.kind() {
         // The protocol is known once there is a connection that a request can be sent on.
-        FailureKind::Timeout { .. } if failure.trace().is_some_and(|trace| trace.version.is_some()) => Reading::Late,
+        FailureKind::Timeout { .. } if failure.trace().is_some_and(|trace| trace.version.is_some()) => {
+            OriginSignal::Late
+        }
         FailureKind::Timeout { .. }
         | FailureKind::Connect
         | FailureKind::Resolve
         | FailureKind::ResolveProxy
         | FailureKind::Proxy
-        | FailureKind::TlsHandshake => Reading::Missed(failure.kind().name()),
+        | FailureKind::TlsHandshake => OriginSignal::Unreachable(failure.kind().name()),
         FailureKind::ClientCertificate
         | FailureKind::Memory { .. }
         | FailureKind::Forbidden
         | FailureKind::Abandoned
         | FailureKind::Invalid(_)
-        | FailureKind::Internal(_) => Reading::Nothing,
+        | FailureKind::Internal(_) => OriginSignal::Nothing,
         FailureKind::NoReply
         | FailureKind::WeirdReply
         | FailureKind::Certificate
@@ -58,6 +60,6 @@ pub(crate) fn of(outcome: &Outcome) -> Reading {
         | FailureKind::Partial
         | FailureKind::Receive
         | FailureKind::Send
-        | FailureKind::TooLarge { .. } => Reading::Reached,
+        | FailureKind::TooLarge { .. } => OriginSignal::Reached,
     }
 }

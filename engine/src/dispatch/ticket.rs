@@ -6,28 +6,28 @@ use tokio::sync::oneshot;
 
 use crate::address::origin::Origin;
 use crate::dispatch::dispatcher::Event;
-use crate::trace::timeline::Place;
+use crate::trace::progress::Place;
 
-/// What the dispatcher and the task of a request that was started both hold of it.
+/// What the dispatcher and the task of a started request share.
 pub(crate) struct Ticket {
     pub(crate) origin: Origin,
-    /// Whether the origin was sick.
+    /// Whether the origin was sick when the request started.
     pub(crate) probe: bool,
     /// Bytes of the request's body.
     pub(crate) body: usize,
-    /// Whether the dispatcher wants to hear that there is a connection.
+    /// Whether the dispatcher has to be told when there is a connection.
     watch: Cell<bool>,
     place: Cell<PlaceState>,
     events: UnboundedSender<Event>,
 }
 
-/// Whether a request counts among those that are under way, as the dispatcher has it.
+/// Whether a request counts among those in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PlaceState {
     Taken,
-    /// It waits for something that is not up to the origin, for long.
+    /// It waits for long, for something that does not depend on its origin.
     GivenUp,
-    /// It could go on, and waits for a place.
+    /// It can go on and waits for a place.
     Wanted,
 }
 
@@ -46,7 +46,7 @@ impl Ticket {
         self.place.get()
     }
 
-    /// The dispatcher alone says so.
+    /// Only the dispatcher calls this.
     pub(crate) fn set_place(&self, place: PlaceState) {
         self.place.set(place);
     }
@@ -68,7 +68,7 @@ impl Place for Ticket {
         self.tell(Event::GivesUpPlace(self.clone()));
     }
 
-    /// Those that had a place come before all that have not started.
+    /// Requests that had a place get one before those that have not started.
     fn ask_back(self: Rc<Self>) -> oneshot::Receiver<()> {
         let (given, place) = oneshot::channel();
         self.tell(Event::WantsPlace(self.clone(), given));

@@ -8,21 +8,21 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::address::origin::Origin;
 
-/// When which origin has to be looked at. One that is set too often or in vain does no harm.
+/// When each origin has to be looked at. A timer that is set twice or for no reason does no harm.
 #[derive(Debug, Default)]
-pub(crate) struct Alarms(BinaryHeap<Reverse<(Instant, Origin)>>);
+pub(crate) struct OriginTimers(BinaryHeap<Reverse<(Instant, Origin)>>);
 
-impl Alarms {
+impl OriginTimers {
     pub(crate) fn set(&mut self, at: Instant, origin: &Origin) {
         self.0.push(Reverse((at, origin.clone())));
     }
 
-    /// When the next one goes off.
+    /// When the next timer fires.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.0.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// One that has gone off.
+    /// Takes an origin whose timer has fired.
     pub(crate) fn take(&mut self, now: Instant) -> Option<Origin> {
         self.next().filter(|&at| at <= now)?;
         self.0.pop().map(|Reverse((_, origin))| origin)
@@ -31,10 +31,10 @@ impl Alarms {
 
 /// The timer of a task that has something to do at a moment that may change.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
 
-impl Alarm {
-    /// Ready once `at` has come. Until then, the task is woken when it does.
+impl Timer {
+    /// Ready once `at` has come. Until then, the task is woken when it comes.
     pub(crate) fn poll(&mut self, at: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = at else {
             self.0 = None;

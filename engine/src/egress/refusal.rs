@@ -3,15 +3,15 @@ use std::net::IpAddr;
 
 use crate::address::special_purpose::Block;
 
-/// Why something may not be called. Its text holds the host's address at most, never the URL.
+/// Why a request may not go somewhere. Its text holds at most the address of the host, never the URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal(pub(crate) Reason);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// Link-local or a cloud's metadata.
+    /// Link-local, or the metadata of a cloud.
     Closed(Location),
-    /// A name under which clouds keep their metadata.
+    /// A name under which clouds publish their metadata.
     ClosedName,
     NotPublic(Location),
     OwnPort(u16),
@@ -21,7 +21,7 @@ pub(crate) enum Reason {
     NotAllowed,
 }
 
-/// An address, or the one that it leads to, in a block.
+/// An address, or one that it leads to, and the block that this is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Location {
     pub(crate) address: IpAddr,

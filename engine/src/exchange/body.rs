@@ -3,8 +3,8 @@
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
-use crate::memory::body_meter::Account;
-use crate::trace::timeline::Progress;
+use crate::memory::body_meter::BodyMeter;
+use crate::trace::progress::Progress;
 use crate::transport::reply_body::{BodyError, ReplyBody};
 
 /// Why a body was not read to its end.
@@ -15,18 +15,18 @@ pub(crate) enum ReadError {
     Broken(BodyError),
 }
 
-/// Reserved at most before a byte has come: a declared length is only a promise.
+/// Reserved at most before a byte has come: a declared length may be wrong.
 const MAX_RESERVED: u64 = 64 << 10;
 
-/// Bytes of a body nobody wants that are read so that the connection can be used again.
+/// Bytes of an unwanted body that are read so that the connection can be used again.
 const MAX_SKIPPED: usize = 64 << 10;
 
-/// Reads the whole body, of at most `max_bytes`, as fast as there is memory for it. What has come stands in `progress` until it is
-/// whole.
+/// Reads the whole body, of at most `max_bytes`, as fast as there is memory for it. Until it is whole, what has come
+/// stands in `progress`.
 pub(crate) async fn read(
     body: &mut ReplyBody,
     max_bytes: usize,
-    account: &mut Account<'_>,
+    meter: &mut BodyMeter<'_>,
     progress: &Progress,
 ) -> Result<Vec<u8>, ReadError> {
     let declared = body.size_hint().lower();
@@ -41,15 +41,15 @@ pub(crate) async fn read(
         if data.len() > max_bytes - before {
             return Err(ReadError::TooLarge);
         }
-        if !account.covers(before + data.len()) {
-            account.cover(before + data.len()).await;
+        if !meter.covers(before + data.len()) {
+            meter.cover(before + data.len()).await;
         }
         progress.received().body.extend_from_slice(&data);
     }
     Ok(std::mem::take(&mut progress.received().body))
 }
 
-/// Reads a short body to its end; false where it is not short, or does not end well.
+/// Reads a short body to its end. False if it is not short, or does not end well.
 pub(crate) async fn skip(body: &mut ReplyBody) -> bool {
     if body.size_hint().lower() > MAX_SKIPPED as u64 {
         return false;

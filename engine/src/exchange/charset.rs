@@ -1,15 +1,15 @@
-//! Makes text of a body. Content codings are undone before this.
+//! Turns a body into text. Content codings are undone before this.
 
 use encoding_rs::{Encoding, UTF_8};
 use memchr::memchr;
 
 use crate::message::outcome::Content;
 
-/// The body as text in the charset that `content_type` names, else in UTF-8; or as it is, where it is no such text or
-/// holds a NUL.
+/// The body as text in the charset that `content_type` names, else in UTF-8; or as bytes, if it is not text in that
+/// charset or contains a NUL.
 ///
-/// A byte order mark outranks the charset, as it does in browsers (<https://encoding.spec.whatwg.org/#decode>), and is
-/// left out: it is no part of the text, and stored JSON that began with one would not parse.
+/// A byte order mark outranks the charset, as in browsers (<https://encoding.spec.whatwg.org/#decode>). It is left
+/// out: it is not part of the text, and stored JSON that begins with one cannot be parsed.
 pub(crate) fn content(body: Vec<u8>, content_type: Option<&str>) -> Content {
     if body.is_empty() {
         return Content::Empty;
@@ -19,7 +19,7 @@ pub(crate) fn content(body: Vec<u8>, content_type: Option<&str>) -> Content {
         None => (content_type.and_then(charset).unwrap_or(UTF_8), 0),
     };
     if encoding == UTF_8 && mark == 0 {
-        // What most bodies are is taken as it is, without a copy.
+        // The common case needs no copy.
         return match String::from_utf8(body) {
             Ok(text) if is_storable(&text) => Content::Text(text),
             Ok(text) => Content::Bytes(text.into_bytes().into()),
@@ -32,7 +32,7 @@ pub(crate) fn content(body: Vec<u8>, content_type: Option<&str>) -> Content {
     }
 }
 
-/// UTF-8 without a character at its end that is not whole; what is no UTF-8 stays as it is.
+/// UTF-8 without an incomplete character at its end; what is not UTF-8 stays as it is.
 pub(crate) fn whole_characters(mut body: Vec<u8>) -> Vec<u8> {
     if let Err(error) = std::str::from_utf8(&body)
         && error.error_len().is_none()

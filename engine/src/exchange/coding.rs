@@ -13,21 +13,21 @@ use bytes::Bytes;
 use http::HeaderValue;
 use tokio::task::yield_now;
 
-use crate::memory::body_meter::Account;
+use crate::memory::body_meter::BodyMeter;
 use crate::message::outcome::Headers;
 
 /// `Accept-Encoding` of the requests whose replies are decompressed.
 pub(crate) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip, deflate, br, zstd");
 
-/// Codings that one body may have, as libcurl allows them. Each costs time and a window of memory.
+/// Codings that one body may have, the same number as in libcurl. Each costs time and a window of memory.
 const MAX_STACKED: usize = 5;
 
-/// How often a decoder is called, for at most a buffer of plain bytes each, before the engine's thread turns to the other
+/// How often a decoder is called, for at most a buffer of plain bytes each time, before the thread turns to other
 /// requests.
 const CALLS_A_TURN: usize = 8;
 
-/// Members or frames without a byte in them that may follow each other. Encoders write one at most; millions of them,
-/// each for a few bytes of the body, would keep the engine's thread busy for seconds.
+/// Empty members or frames that may follow each other. Encoders write one at most; millions of them, each of a few
+/// bytes, would keep the thread busy for seconds.
 const MAX_EMPTY: u32 = 100;
 
 /// The body, or what is between two of its codings, is longer than allowed.
@@ -37,7 +37,7 @@ pub(crate) struct TooLarge;
 /// Why codings were not undone.
 enum UndoError {
     TooLarge,
-    /// It is not in the coding that it is said to be in; the text says more.
+    /// The body is not in the coding that the reply names. The text says more.
     Corrupt(Box<str>),
 }
 
@@ -57,22 +57,22 @@ pub(crate) fn is_coded(headers: &Headers) -> bool {
     headers.get("content-encoding").is_some()
 }
 
-/// The body without its codings; or as it came where it is not in them, with a text that says why it is not.
+/// The body without its codings; or, if it is not in them, as it came, with a text that says why.
 ///
-/// A body whose codings are not all known stays as it is, too: there is nothing better to give, and the header says what it
-/// is in. So does an empty one, which many servers mark as encoded.
+/// A body with an unknown coding stays as it is, too: the header says what it is in. So does an empty body, which
+/// many servers mark as encoded.
 pub(crate) async fn undo(
     body: Vec<u8>,
     headers: &Headers,
     max_bytes: usize,
-    account: &mut Account<'_>,
+    meter: &mut BodyMeter<'_>,
 ) -> Result<(Vec<u8>, Option<Box<str>>), TooLarge> {
     let Some(codings) = codings(headers) else { return Ok((body, None)) };
     if body.is_empty() || codings.is_empty() {
         return Ok((body, None));
     }
     let body = Bytes::from(body);
-    match undo_all(&codings, body.clone(), max_bytes, account).await {
+    match undo_all(&codings, body.clone(), max_bytes, meter).await {
         Ok(plain) => Ok((plain, None)),
         Err(UndoError::TooLarge) => Err(TooLarge),
         Err(UndoError::Corrupt(why)) => Ok((body.into(), Some(why))),
@@ -83,14 +83,14 @@ async fn undo_all(
     codings: &[Coding],
     body: Bytes,
     max_bytes: usize,
-    account: &mut Account<'_>,
+    meter: &mut BodyMeter<'_>,
 ) -> Result<Vec<u8>, UndoError> {
     if codings.len() > MAX_STACKED {
         return Err(UndoError::Corrupt(format!("more than {MAX_STACKED} content codings").into()));
     }
     let coded = body.len();
     let windows = codings.iter().map(|coding| coding.window()).sum::<usize>();
-    // A single decoder remembers no more than it has given.
+    // A single decoder remembers no more than what it has given.
     let remembered = |given: usize| if codings.len() == 1 { windows.min(given) } else { windows };
     let too_large = Rc::new(Cell::new(false));
     let failed = |error: io::Error| match too_large.get() {
@@ -112,8 +112,8 @@ async fn undo_all(
             }
             let given = plain.len() + bytes.len();
             let needed = coded + given + remembered(given);
-            if !account.covers(needed) {
-                account.cover(needed).await;
+            if !meter.covers(needed) {
+                meter.cover(needed).await;
             }
             plain.extend_from_slice(bytes);
             let taken = bytes.len();
@@ -123,7 +123,7 @@ async fn undo_all(
     }
 }
 
-/// The codings that the header fields name, in the order in which they were applied; none if one is not known.
+/// The codings that the header names, in the order in which they were applied; none if one is unknown.
 fn codings(headers: &Headers) -> Option<Vec<Coding>> {
     let fields = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
     let names = fields.flat_map(|(_, value)| value.split(',')).map(str::trim);
@@ -161,8 +161,8 @@ impl Coding {
     }
 }
 
-/// Fails beyond a number of bytes. Each coding's output has its bound: what lies between two codings takes no memory, but
-/// time, and could be a thousand times as long as what comes out in the end.
+/// Fails beyond a number of bytes. The output of each coding is bounded: what lies between two codings takes no
+/// memory, but time, and could be a thousand times as long as the final body.
 struct Bounded<R> {
     source: BufReader<R>,
     left: usize,
@@ -181,7 +181,7 @@ impl<R: Read> BufRead for Bounded<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let bytes = self.source.fill_buf()?;
         if bytes.len() > self.left {
-            // Some decoders wrap the errors of their source beyond recognition.
+            // Some decoders hide the error of their source.
             self.exceeded.set(true);
             return Err(ErrorKind::FileTooLarge.into());
         }
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::address::target::Target;
     use crate::memory::budget::Budget;
-    use crate::trace::timeline::Progress;
+    use crate::trace::progress::Progress;
 
     fn named(values: &[&str]) -> Option<Vec<Coding>> {
         let mut headers = Headers::default();
@@ -264,8 +264,8 @@ mod tests {
                         _ => drop(body.splice(at..at, [number(256) as u8, number(256) as u8])),
                     }
                 }
-                let mut account = Account::new(&budget, target.origin(), &progress);
-                match runtime.block_on(undo(body.clone(), &headers, LIMIT, &mut account)) {
+                let mut meter = BodyMeter::new(&budget, target.origin(), &progress);
+                match runtime.block_on(undo(body.clone(), &headers, LIMIT, &mut meter)) {
                     Ok((plain, None)) => assert!(plain.len() <= LIMIT),
                     Ok((as_it_came, Some(_))) => assert_eq!(as_it_came, body),
                     Err(TooLarge) => {}

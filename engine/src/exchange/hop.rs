@@ -15,7 +15,7 @@ use crate::message::request::Request;
 use crate::pool::client::Settings;
 use crate::pool::connection::Forwarding;
 use crate::transport::credentials::Credentials;
-use crate::transport::outgoing_request::Message;
+use crate::transport::outgoing_request::OutgoingRequest;
 
 /// What the `http` crate does not take in a path, or in a query. Over HTTP/2 it goes out percent-encoded.
 const NOT_IN_A_PATH: &AsciiSet = &CONTROLS.add(b'<').add(b'>').add(b'`');
@@ -24,12 +24,12 @@ const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>');
 /// Bytes that the head of an ordinary request has besides what its caller gives.
 const USUAL_HEAD: usize = 160;
 
-/// One step on a request's way: what is sent to where. Without redirects there is one.
+/// One step of a request: what is sent, and where. Without redirects there is one.
 pub(crate) struct Hop {
     pub(crate) method: Method,
     pub(crate) target: Target,
     pub(crate) headers: Vec<Field>,
-    /// `Authorization` that user name and password of the URL make, unless the caller has one.
+    /// `Authorization` made of user name and password of the URL, unless the caller set one.
     pub(crate) user_info: Option<HeaderValue>,
     pub(crate) body: Bytes,
 }
@@ -42,7 +42,7 @@ impl Hop {
         hop
     }
 
-    /// Turns user name and password of the URL into `Authorization: Basic` (RFC 7617), unless there is one.
+    /// Turns user name and password of the URL into `Authorization: Basic` (RFC 7617), unless the caller set one.
     pub(crate) fn adopt_user_info(&mut self) {
         self.user_info = None;
         if self.target.has_user_info() && !self.has(&header::AUTHORIZATION) {
@@ -50,15 +50,15 @@ impl Hop {
         }
     }
 
-    /// Whether a compressed reply is asked for.
+    /// Whether to ask for a compressed reply.
     pub(crate) fn accepts_codings(&self, settings: &Settings) -> bool {
         settings.policy.accept_encoding && self.undoes_codings()
     }
 
-    /// Whether a compressed reply is decompressed.
+    /// Whether to decompress the reply.
     ///
-    /// A caller who sets `Accept-Encoding` wants the body as it comes, as with libcurl. A range is one of the bytes that
-    /// are sent, and a part of a compressed body is none that could be decompressed.
+    /// A caller who sets `Accept-Encoding` gets the body as it comes, as with libcurl. A range counts the bytes that
+    /// are sent, and a part of a compressed body cannot be decompressed.
     pub(crate) fn undoes_codings(&self) -> bool {
         !self.has(&header::ACCEPT_ENCODING) && !self.has(&header::RANGE)
     }
@@ -72,7 +72,7 @@ impl Hop {
     ///
     /// The fields stand in the order in which libcurl writes them: `Host` first, what is ours before what is the caller's, and
     /// the length last.
-    pub(crate) fn http1_message(&self, settings: &Settings, proxy: Option<&Forwarding>) -> Message {
+    pub(crate) fn http1_message(&self, settings: &Settings, proxy: Option<&Forwarding>) -> OutgoingRequest {
         let given = self.headers.iter().map(|field| field.written().len() + field.value.len() + 4).sum::<usize>();
         let mut head = Vec::with_capacity(USUAL_HEAD + self.target.as_str().len() + given);
         let mut push = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
@@ -110,7 +110,7 @@ impl Hop {
     }
 
     /// The message for HTTP/2: the authority, or the user's `Host`, is part of the target (RFC 9113 §8.3.1).
-    pub(crate) fn http2_message(&self, settings: &Settings) -> Result<Message, Failure> {
+    pub(crate) fn http2_message(&self, settings: &Settings) -> Result<OutgoingRequest, Failure> {
         let unsendable = |what: &str| Failure::new(FailureKind::Invalid(format!("The {what} cannot be sent").into()));
         let host = self.headers.iter().find(|field| field.name == header::HOST);
         let host = host.map_or(self.target.host_field().as_bytes(), |field| field.value.as_bytes());
@@ -142,14 +142,15 @@ impl Hop {
         Ok(message)
     }
 
-    fn message(&self, head: Vec<u8>) -> Message {
+    fn message(&self, head: Vec<u8>) -> OutgoingRequest {
         let mut request = http::Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        Message { request, head, body_bytes: self.body.len() }
+        OutgoingRequest { request, head, body_bytes: self.body.len() }
     }
 
-    /// The fields of the caller's that are sent, but for `Host`. A blank one is there to keep out the default of its name. A `100
-    /// Continue` can be asked for where there is something to go on with (RFC 9110 §10.1.1); it is not waited for.
+    /// The fields of the caller that are sent, except `Host`. A blank field only keeps out the default of its name.
+    /// `100 Continue` can be asked for if there is a body to go on with (RFC 9110 §10.1.1); the engine does not wait
+    /// for it.
     fn given(&self) -> impl Iterator<Item = &Field> {
         let in_vain = |field: &Field| field.name == header::EXPECT && self.body.is_empty();
         self.headers
@@ -157,7 +158,7 @@ impl Hop {
             .filter(move |field| !field.value.is_empty() && field.name != header::HOST && !in_vain(field))
     }
 
-    /// A method that expects a body says so where there is none (RFC 9110 §8.6).
+    /// A method that expects a body says so even if there is none (RFC 9110 §8.6).
     fn content_length(&self) -> Option<usize> {
         let expects_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
         (expects_body || !self.body.is_empty()).then_some(self.body.len())

@@ -9,7 +9,7 @@ use crate::exchange::hop::Hop;
 use crate::message::failure::{Failure, FailureKind};
 use crate::message::outcome::Headers;
 
-/// Fields that speak of the body, and go when it goes.
+/// Fields that describe the body, and are dropped with it.
 const CONTENT_FIELDS: [HeaderName; 4] =
     [header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_LOCATION, header::CONTENT_TYPE];
 
@@ -17,7 +17,7 @@ const CONTENT_FIELDS: [HeaderName; 4] =
 const ORIGIN_FIELDS: [HeaderName; 4] =
     [header::AUTHORIZATION, header::COOKIE, header::HOST, header::PROXY_AUTHORIZATION];
 
-/// The `Location` that a reply sends us to, as it came, if it does: libcurl follows any status from 300 to 399.
+/// The `Location` of a redirect, as it came. libcurl follows any status from 300 to 399.
 pub(crate) fn location(status: StatusCode, headers: &Headers) -> Option<Cow<'_, [u8]>> {
     if !status.is_redirection() {
         return None;
@@ -27,8 +27,8 @@ pub(crate) fn location(status: StatusCode, headers: &Headers) -> Option<Cow<'_, 
 
 /// Turns a hop into the one that a redirect asks for.
 ///
-/// POST becomes GET on 301, 302 and 303, any other method but HEAD on 303 only. What is meant for one origin is not sent
-/// to another, and stays off should a later hop come back.
+/// POST becomes GET on 301, 302 and 303, any other method except HEAD on 303 only. Fields that are meant for one
+/// origin are not sent to another, and stay off if a later hop comes back.
 pub(crate) fn follow(hop: Hop, status: StatusCode, location: &[u8]) -> Result<Hop, Failure> {
     let target = hop.target.join(location).map_err(|_| Failure::new(FailureKind::BadRedirect))?;
     let leaves_origin = target.origin() != hop.target.origin();

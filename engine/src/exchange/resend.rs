@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use crate::transport::reply::Resend;
 
-/// The pause before a request is sent again that a server refuses for now: the first, and the longest of those that follow.
+/// The pause before a refused request is sent again: the first one, and the longest of those that follow.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(128);
 
-/// The sendings of a request over one hop.
+/// How often a request was sent over one hop.
 pub(crate) struct Sendings {
     at_most_once: bool,
-    /// Whether it was sent though it may have been processed.
+    /// Whether it was sent again although it may have been processed.
     twice: bool,
     pause: Duration,
 }
@@ -22,9 +22,9 @@ pub(crate) struct Sendings {
 /// How a request is sent again.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Again {
-    /// Whether on a new connection: those that wait in the pool may have ended, too.
+    /// Whether on a new connection: those in the pool may have ended, too.
     pub(crate) anew: bool,
-    /// After which time.
+    /// After which pause.
     pub(crate) pause: Duration,
 }
 
@@ -33,10 +33,11 @@ impl Sendings {
         Self { at_most_once, twice: false, pause: FIRST_PAUSE }
     }
 
-    /// Whether it is sent again, and how. `reused`: whether the connection was used before.
+    /// Whether and how it is sent again. `reused`: the connection was used before.
     ///
-    /// What was not processed is sent again, as often as there is time. What may have been is sent again once, if the connection
-    /// was used before and the request is to be delivered at least once: as libcurl does, and whatever the method.
+    /// What was not processed is sent again as often as there is time. What may have been processed is sent again
+    /// once, with any method, as libcurl does: if the connection was used before and the request is to be delivered
+    /// at least once.
     pub(crate) fn again(&mut self, resend: Resend, reused: bool) -> Option<Again> {
         let (anew, pause) = match resend {
             Resend::Unsent if reused => (true, Duration::ZERO),

@@ -2,33 +2,33 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::address::origin::Origin;
-use crate::memory::budget::{Budget, Held};
-use crate::trace::timeline::Progress;
+use crate::memory::budget::{Budget, Reservation};
+use crate::trace::progress::Progress;
 
-/// Bodies that are no longer are bounded by how many requests may be under way, and not worth the counting.
+/// Bodies up to this size are not counted: the number of requests bounds them.
 const TINY: usize = 4 << 10;
-/// Up to here a reply is counted, but never waits for room.
+/// Up to this size a reply is counted, but never waits for room.
 const SMALL: usize = 64 << 10;
-/// What is taken from the budget at a time.
+/// How much is taken from the budget at a time.
 const STEP: usize = 64 << 10;
-/// The buffer that a connection grows to when much comes in.
+/// The size that the buffer of a connection grows to when much comes in.
 const READ_BUFFER: usize = 300 << 10;
 
-/// What one reply draws from the budget while it is read and decoded.
-pub(crate) struct Account<'a> {
+/// Takes from the budget what one reply needs while it is read and decoded.
+pub(crate) struct BodyMeter<'a> {
     budget: &'a Arc<Budget>,
     origin: &'a Origin,
     progress: &'a Progress,
-    held: Option<Held>,
+    reservation: Option<Reservation>,
     covered: usize,
 }
 
-impl<'a> Account<'a> {
+impl<'a> BodyMeter<'a> {
     pub(crate) fn new(budget: &'a Arc<Budget>, origin: &'a Origin, progress: &'a Progress) -> Self {
-        Self { budget, origin, progress, held: None, covered: TINY }
+        Self { budget, origin, progress, reservation: None, covered: TINY }
     }
 
-    /// Whether so many bytes of the reply may stand in memory.
+    /// Whether so many bytes of the reply may be in memory.
     pub(crate) fn covers(&self, bytes: usize) -> bool {
         bytes <= self.covered
     }
@@ -38,65 +38,65 @@ impl<'a> Account<'a> {
         if self.covers(bytes) {
             return;
         }
-        let held = self.held.get_or_insert_with(|| self.budget.hold(self.origin));
+        let reservation = self.reservation.get_or_insert_with(|| self.budget.reserve(self.origin));
         if bytes <= SMALL {
-            held.take(SMALL);
+            reservation.take(SMALL);
             self.covered = SMALL;
             return;
         }
         let mut more = (bytes - self.covered).next_multiple_of(STEP);
         self.covered += more;
-        if held.bytes() <= SMALL {
+        if reservation.bytes() <= SMALL {
             more += READ_BUFFER;
         }
-        if !held.try_take(more) {
+        if !reservation.try_take(more) {
             self.progress.starve(true);
-            held.wait_for(more).await;
+            reservation.wait_for(more).await;
             self.progress.starve(false);
         }
     }
 
-    /// What is left of a reply takes so many bytes, whether there is room for them or not: they are here.
-    pub(crate) fn of_the_rest(budget: &'a Arc<Budget>, origin: &'a Origin, bytes: usize) -> Memory {
-        let mut held = (bytes > TINY).then(|| budget.hold(origin));
-        if let Some(held) = &mut held {
-            held.take(bytes);
+    /// Counts what is left of a reply, whether there is room or not: it is in memory already.
+    pub(crate) fn of_the_rest(budget: &'a Arc<Budget>, origin: &'a Origin, bytes: usize) -> BodyMemory {
+        let mut reservation = (bytes > TINY).then(|| budget.reserve(origin));
+        if let Some(reservation) = &mut reservation {
+            reservation.take(bytes);
         }
-        Memory(held)
+        BodyMemory(reservation)
     }
 
     /// The reply is whole, and takes so many bytes.
-    pub(crate) fn close(self, bytes: usize) -> Memory {
-        let mut held = self.held;
-        if let Some(held) = &mut held {
-            held.keep(bytes);
+    pub(crate) fn close(self, bytes: usize) -> BodyMemory {
+        let mut reservation = self.reservation;
+        if let Some(reservation) = &mut reservation {
+            reservation.keep(bytes);
         }
-        Memory(held)
+        BodyMemory(reservation)
     }
 }
 
-/// The part of the budget that a whole reply takes until the host has done with it.
+/// What a whole reply takes of the budget, until the host has dropped it.
 ///
-/// It says nothing about the reply: any two are the same, and a copy of a reply has none.
+/// It says nothing about the reply: any two are equal, and a copy has none.
 #[derive(Default)]
-pub(crate) struct Memory(Option<Held>);
+pub(crate) struct BodyMemory(Option<Reservation>);
 
-impl Clone for Memory {
+impl Clone for BodyMemory {
     fn clone(&self) -> Self {
         Self(None)
     }
 }
 
-impl PartialEq for Memory {
+impl PartialEq for BodyMemory {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Memory {}
+impl Eq for BodyMemory {}
 
-impl fmt::Debug for Memory {
+impl fmt::Debug for BodyMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} B", self.0.as_ref().map_or(0, Held::bytes))
+        write!(f, "{} B", self.0.as_ref().map_or(0, Reservation::bytes))
     }
 }

@@ -1,8 +1,8 @@
-//! The memory that bodies may take, in bytes, which all requests share.
+//! The memory that bodies may take, in bytes. All requests share it.
 //!
-//! Requests' bodies and small replies are only counted. The reading of a large reply waits until there is room, which has
-//! its server wait. So that not all wait for each other, one of those that wait may always go on: it is *favoured* until
-//! the host has done with it. And so that one origin's replies do not keep out all others, they get half of the whole.
+//! The bodies of requests and small replies are only counted. A large reply is read only as far as there is room,
+//! which makes its server wait. So that replies cannot all wait for each other, one of those that wait is *favoured*:
+//! it may always go on, until the host has dropped it. And the replies of one origin get half of the whole at most.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -26,7 +26,7 @@ struct State {
 
 /// What one reply takes of the budget, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Reservation {
     budget: Arc<Budget>,
     origin: Origin,
     number: u64,
@@ -55,15 +55,15 @@ impl Budget {
         wake(state);
     }
 
-    /// A request's body has come.
-    pub(crate) fn count(&self, bytes: usize) {
+    /// Counts the body of a request.
+    pub(crate) fn add_request(&self, bytes: usize) {
         if bytes > 0 {
             self.state().used += bytes;
         }
     }
 
-    /// A request's body is gone.
-    pub(crate) fn discount(&self, bytes: usize) {
+    /// The body of a request is gone.
+    pub(crate) fn remove_request(&self, bytes: usize) {
         if bytes > 0 {
             let mut state = self.state();
             state.used -= bytes;
@@ -71,11 +71,11 @@ impl Budget {
         }
     }
 
-    /// Nothing yet, for a reply from an origin.
-    pub(crate) fn hold(self: &Arc<Self>, origin: &Origin) -> Held {
+    /// An empty reservation for a reply from an origin.
+    pub(crate) fn reserve(self: &Arc<Self>, origin: &Origin) -> Reservation {
         let mut state = self.state();
         state.last_number += 1;
-        Held { budget: self.clone(), origin: origin.clone(), number: state.last_number, bytes: 0 }
+        Reservation { budget: self.clone(), origin: origin.clone(), number: state.last_number, bytes: 0 }
     }
 
     #[cfg(test)]
@@ -91,44 +91,44 @@ fn wake(mut state: MutexGuard<'_, State>) {
 }
 
 impl State {
-    fn fits(&self, held: &Held, bytes: usize) -> bool {
-        let of_origin = self.by_origin.get(&held.origin).copied().unwrap_or_default();
-        self.used.saturating_add(bytes) <= self.limit && of_origin.saturating_add(bytes) <= self.limit / 2
+    fn fits(&self, reservation: &Reservation, bytes: usize) -> bool {
+        let by_this_origin = self.by_origin.get(&reservation.origin).copied().unwrap_or_default();
+        self.used.saturating_add(bytes) <= self.limit && by_this_origin.saturating_add(bytes) <= self.limit / 2
     }
 
-    fn take(&mut self, held: &mut Held, bytes: usize) {
-        held.bytes += bytes;
+    fn take(&mut self, reservation: &mut Reservation, bytes: usize) {
+        reservation.bytes += bytes;
         self.used += bytes;
-        match self.by_origin.get_mut(&held.origin) {
-            Some(of_origin) => *of_origin += bytes,
-            None => _ = self.by_origin.insert(held.origin.clone(), bytes),
+        match self.by_origin.get_mut(&reservation.origin) {
+            Some(by_this_origin) => *by_this_origin += bytes,
+            None => _ = self.by_origin.insert(reservation.origin.clone(), bytes),
         }
     }
 
-    fn give(&mut self, held: &mut Held, bytes: usize) {
-        held.bytes -= bytes;
+    fn give(&mut self, reservation: &mut Reservation, bytes: usize) {
+        reservation.bytes -= bytes;
         self.used -= bytes;
-        if let Some(of_origin) = self.by_origin.get_mut(&held.origin) {
-            *of_origin -= bytes;
-            if *of_origin == 0 {
-                self.by_origin.remove(&held.origin);
+        if let Some(by_this_origin) = self.by_origin.get_mut(&reservation.origin) {
+            *by_this_origin -= bytes;
+            if *by_this_origin == 0 {
+                self.by_origin.remove(&reservation.origin);
             }
         }
     }
 }
 
-impl Held {
+impl Reservation {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes more at once, whether there is room or not.
+    /// Takes more, whether there is room or not.
     pub(crate) fn take(&mut self, bytes: usize) {
         let budget = self.budget.clone();
         budget.state().take(self, bytes);
     }
 
-    /// Takes more at once if there is room.
+    /// Takes more if there is room.
     pub(crate) fn try_take(&mut self, bytes: usize) -> bool {
         let budget = self.budget.clone();
         let mut state = budget.state();
@@ -146,13 +146,13 @@ impl Held {
                 return Poll::Ready(());
             }
             self.budget.state().waiting.push(cx.waker().clone());
-            // There may have come room before we said that we wait for it.
+            // Room may have come before the waker was in the list.
             if self.try_take(bytes) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
 
-    /// Gives back all but so much.
+    /// Gives back all but so many bytes.
     pub(crate) fn keep(&mut self, bytes: usize) {
         let spare = self.bytes.saturating_sub(bytes);
         let budget = self.budget.clone();
@@ -162,7 +162,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let budget = self.budget.clone();
         let mut state = budget.state();
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn who_finds_no_room_waits_but_for_one() {
         let budget = Budget::new(100);
-        let [mut a, mut b, mut c] = ["a", "b", "c"].map(|host| budget.hold(&origin(host)));
+        let [mut a, mut b, mut c] = ["a", "b", "c"].map(|host| budget.reserve(&origin(host)));
         assert!(a.try_take(50) && b.try_take(40));
         assert!(a.try_take(500), "favoured from now on");
         assert!(!b.try_take(20) && !c.try_take(1));
@@ -203,11 +203,11 @@ mod tests {
     #[test]
     fn an_origin_gets_half_of_the_whole() {
         let budget = Budget::new(100);
-        let mut greedy = (0..3).map(|_| budget.hold(&origin("greedy"))).collect::<Vec<_>>();
+        let mut greedy = (0..3).map(|_| budget.reserve(&origin("greedy"))).collect::<Vec<_>>();
         assert!(greedy[0].try_take(50));
         assert!(greedy[1].try_take(10), "favoured");
         assert!(!greedy[2].try_take(10));
-        let mut other = budget.hold(&origin("other"));
+        let mut other = budget.reserve(&origin("other"));
         assert!(other.try_take(40));
         other.keep(5);
         assert_eq!(budget.used(), 65);
@@ -216,15 +216,15 @@ mod tests {
     #[test]
     fn requests_count_and_a_higher_limit_makes_room() {
         let budget = Budget::new(100);
-        budget.count(100);
-        let mut favoured = budget.hold(&origin("a"));
+        budget.add_request(100);
+        let mut favoured = budget.reserve(&origin("a"));
         assert!(favoured.try_take(1));
-        let mut held = budget.hold(&origin("b"));
-        held.take(10);
-        assert!(!held.try_take(10));
+        let mut reservation = budget.reserve(&origin("b"));
+        reservation.take(10);
+        assert!(!reservation.try_take(10));
         budget.set_limit(200);
-        assert!(held.try_take(10));
-        budget.discount(100);
+        assert!(reservation.try_take(10));
+        budget.remove_request(100);
         assert_eq!(budget.used(), 21);
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::egress::refusal::Refusal;
-use crate::memory::body_meter::Memory;
+use crate::memory::body_meter::BodyMemory;
 use crate::message::outcome::Content;
 use crate::trace::Trace;
 use crate::trace::phases::Phases;
@@ -18,11 +18,11 @@ pub struct Failure {
     partial: Option<Box<Partial>>,
 }
 
-/// What came of the reply's body.
+/// What came of the body of the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Partial {
     content: Content,
-    memory: Memory,
+    memory: BodyMemory,
 }
 
 /// The kinds of failure, a sentence each.
@@ -36,7 +36,7 @@ pub enum FailureKind {
         /// Where the time went.
         phases: Phases,
     },
-    /// The egress policy or a rule does not let the request go there.
+    /// The egress policy or a rule does not allow the request to go there.
     Forbidden,
     /// Refused or unreachable.
     Connect,
@@ -44,23 +44,23 @@ pub enum FailureKind {
     Resolve,
     /// The proxy's name has no address.
     ResolveProxy,
-    /// The proxy refuses to connect us, or does not speak as a proxy does.
+    /// The proxy refuses to connect, or does not answer like a proxy.
     Proxy,
     /// The connection was closed before the first byte of a reply.
     NoReply,
-    /// What came is not HTTP, or has a header line without a colon.
+    /// The reply is not HTTP, or has a header line without a colon.
     WeirdReply,
     /// The server's certificate is not accepted.
     Certificate,
     /// Our own certificate cannot be used.
     ClientCertificate,
-    /// The server wants a certificate of ours, or refuses the one that it was shown.
+    /// The server requires a certificate of ours, or refuses the one that it was shown.
     ClientCertificateRefused,
     /// The TLS handshake failed for another reason.
     TlsHandshake,
     /// More redirects than allowed.
     TooManyRedirects,
-    /// A redirect leads to something that is no http or https URL.
+    /// A redirect leads to something that is not an http or https URL.
     BadRedirect,
     /// The reply ended before its declared length.
     Partial,
@@ -73,7 +73,7 @@ pub enum FailureKind {
         /// The limit in bytes.
         limit: usize,
     },
-    /// It may have been sent, nobody waited for the reply, and it is not sent again: the host gave it up.
+    /// The request may have been sent, its outcome is not known, and it is not sent again.
     Abandoned,
     /// The deadline passed while the reply waited for memory.
     Memory {
@@ -92,7 +92,7 @@ impl Failure {
         Self::new(FailureKind::Invalid(why.into()))
     }
 
-    /// A request that may be sent once only, whose attempt the host did not see the end of.
+    /// A request that may be sent once only, whose attempt ended without an outcome.
     pub fn abandoned() -> Self {
         Self::new(FailureKind::Abandoned)
     }
@@ -101,7 +101,7 @@ impl Failure {
         Self { kind, detail: None, trace: None, partial: None }
     }
 
-    /// A proxy that does not connect us.
+    /// A proxy that does not connect to the host.
     pub(crate) fn proxy(detail: impl fmt::Display) -> Self {
         Self::new(FailureKind::Proxy).with_detail(detail)
     }
@@ -127,7 +127,7 @@ impl Failure {
         self
     }
 
-    pub(crate) fn with_partial(mut self, content: Content, memory: Memory) -> Self {
+    pub(crate) fn with_partial(mut self, content: Content, memory: BodyMemory) -> Self {
         self.partial = Some(Box::new(Partial { content, memory }));
         self
     }
@@ -143,7 +143,7 @@ impl Failure {
         &self.kind
     }
 
-    /// The cause as the layer that met it put it, where there is more to say than the sentence.
+    /// The cause in the words of the layer that met it, if there is more to say than the sentence.
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
@@ -232,11 +232,9 @@ impl fmt::Display for FailureKind {
             Self::Partial => f.write_str("Transferred a partial file"),
             Self::Receive => f.write_str("Failure when receiving data from the peer"),
             Self::Send => f.write_str("Failed sending data to the peer"),
-            Self::TooLarge { limit } => write!(f, "Response is larger than {limit} bytes (pg_net.max_response_bytes)"),
+            Self::TooLarge { limit } => write!(f, "Response is larger than {limit} bytes"),
             Self::Abandoned => f.write_str("Interrupted: it may have been sent, and is not sent again"),
-            Self::Memory { limit } => {
-                write!(f, "Too little memory for the response: {limit} bytes for all (pg_net.max_in_flight_bytes)")
-            }
+            Self::Memory { limit } => write!(f, "Too little memory for the response: {limit} bytes for all"),
             Self::Invalid(why) => f.write_str(why),
             Self::Internal(why) => write!(f, "Internal error: {why}"),
         }

@@ -7,8 +7,8 @@ use http::header::{self, HeaderName, HeaderValue};
 /// The most fields that one request may have.
 pub(crate) const MAX_FIELDS: usize = 1000;
 
-/// Fields that belong to a connection or to the framing of a message (RFC 9110 §7.6.1): they are the engine's, and what a
-/// caller says of them is left out.
+/// Fields of the connection or of the framing of a message (RFC 9110 §7.6.1). The engine writes these; those of a
+/// caller are left out.
 const OURS: [HeaderName; 9] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -42,7 +42,7 @@ impl Field {
 /// Why a header field cannot be sent. Never holds the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderError {
-    /// The name is no token (RFC 9110 §5.1).
+    /// The name is not a token (RFC 9110 §5.1).
     Name(String),
     /// The name, or the value of the field of this name, holds a line break, which would begin another field.
     LineBreak(String),
@@ -74,9 +74,9 @@ impl Count {
     }
 }
 
-/// Checks a field. `None`: it is one of the engine's own, and left out.
+/// Checks a field. `None` if the field belongs to the engine and is left out.
 ///
-/// A value without a character gives an empty one: neither this field is sent nor what would be sent in its place.
+/// A blank value becomes an empty one: then neither this field is sent nor the default of its name.
 pub(crate) fn parse(name: &str, value: &str) -> Result<Option<Field>, HeaderError> {
     let has_line_break = |text: &str| memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_some();
     let shown = || name.chars().flat_map(char::escape_debug).take(SHOWN).collect::<String>();

@@ -1,2 +1,2 @@
-/// The host's name for a request. The engine gives it back with the outcome and never looks into it.
+/// The name that the host gives a request. It comes back with the outcome; the engine only compares it.
 pub type Key = i64;

@@ -2,8 +2,8 @@
 
 pub use http::Method;
 
-/// The method that a text names: a token. A standard one is taken in any case and sent in upper case, others stay as they
-/// are. `None` for what is no token, and for CONNECT: a tunnel is no request that an outcome could stand for.
+/// The method that a text names. A standard method is accepted in any case and sent in upper case; others stay as
+/// they are. `None` if the text is not a token, and for CONNECT: a tunnel has no outcome.
 pub fn parse(text: &str) -> Option<Method> {
     const STANDARD: [Method; 8] = [
         Method::GET,

@@ -28,7 +28,7 @@ pub struct Multipart {
     pub content_type: String,
 }
 
-/// Why parts make no form.
+/// Why parts cannot be encoded as a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FormError {
     /// The content type of this part could not stand in a header.
@@ -95,9 +95,9 @@ fn escape(name: &str) -> String {
     name.replace('\n', "%0A").replace('\r', "%0D").replace('"', "%22")
 }
 
-/// A text that stands in no part's data.
+/// A text that is in the data of no part.
 ///
-/// It is a digest of the parts: the same each time, and nobody who supplies one of the parts can have put it there.
+/// It is a digest of the parts: the same each time, and the author of a part cannot have put it there.
 fn boundary(parts: &[Part]) -> String {
     let mut digest = Sha256::new();
     for part in parts {

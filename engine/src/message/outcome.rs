@@ -3,24 +3,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::memory::body_meter::Memory;
+use crate::memory::body_meter::BodyMemory;
 use crate::message::failure::{Failure, FailureKind};
 use crate::message::key::Key;
 use crate::trace::Trace;
 
-/// What became of one request.
+/// How one request ended.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The key of the request that this is the outcome of.
+    /// The key of the request.
     pub key: Key,
-    /// A reply with whatever status, or the reason why there is none.
+    /// A reply with any status, or the reason why there is none.
     pub result: Result<Response, Failure>,
     /// From the moment the engine started on it to its end.
     pub elapsed: Duration,
 }
 
 impl Outcome {
-    /// How the exchange went; none where there was none, because the request could not be sent as it was.
+    /// How the exchange went; none if there was no exchange, because the request could not be sent as it was.
     pub fn trace(&self) -> Option<&Trace> {
         match &self.result {
             Ok(response) => Some(&response.trace),
@@ -28,7 +28,7 @@ impl Outcome {
         }
     }
 
-    /// Whether it came of an attempt. A request that is wrong in itself, or that may not go where its URL leads, has none.
+    /// Whether there was an attempt. A request that is invalid, or may not go where its URL leads, has none.
     pub fn was_attempted(&self) -> bool {
         let Err(failure) = &self.result else { return true };
         failure.trace().is_some() || !matches!(failure.kind(), FailureKind::Invalid(_) | FailureKind::Forbidden)
@@ -46,11 +46,11 @@ pub struct Response {
     pub headers: Headers,
     /// The body.
     pub content: Content,
-    /// What was odd about it, though it was taken; without a secret.
+    /// What was odd about the reply, though it was accepted. Without secrets.
     pub detail: Option<Box<str>>,
     /// How the exchange went.
     pub trace: Trace,
-    pub(crate) memory: Memory,
+    pub(crate) memory: BodyMemory,
 }
 
 /// A reply's body.
@@ -60,7 +60,7 @@ pub enum Content {
     Empty,
     /// Text, decoded by the charset of `Content-Type` (UTF-8 where it names none) and without a NUL.
     Text(String),
-    /// What is no text in that charset, or holds a NUL.
+    /// Not text in that charset, or with a NUL.
     Bytes(Bytes),
 }
 
@@ -77,7 +77,7 @@ impl Content {
 
 /// Header fields in the order they came, repeats included, names as the server wrote them (lower case on HTTP/2).
 ///
-/// All names and values lie in one text; a value that is no UTF-8 is taken as Latin-1 (RFC 9110 §5.5).
+/// All names and values lie in one text; a value that is not UTF-8 is taken as Latin-1 (RFC 9110 §5.5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     text: String,
@@ -117,12 +117,12 @@ impl Headers {
         })
     }
 
-    /// The first value under a name, whatever its case.
+    /// The first value under a name, in any case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All values under a name, whatever its case, as they came.
+    /// All values under a name, in any case, as they came.
     pub(crate) fn all_bytes(&self, name: &str) -> impl Iterator<Item = Cow<'_, [u8]>> {
         let named = self.iter().enumerate().filter(move |(_, (have, _))| have.eq_ignore_ascii_case(name));
         named.map(|(at, (_, value))| match self.latin1.contains(&(at as u32)) {

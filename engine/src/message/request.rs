@@ -57,13 +57,14 @@ impl Request {
         })
     }
 
-    /// Appends a header field. One that describes the connection or the framing of the message is left out: these are the
-    /// engine's. One with a blank value is not sent, and neither is what the engine would say by itself in that field; but
-    /// there is always a `Host`.
+    /// Appends a header field. Fields that describe the connection or the framing of the message belong to the engine
+    /// and are left out. A field with a blank value is not sent, and neither is the default of that field; but there
+    /// is always a `Host`.
     ///
     /// # Errors
     ///
-    /// A [`FailureKind::Invalid`](crate::FailureKind::Invalid) failure that names the field, never with its value in it.
+    /// A [`FailureKind::Invalid`](crate::FailureKind::Invalid) failure that names the field, never with its value in
+    /// it.
     pub fn push_header(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let invalid = |error: header::HeaderError| Failure::invalid(error.to_string());
         let Some(field) = header::parse(name, value).map_err(invalid)? else { return Ok(()) };
@@ -80,18 +81,20 @@ impl Request {
         self.rules = Some(rules);
     }
 
-    /// Whether a header field of this name, in whatever case, was appended, be it with a blank value.
+    /// Whether a header field of this name, in any case, was appended, even with a blank value.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|field| field.name == name)
     }
 
-    /// Says that it has attempts left: while its origin asks to be left alone it is not sent but handed back, to come again.
+    /// Says that it has attempts left: while its origin is deferred it is not sent, but handed back to come again
+    /// later.
     pub fn set_patient(&mut self) {
         self.may_go_back = true;
     }
 
-    /// Has it sent once only, unless it is certain that the server processed nothing. Otherwise it is sent once more where a
-    /// connection that was used before ends before a byte of the reply came: the server may have closed it just then.
+    /// Has it sent once only, unless it is certain that the server processed nothing. Otherwise it is sent once more
+    /// if a connection that was used before ends before a byte of the reply came: the server may have closed it at
+    /// that moment.
     pub fn send_at_most_once(&mut self) {
         self.at_most_once = true;
     }
@@ -106,7 +109,7 @@ impl Request {
         &self.method
     }
 
-    /// Who it goes to first; redirects may lead elsewhere.
+    /// The origin that it goes to first; redirects may lead elsewhere.
     pub fn origin(&self) -> &Origin {
         self.target.origin()
     }

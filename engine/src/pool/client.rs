@@ -16,31 +16,31 @@ use crate::egress::rule::RuleSet;
 use crate::memory::budget::Budget;
 use crate::message::failure::Failure;
 use crate::pool::connection::{Connection, Open};
-use crate::pool::connection_slots::{Opening, Permit, Turn};
+use crate::pool::connection_slots::{Acquired, ConnectionSlots, Slot};
 use crate::pool::connector::Connector;
-use crate::pool::idle_pool::{Bounds, Pool, Poolable};
+use crate::pool::idle_pool::{Bounds, IdlePool, Poolable};
 use crate::pool::lease::Lease;
 use crate::pool::route::Route;
-use crate::pool::route_map::ByRoute;
-use crate::pool::single_flight::Gate;
-use crate::trace::timeline::{Phase, Progress};
+use crate::pool::route_map::RouteMap;
+use crate::pool::single_flight::SingleFlight;
+use crate::trace::progress::{Phase, Progress};
 use crate::transport::http2::Http2;
 use crate::transport::resolver::Resolver;
 use crate::transport::tls::Offer;
 
-/// What all requests have in common: connections, trust, the resolver, and the policy of the day.
+/// What all requests share: connections, the resolver, memory, and the current policy.
 pub(crate) struct Client {
     settings: RefCell<Rc<Settings>>,
-    pool: RefCell<Pool<Connection>>,
+    pool: RefCell<IdlePool<Connection>>,
     resolver: Resolver,
     budget: Arc<Budget>,
     /// How many connections are open or about to be.
     open: Rc<Cell<usize>>,
-    /// Of the https routes that were taken.
-    gates: ByRoute<Gate>,
-    /// Of all that were taken.
-    openings: ByRoute<Opening<Connection>>,
-    /// Closes idle connections; there is none while there are none.
+    /// Of the https routes that are in use.
+    single_flights: RouteMap<SingleFlight>,
+    /// Of all routes that are in use.
+    slots: RouteMap<ConnectionSlots<Connection>>,
+    /// Closes idle connections. None while there are none.
     reaper: RefCell<Option<Reaper>>,
 }
 
@@ -50,10 +50,10 @@ struct Reaper {
     next: Cell<Instant>,
 }
 
-/// A policy, made ready for use. A request keeps to the one that it started under.
+/// A policy, made ready for use. A request keeps the one that it started under.
 pub(crate) struct Settings {
     pub(crate) policy: Policy,
-    /// None where the policy's text cannot stand in a header.
+    /// None where the text of the policy cannot stand in a header.
     pub(crate) user_agent: Option<HeaderValue>,
     connector: Rc<Connector>,
 }
@@ -90,12 +90,12 @@ impl Client {
         let budget = Budget::new(policy.max_in_flight_bytes);
         Rc::new(Self {
             settings: RefCell::new(Settings::new(policy, connector)),
-            pool: RefCell::new(Pool::new()),
+            pool: RefCell::new(IdlePool::new()),
             resolver,
             budget,
             open: Rc::default(),
-            gates: ByRoute::default(),
-            openings: ByRoute::default(),
+            single_flights: RouteMap::default(),
+            slots: RouteMap::default(),
             reaper: RefCell::default(),
         })
     }
@@ -124,20 +124,20 @@ impl Client {
         }
     }
 
-    /// Reads the files of the policy anew, for the connections opened from now on.
+    /// Reads the files of the policy again, for the connections opened from now on.
     pub(crate) fn reload_files(&self) {
         self.resolver.forget();
         self.renew(self.settings().policy.clone());
     }
 
     fn renew(&self, policy: Policy) {
-        // What was trusted before is not trusted for that alone.
+        // Connections that were opened under the old policy may not be trusted under the new one.
         self.pool.borrow_mut().clear();
         let connector = Rc::new(Connector::new(&policy));
         self.settings.replace(Settings::new(policy, connector));
     }
 
-    /// A connection that waited in the pool, or a share in one.
+    /// A connection from the pool, or a share in one.
     pub(crate) fn pooled<'a>(self: &'a Rc<Self>, route: &Route, settings: &'a Settings) -> Option<Lease<'a>> {
         let connection = self.take(route, Instant::now())?;
         Some(Lease::reusing(connection, self, route.clone(), settings))
@@ -148,8 +148,8 @@ impl Client {
         self.pool.borrow_mut().take(route, now, bounds)
     }
 
-    /// A connection for a request that found none in the pool: one that is given back, or a new one. `anew`: only a new one, where
-    /// each request has its own.
+    /// A connection for a request that found none in the pool: one that is given back, or a new one. `anew`: only a
+    /// new one, unless connections are shared.
     pub(crate) async fn connection<'a>(
         self: &'a Rc<Self>,
         route: &Route,
@@ -159,50 +159,52 @@ impl Client {
         progress: &Progress,
         anew: bool,
     ) -> Result<Lease<'a>, Failure> {
-        if !anew && self.pool.borrow().any(route, Poolable::is_stirred) {
-            // What has come is read as soon as the thread looks at its sockets. It may be no end.
+        if !anew && self.pool.borrow().any(route, Poolable::has_unread) {
+            // What has come is read when the thread looks at its sockets. It may be no end.
             yield_now().await;
             if let Some(lease) = self.pooled(route, settings) {
                 return Ok(lease);
             }
         }
-        let permit = match anew {
-            true => self.openings.get(route).permit(),
-            false => match self.turn(route, settings, progress).await {
-                Turn::Use(lease) => return Ok(lease),
-                Turn::Open(permit) => permit,
+        let slot = match anew {
+            true => self.slots.get(route).take(),
+            false => match self.acquire(route, settings, progress).await {
+                Acquired::Connection(lease) => return Ok(lease),
+                Acquired::Slot(slot) => slot,
             },
         };
-        self.open(route, target, rules, permit, settings, progress).await
+        self.open(route, target, rules, slot, settings, progress).await
     }
 
-    /// Where the pool has no connection: one that is given back, or leave to open one.
-    async fn turn<'a>(
+    /// Where the pool has no connection: one that is given back, or a slot to open one.
+    async fn acquire<'a>(
         self: &'a Rc<Self>,
         route: &Route,
         settings: &'a Settings,
         progress: &Progress,
-    ) -> Turn<Connection, Lease<'a>> {
-        let opening = self.openings.get(route);
+    ) -> Acquired<Connection, Lease<'a>> {
+        let slots = self.slots.get(route);
         let now = Instant::now();
         // A server that takes no stream on one connection will hardly take one on another.
         let is_barred = self.pool.borrow().any(route, |open| open.http2().is_some_and(Http2::is_barred));
         let turn = if is_barred {
-            opening.wait(now)
+            slots.wait(now)
         } else {
-            match opening.ask(now) {
-                Ok(permit) => return Turn::Open(permit),
+            match slots.acquire(now) {
+                Ok(slot) => return Acquired::Slot(slot),
                 Err(turn) => {
-                    opening.look_after();
+                    slots.watch_waiting();
                     turn
                 }
             }
         };
         progress.enter(Phase::Handshake);
         match timeout(patience(progress), turn).await {
-            Ok(Ok(Turn::Use(connection))) => Turn::Use(Lease::reusing(connection, self, route.clone(), settings)),
-            Ok(Ok(Turn::Open(permit))) => Turn::Open(permit),
-            Ok(Err(_)) | Err(_) => Turn::Open(opening.permit()),
+            Ok(Ok(Acquired::Connection(connection))) => {
+                Acquired::Connection(Lease::reusing(connection, self, route.clone(), settings))
+            }
+            Ok(Ok(Acquired::Slot(slot))) => Acquired::Slot(slot),
+            Ok(Err(_)) | Err(_) => Acquired::Slot(slots.take()),
         }
     }
 
@@ -212,89 +214,90 @@ impl Client {
         route: &Route,
         target: &Target,
         rules: Option<&RuleSet>,
-        permit: Permit<Connection>,
+        slot: Slot<Connection>,
         settings: &'a Settings,
         progress: &Progress,
     ) -> Result<Lease<'a>, Failure> {
-        let open_new = async |permit, offer| {
-            let count = || self.begin_connection(permit);
+        let open_new = async |slot, offer| {
+            let count = || self.begin_connection(slot);
             let connection = settings.connector.connect(target, rules, offer, &self.resolver, progress, count).await?;
             Ok(Lease::new(connection, self, route.clone(), settings))
         };
         if target.url().scheme() == "http" {
-            return open_new(permit, Offer::Http1).await;
+            return open_new(slot, Offer::Http1).await;
         }
-        // Of many requests to an origin that speaks HTTP/2, one opens the connection and the others share it. That it
-        // does is known only when the first is open. Should the name hang, nobody waits there and holds a place.
+        // Of many requests to an origin that speaks HTTP/2, one opens the connection and the others share it. Whether
+        // it speaks HTTP/2 is known only when the first connection is open. The name is looked up before that,
+        // because a request that waits for a name must not hold a place.
         settings.connector.look_up(target, &self.resolver, progress).await?;
-        let gate = self.gates.get(route);
+        let single_flight = self.single_flights.get(route);
         progress.enter(Phase::Handshake);
-        let mut turn = timeout(patience(progress), gate.turn()).await.ok();
+        let mut turn = timeout(patience(progress), single_flight.turn()).await.ok();
         let now = Instant::now();
-        if gate.is_exclusive(now) {
+        if single_flight.is_exclusive(now) {
             turn = None;
         } else if let Some(lease) = self.pooled(route, settings) {
             return Ok(lease);
         }
-        let offer = if gate.wants_http1(now) { Offer::Http1 } else { Offer::Any };
-        let lease = open_new(permit, offer).await?;
-        gate.learn(lease.http2().is_some());
+        let offer = if single_flight.wants_http1(now) { Offer::Http1 } else { Offer::Any };
+        let lease = open_new(slot, offer).await?;
+        single_flight.learn(lease.http2().is_some());
         if let (Some(connection), Some(kept)) = (lease.http2(), lease.keep()) {
-            connection.limit_lifetime(gate.lifetime(now));
+            connection.limit_lifetime(single_flight.lifetime(now));
             self.keep(route, kept, settings);
             connection.settle(turn, self.serves(route));
         }
         Ok(lease)
     }
 
-    /// Has those who wait for a connection on a route served.
+    /// Makes a callback that serves the requests that wait for a connection on a route.
     fn serves(self: &Rc<Self>, route: &Route) -> Rc<dyn Fn()> {
         let (client, route) = (Rc::downgrade(self), route.clone());
         Rc::new(move || {
             if let Some(client) = client.upgrade() {
-                client.serve(&route, &client.openings.get(&route));
+                client.serve(&route, &client.slots.get(&route));
             }
         })
     }
 
-    /// Gives those who wait for a connection what the pool has.
-    fn serve(&self, route: &Route, opening: &Opening<Connection>) {
+    /// Gives the requests that wait what the pool has.
+    fn serve(&self, route: &Route, slots: &ConnectionSlots<Connection>) {
         let now = Instant::now();
-        while opening.is_waited_for() {
+        while slots.is_waited_for() {
             let Some(connection) = self.take(route, now) else { return };
-            opening.offer(connection, now);
+            slots.offer(connection, now);
         }
     }
 
-    /// A stream of an HTTP/2 connection has ended, so that there may be room for another one. `lifetime`: how many of them
-    /// such a connection carries, where that turned out.
-    pub(crate) fn make_room(&self, route: &Route, opening: &Opening<Connection>, lifetime: Option<usize>) {
+    /// A stream of an HTTP/2 connection has ended, so that there may be room for another. `lifetime`: how many
+    /// streams such a connection carries, if that turned out.
+    pub(crate) fn make_room(&self, route: &Route, slots: &ConnectionSlots<Connection>, lifetime: Option<usize>) {
         if let Some(streams) = lifetime {
-            self.gates.get(route).learn_lifetime(streams, Instant::now());
+            self.single_flights.get(route).learn_lifetime(streams, Instant::now());
         }
-        self.serve(route, opening);
+        self.serve(route, slots);
     }
 
-    /// The server wants HTTP/1.1.
+    /// The server asked for HTTP/1.1.
     pub(crate) fn want_http1(&self, route: &Route) {
-        self.gates.get(route).want_http1(Instant::now());
+        self.single_flights.get(route).want_http1(Instant::now());
     }
 
-    /// Counts one more connection, and closes idle ones if there are too many: as no more requests are under way than
-    /// connections may be open, the others must be idle.
-    fn begin_connection(&self, permit: Permit<Connection>) -> Open {
+    /// Counts one more connection, and closes idle ones if there are too many. No more requests are under way than
+    /// connections may be open, so the others must be idle.
+    fn begin_connection(&self, slot: Slot<Connection>) -> Open {
         let most = self.settings.borrow().policy.max_connections;
         while self.open.get() >= most && self.pool.borrow_mut().drop_oldest() {}
-        Open::count(&self.open, permit)
+        Open::count(&self.open, slot)
     }
 
-    /// Gives a connection to those who wait for one, or puts it into the pool.
+    /// Gives a connection to a request that waits for one, or else to the pool.
     pub(crate) fn keep(self: &Rc<Self>, route: &Route, connection: Connection, settings: &Settings) {
         let current = self.settings.borrow();
         if Rc::ptr_eq(&current.connector, &settings.connector) {
             let now = Instant::now();
-            let left = match connection.opening().cloned() {
-                Some(opening) if !connection.is_shared() => opening.offer(connection, now),
+            let left = match connection.slots().cloned() {
+                Some(slots) if !connection.is_shared() => slots.offer(connection, now),
                 _ => Some(connection),
             };
             let Some(connection) = left else { return };
@@ -313,7 +316,7 @@ impl Client {
         }
     }
 
-    /// Closes what has been idle for too long. Says when to look again; none when there is nothing left.
+    /// Closes what has been idle for too long. Says when to do so again; none if nothing is left.
     fn close_idle(&self) -> Option<Instant> {
         let bounds = self.settings.borrow().bounds();
         let next = self.pool.borrow_mut().expire(Instant::now(), bounds);
@@ -327,13 +330,13 @@ impl Client {
     }
 }
 
-/// How long a request waits for what others do before it tries by itself: whatever becomes of those, there is time left for an
-/// attempt of its own.
+/// How long a request waits for a connection of others before it opens its own: a quarter of its time, so that enough
+/// is left for the attempt.
 fn patience(progress: &Progress) -> Duration {
     progress.remaining() / 4
 }
 
-/// Sleeps from one idle connection's end to the next one's.
+/// Closes idle connections as their time comes.
 async fn reap(client: Weak<Client>) {
     while let Some(next) = client.upgrade().and_then(|client| client.close_idle()) {
         sleep_until(next.into()).await;

@@ -7,12 +7,12 @@ use futures_util::future::Either;
 use http::HeaderValue;
 
 use crate::message::failure::Failure;
-use crate::pool::connection_slots::{Opening, Permit};
+use crate::pool::connection_slots::{ConnectionSlots, Slot};
 use crate::pool::idle_pool::Poolable;
 use crate::transport::classify;
 use crate::transport::http1::Http1;
 use crate::transport::http2::Http2;
-use crate::transport::outgoing_request::Message;
+use crate::transport::outgoing_request::OutgoingRequest;
 use crate::transport::reply::{ReplyHead, SendError};
 use crate::transport::reply_body::BodyError;
 use crate::transport::tls::tls_error::CertificateRefused;
@@ -24,24 +24,24 @@ pub(crate) struct Connection {
     protocol: Protocol,
     remote: Option<SocketAddr>,
     view: View,
-    /// For how long it may be idle, as its last reply says.
+    /// How long it may be idle, by its last reply.
     idle_limit: Option<Duration>,
-    /// Rare enough not to be carried about with every connection.
+    /// Boxed, because few connections have it.
     forwarding: Option<Box<Forwarding>>,
-    /// Shared by all shares in it.
+    /// Common to all shares in it.
     open: Option<Rc<Open>>,
 }
 
-/// Counts a connection for as long as it is open, from the moment that it is begun: among all, and among those on its route.
+/// Counts a connection from the moment that it is begun until it is closed: among all, and on its route.
 pub(crate) struct Open {
     count: Rc<Cell<usize>>,
-    permit: Permit<Connection>,
+    slot: Slot<Connection>,
 }
 
 impl Open {
-    pub(crate) fn count(count: &Rc<Cell<usize>>, permit: Permit<Connection>) -> Self {
+    pub(crate) fn count(count: &Rc<Cell<usize>>, slot: Slot<Connection>) -> Self {
         count.set(count.get() + 1);
-        Self { count: count.clone(), permit }
+        Self { count: count.clone(), slot }
     }
 }
 
@@ -51,7 +51,7 @@ impl Drop for Open {
     }
 }
 
-/// A proxy at the other end, which is told with each request where it goes.
+/// A proxy at the other end that forwards requests.
 pub(crate) struct Forwarding {
     /// `Proxy-Authorization`.
     pub(crate) authorization: Option<HeaderValue>,
@@ -81,9 +81,9 @@ impl Connection {
         Self { open: Some(Rc::new(open)), ..self }
     }
 
-    /// Who waits for it, when it is not in use.
-    pub(crate) fn opening(&self) -> Option<&Rc<Opening<Self>>> {
-        self.open.as_ref().map(|open| open.permit.opening())
+    /// The slots of its route, with the requests that wait for it.
+    pub(crate) fn slots(&self) -> Option<&Rc<ConnectionSlots<Self>>> {
+        self.open.as_ref().map(|open| open.slot.slots())
     }
 
     pub(crate) fn forwards(&self) -> Option<&Forwarding> {
@@ -119,20 +119,20 @@ impl Connection {
         Self { open, ..Self::new(Protocol::Http2(share), self.remote, view) }
     }
 
-    /// Bounds the time for which it is kept when it is not in use.
+    /// Limits how long it is kept while it is not in use.
     pub(crate) fn limit_idle(&mut self, limit: Option<Duration>) {
         self.idle_limit = limit;
     }
 
     /// Sends a request and waits for the head of the reply.
-    pub(crate) fn send(&mut self, message: Message) -> impl Future<Output = Result<ReplyHead, SendError>> {
+    pub(crate) fn send(&mut self, message: OutgoingRequest) -> impl Future<Output = Result<ReplyHead, SendError>> {
         match &mut self.protocol {
             Protocol::Http1(connection) => Either::Left(connection.send(message)),
             Protocol::Http2(connection) => Either::Right(connection.send(message.request)),
         }
     }
 
-    /// The failure of whatever is tried on a connection whose server refused our certificate.
+    /// The failure of whatever is tried on a connection whose server has refused our certificate.
     pub(crate) fn refusal(&self) -> Option<Failure> {
         let faults = match &self.protocol {
             Protocol::Http1(connection) => connection.faults(),
@@ -153,7 +153,7 @@ impl Connection {
         }
     }
 
-    /// Whether the next request may have the connection for itself: the last exchange is over in both directions.
+    /// Whether the next request may have the connection to itself: the last exchange is over in both directions.
     pub(crate) fn is_free(&self) -> bool {
         match &self.protocol {
             Protocol::Http1(connection) => connection.is_ready(),
@@ -178,7 +178,7 @@ impl Poolable for Connection {
         }
     }
 
-    fn is_stirred(&self) -> bool {
+    fn has_unread(&self) -> bool {
         !self.is_in_use() && !self.view.is_quiet()
     }
 

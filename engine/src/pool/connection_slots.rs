@@ -1,9 +1,9 @@
-//! Who waits for a connection on a route, and when another one is opened for it.
+//! Which requests wait for a connection on a route, and when another one is opened for them.
 //!
-//! To open a connection costs both ends as much as a dozen requests on one that is open. So of many requests that start at
-//! once not all have one opened: the others wait a moment for one that is given back. Only a request that has waited in vain
-//! has another opened, and these one after the other, so that an origin which does not answer takes little time from those that
-//! do.
+//! Opening a connection costs both ends as much as a dozen requests on an open one. Of many requests that start at
+//! once, most therefore wait a moment for a connection that is given back. Only for a request that has waited long
+//! enough another one is opened, and these one after the other, so that an origin which does not answer takes little
+//! time from those that do.
 
 #[cfg(test)]
 mod tests;
@@ -19,107 +19,104 @@ use tokio::time::{sleep, sleep_until};
 
 /// Connections on a route that are opened as soon as they are wanted.
 const AT_ONCE: usize = 32;
-/// How long a request waits for one that is given back, where so many are open.
+/// With that many open, how long a request waits for one to be given back.
 const PATIENCE: Duration = Duration::from_millis(20);
-/// Where some were given back before: how long none is until it waits no more, since all are with slow replies.
+/// Where connections have been given back: how long none is until a request stops waiting, because all of them are
+/// busy with slow replies.
 const LULL: Duration = Duration::from_millis(5);
-/// The time from one that is opened then to the next.
+/// The pause between connections that are opened for requests which have waited long enough.
 const PACE: Duration = Duration::from_millis(1);
-/// How long a request waits at most: then it has one opened, however many others have.
+/// How long a request waits at most. After that it opens a connection, however many others do.
 const AT_MOST: Duration = Duration::from_millis(100);
-/// By how much a look is late that says nothing about how long one had to wait.
+/// If the timer fires later than this, the process did not run, and the time that requests have waited says nothing.
 const LATE: Duration = Duration::from_millis(2);
 
-/// What a request that wants a connection gets.
-pub(crate) enum Turn<C, U = C> {
-    /// One that is open.
-    Use(U),
-    /// Leave to open one.
-    Open(Permit<C>),
+/// What a request that needs a connection gets.
+pub(crate) enum Acquired<C, U = C> {
+    /// An open one.
+    Connection(U),
+    /// The right to open one.
+    Slot(Slot<C>),
 }
 
 /// The connections on a route, counted, and the requests that wait for one.
-pub(crate) struct Opening<C>(RefCell<State<C>>);
+pub(crate) struct ConnectionSlots<C>(RefCell<State<C>>);
 
 struct State<C> {
     /// How many are open or being opened.
     open: usize,
     /// How many may be.
     room: usize,
-    /// When one was last given back.
+    /// When one was given back last.
     given_back: Option<Instant>,
     waiting: VecDeque<Waiting<C>>,
-    /// Whether a task looks after them.
-    looked_after: bool,
+    /// Whether a task watches those that wait.
+    watched: bool,
 }
 
 struct Waiting<C> {
     since: Instant,
-    turn: oneshot::Sender<Turn<C>>,
+    reply: oneshot::Sender<Acquired<C>>,
 }
 
-/// Stands for a connection from before it is opened until it is closed.
-pub(crate) struct Permit<C>(Rc<Opening<C>>);
+/// Counts a connection from before it is opened until it is closed.
+pub(crate) struct Slot<C>(Rc<ConnectionSlots<C>>);
 
-impl<C> Default for Opening<C> {
+impl<C> Default for ConnectionSlots<C> {
     fn default() -> Self {
-        Self(RefCell::new(State {
-            open: 0,
-            room: AT_ONCE,
-            given_back: None,
-            waiting: VecDeque::new(),
-            looked_after: false,
-        }))
+        Self(RefCell::new(State { open: 0, room: AT_ONCE, given_back: None, waiting: VecDeque::new(), watched: false }))
     }
 }
 
 impl<C> State<C> {
-    /// The first of those that still wait.
+    /// The first request that still waits.
     fn first(&mut self) -> Option<&Waiting<C>> {
-        while self.waiting.front()?.turn.is_closed() {
+        while self.waiting.front()?.reply.is_closed() {
             self.waiting.pop_front();
         }
         self.waiting.front()
     }
 
-    /// When the first of those that wait has waited long enough.
+    /// When the first request that waits has waited long enough.
     fn patience_ends(&mut self) -> Option<Instant> {
         let since = self.first()?.since;
-        // Where more wait than are open, they are a crowd that came at once: one more does little for it.
+        // Where more requests wait than connections are open, they came at once, and one more connection does little
+        // for them.
         let given_back = self.given_back.filter(|_| self.waiting.len() < self.open);
         let lull_ends = given_back.map(|last| last.max(since) + LULL);
         Some(lull_ends.into_iter().fold(since + PATIENCE, Instant::min))
     }
 }
 
-impl<C> Opening<C> {
-    /// Leave to open a connection, or a place among those who wait. They have to be [looked after](Self::look_after).
-    pub(crate) fn ask(self: &Rc<Self>, now: Instant) -> Result<Permit<C>, oneshot::Receiver<Turn<C>>> {
+impl<C> ConnectionSlots<C> {
+    /// The right to open a connection, or else a place among those that wait. The caller then starts to
+    /// [watch](Self::watch_waiting) them.
+    pub(crate) fn acquire(self: &Rc<Self>, now: Instant) -> Result<Slot<C>, oneshot::Receiver<Acquired<C>>> {
         let mut state = self.0.borrow_mut();
         if state.open < state.room && state.first().is_none() {
             drop(state);
-            return Ok(self.permit());
+            return Ok(self.take());
         }
         drop(state);
         Err(self.wait(now))
     }
 
-    /// A place among those who wait, however few connections are open.
-    pub(crate) fn wait(&self, now: Instant) -> oneshot::Receiver<Turn<C>> {
-        let (turn, receiver) = oneshot::channel();
-        self.0.borrow_mut().waiting.push_back(Waiting { since: now, turn });
+    /// A place among those that wait, however few connections are open.
+    pub(crate) fn wait(&self, now: Instant) -> oneshot::Receiver<Acquired<C>> {
+        let (reply, receiver) = oneshot::channel();
+        self.0.borrow_mut().waiting.push_back(Waiting { since: now, reply });
         receiver
     }
 
-    /// Leave to open a connection, whoever waits.
-    pub(crate) fn permit(self: &Rc<Self>) -> Permit<C> {
+    /// The right to open a connection, whether others wait or not.
+    pub(crate) fn take(self: &Rc<Self>) -> Slot<C> {
         self.0.borrow_mut().open += 1;
-        Permit(self.clone())
+        Slot(self.clone())
     }
 
-    /// Makes room for the first, if it has waited long enough, and for all that have waited too long. When to look again; `None` if
-    /// nobody waits.
-    fn look(self: &Rc<Self>, now: Instant) -> Option<Instant> {
+    /// Makes room for the first request if it has waited long enough, and for all that have waited too long. When to
+    /// do so again; `None` if none waits.
+    fn admit_overdue(self: &Rc<Self>, now: Instant) -> Option<Instant> {
         let mut state = self.0.borrow_mut();
         let patience_ends = state.patience_ends()?;
         if patience_ends > now {
@@ -133,7 +130,7 @@ impl<C> Opening<C> {
         Some(next.max(now + PACE))
     }
 
-    /// Lets the first ones open connections, as far as there is room.
+    /// Lets the first requests open connections, as far as there is room.
     fn admit(self: &Rc<Self>) {
         loop {
             let mut state = self.0.borrow_mut();
@@ -142,36 +139,37 @@ impl<C> Opening<C> {
             }
             let first = state.waiting.pop_front();
             drop(state);
-            let permit = self.permit();
-            if let Some(Waiting { turn, .. }) = first {
-                let _ = turn.send(Turn::Open(permit));
+            let slot = self.take();
+            if let Some(Waiting { reply, .. }) = first {
+                let _ = reply.send(Acquired::Slot(slot));
             }
         }
     }
 }
 
-impl<C: 'static> Opening<C> {
-    /// Has a task look after those who wait, as long as there are any.
-    pub(crate) fn look_after(self: &Rc<Self>) {
-        if std::mem::replace(&mut self.0.borrow_mut().looked_after, true) {
+impl<C: 'static> ConnectionSlots<C> {
+    /// Starts a task that watches those that wait, as long as there are any.
+    pub(crate) fn watch_waiting(self: &Rc<Self>) {
+        if std::mem::replace(&mut self.0.borrow_mut().watched, true) {
             return;
         }
-        let opening = self.clone();
+        let slots = self.clone();
         spawn_local(async move {
-            while let Some(at) = opening.look(Instant::now()) {
+            while let Some(at) = slots.admit_overdue(Instant::now()) {
                 sleep_until(at.into()).await;
-                // They may have waited only for this process to run: then what is open serves them soon.
+                // Connections that are open will serve them soon.
                 if at.elapsed() > LATE {
                     sleep(PATIENCE).await;
                 }
             }
-            opening.0.borrow_mut().looked_after = false;
+            slots.0.borrow_mut().watched = false;
         });
     }
 }
 
-impl<C> Opening<C> {
-    /// Gives a connection that is not in use, or a share in one, to the first who waits. It comes back where nobody does.
+impl<C> ConnectionSlots<C> {
+    /// Gives a connection that is not in use, or a share in one, to the first request that waits. Gives it back if
+    /// none does.
     pub(crate) fn offer(&self, mut connection: C, now: Instant) -> Option<C> {
         self.0.borrow_mut().given_back = Some(now);
         loop {
@@ -181,26 +179,26 @@ impl<C> Opening<C> {
             }
             let first = state.waiting.pop_front()?;
             drop(state);
-            match first.turn.send(Turn::Use(connection)) {
-                Err(Turn::Use(unwanted)) => connection = unwanted,
+            match first.reply.send(Acquired::Connection(connection)) {
+                Err(Acquired::Connection(unwanted)) => connection = unwanted,
                 _ => return None,
             }
         }
     }
 
-    /// Whether somebody waits.
+    /// Whether a request waits.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.0.borrow_mut().first().is_some()
     }
 }
 
-impl<C> Permit<C> {
-    pub(crate) fn opening(&self) -> &Rc<Opening<C>> {
+impl<C> Slot<C> {
+    pub(crate) fn slots(&self) -> &Rc<ConnectionSlots<C>> {
         &self.0
     }
 }
 
-impl<C> Drop for Permit<C> {
+impl<C> Drop for Slot<C> {
     fn drop(&mut self) {
         let mut state = self.0.0.borrow_mut();
         state.open -= 1;

@@ -14,7 +14,7 @@ use crate::egress::Egress;
 use crate::egress::rule::RuleSet;
 use crate::message::failure::{Failure, FailureKind};
 use crate::pool::connection::{Connection, Open, Protocol};
-use crate::trace::timeline::Progress;
+use crate::trace::progress::Progress;
 use crate::transport::credentials::Credentials;
 use crate::transport::files;
 use crate::transport::http1::Http1;
@@ -26,7 +26,7 @@ use crate::transport::tls::{Offer, Tls, TlsOptions};
 use crate::transport::tunnel;
 use crate::transport::wire::Wire;
 
-/// Opens connections the way a policy wants it: TCP, proxy, TLS, and the protocol that TLS agreed on.
+/// Opens connections as a policy says: TCP, proxy, TLS, and the protocol that TLS agreed on.
 pub(crate) struct Connector {
     tls: Tls,
     proxy: Option<Proxy>,
@@ -37,7 +37,7 @@ pub(crate) struct Connector {
     user_agent: Option<HeaderValue>,
 }
 
-/// What goes over a proxy's connection, be it TLS or not.
+/// A connection to a proxy, over TLS or not.
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
@@ -72,8 +72,8 @@ impl Connector {
             && self.user_agent == policy.user_agent_field()
     }
 
-    /// Opens a new connection to where `target` points, if policy and rules let it go there. Over TLS it may be one of the
-    /// protocols that we `offer`. `count` counts it, as soon as it is known what to dial.
+    /// Opens a connection to where `target` points, if policy and rules allow it. `offer` says which protocols may be
+    /// agreed on over TLS. `count` counts the connection, as soon as it is known what to dial.
     pub(crate) async fn connect(
         &self,
         target: &Target,
@@ -97,8 +97,8 @@ impl Connector {
         Ok(Connection::new(self.speak(&end, stream).await?, remote, view).counted(open))
     }
 
-    /// Looks up the names that a connection to where `target` points would be dialled by, and leaves what they came to with the
-    /// resolver: who is going to wait for others first waits for no name any more then.
+    /// Looks up the names that a connection to `target` needs, and leaves the results with the resolver. A request
+    /// that will wait for others first does not have to wait for a name after that.
     pub(crate) async fn look_up(
         &self,
         target: &Target,
@@ -117,7 +117,7 @@ impl Connector {
         Ok(())
     }
 
-    /// Where the host may be dialled: what was looked at here is what is dialled.
+    /// The addresses of the host that may be dialled. What was checked here is what is dialled.
     async fn addresses(&self, end: &End<'_>, resolver: &Resolver, progress: &Progress) -> Result<Addresses, Failure> {
         let addresses = tcp::resolve(&end.host, end.port, resolver, progress).await?;
         Ok(self.egress.permitted(&end.host, end.port, &addresses, end.rules)?)
@@ -134,11 +134,11 @@ impl Connector {
         let read = || files::read(FailureKind::Proxy, proxy, Proxy::credentials);
         let credentials = self.credentials.get_or_try_init(read).await?.as_ref();
         let authorization = credentials.and_then(Credentials::basic);
-        // The proxy is asked for the name's first address; another would take another connection to it.
+        // The proxy is asked for the first address; to try another takes another connection to the proxy.
         let told = match proxy.kind {
             ProxyKind::Socks5 => {
                 let addresses = self.addresses(end, resolver, progress).await?;
-                // Of the two of localhost, servers that listen on one alone mostly do on this one.
+                // Of the two addresses of localhost, servers that listen on one alone mostly listen on this one.
                 let usual = addresses.iter().find(|address| address.ip() == Ipv4Addr::LOCALHOST);
                 match usual.unwrap_or(&addresses[0]).ip() {
                     IpAddr::V4(address) => Host::Ipv4(address),
@@ -152,7 +152,7 @@ impl Connector {
         };
         let addresses = tcp::resolve(&proxy.host(), proxy.port, resolver, progress).await.map_err(Failure::of_proxy)?;
         let open = count();
-        // The proxy is the administrator's choice: no rule about targets applies to it.
+        // The proxy is the administrator's choice. Rules on targets do not apply to it.
         let stream = tcp::dial(&addresses, proxy.port, progress).await.map_err(Failure::of_proxy)?;
         let (remote, view) = (stream.peer_addr(), stream.view());
         let protocol = match proxy.kind {

@@ -3,32 +3,32 @@ use std::time::{Duration, Instant};
 
 use crate::pool::route::Route;
 
-/// What a [`Pool`] keeps.
+/// What an [`IdlePool`] keeps.
 pub(crate) trait Poolable: Sized {
     /// Whether it can still be used, as far as was read from it.
     fn is_open(&self) -> bool;
 
     /// Whether something has come on it, while it was idle, that was not read: most likely its end. Asks the system.
-    fn is_stirred(&self) -> bool;
+    fn has_unread(&self) -> bool;
 
-    /// Whether several may use it at once, each with a share.
+    /// Whether several requests may use it at once, each with a share.
     fn is_shared(&self) -> bool;
 
-    /// A share in it, where there is one to be had just now.
+    /// A share in it, if there is room for one now.
     fn share(&self) -> Option<Self>;
 
-    /// Whether somebody uses it.
+    /// Whether a request uses it.
     fn is_in_use(&self) -> bool;
 
-    /// For how long it may be idle, where that is known.
+    /// How long it may be idle, if that is known.
     fn idle_limit(&self) -> Option<Duration>;
 }
 
-/// Connections that wait to be used again, by route.
+/// Connections that are not in use, by route.
 ///
-/// The one used last is used next, so that those beyond the need grow old and go.
+/// The one used last is used next, so that those that are not needed grow old and are closed.
 #[derive(Debug)]
-pub(crate) struct Pool<C> {
+pub(crate) struct IdlePool<C> {
     shelves: HashMap<Route, VecDeque<Idle<C>>>,
     len: usize,
 }
@@ -39,7 +39,7 @@ struct Idle<C> {
     since: Instant,
 }
 
-/// How much a [`Pool`] keeps, and for how long.
+/// How much an [`IdlePool`] keeps, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) total: usize,
@@ -58,13 +58,13 @@ impl<C: Poolable> Idle<C> {
     }
 }
 
-impl<C: Poolable> Pool<C> {
+impl<C: Poolable> IdlePool<C> {
     pub(crate) fn new() -> Self {
         Self { shelves: HashMap::new(), len: 0 }
     }
 
-    /// The connection on `route` that was used last, or a share in one. Those found closed, or idle for too long, are dropped;
-    /// those that are stirred, or have no share to give, stay.
+    /// The connection on `route` that was used last, or a share in one. Closed connections and those that were idle
+    /// for too long are dropped. Those with unread data, or without a share to give, stay.
     pub(crate) fn take(&mut self, route: &Route, now: Instant, bounds: Bounds) -> Option<C> {
         let shelf = self.shelves.get_mut(route)?;
         let mut at = shelf.len();
@@ -76,7 +76,7 @@ impl<C: Poolable> Pool<C> {
                 self.len -= 1;
                 continue;
             }
-            if idle.connection.is_stirred() {
+            if idle.connection.has_unread() {
                 continue;
             }
             if !idle.connection.is_shared() {
@@ -91,13 +91,13 @@ impl<C: Poolable> Pool<C> {
         None
     }
 
-    /// Whether one on `route` fulfils a condition.
+    /// Whether a connection on `route` meets a condition.
     pub(crate) fn any(&self, route: &Route, condition: impl Fn(&C) -> bool) -> bool {
         self.shelves.get(route).is_some_and(|shelf| shelf.iter().any(|idle| condition(&idle.connection)))
     }
 
-    /// Keeps a connection, and drops those that have waited longest where there are too many. Says when it will have been idle
-    /// for too long.
+    /// Keeps a connection, and drops those that have been idle longest where there are too many. Says when it will
+    /// have been idle for too long.
     pub(crate) fn put(&mut self, route: &Route, connection: C, now: Instant, bounds: Bounds) -> Instant {
         let shelf = self.shelves.entry(route.clone()).or_default();
         let idle = Idle { connection, since: now };
@@ -114,8 +114,7 @@ impl<C: Poolable> Pool<C> {
         until
     }
 
-    /// Drops the one that has waited longest, if there is one. Looks at each route: this is for the rare case that very many
-    /// are served.
+    /// Drops the one that has been idle longest, if there is one. It looks at each route: rare enough for that.
     pub(crate) fn drop_oldest(&mut self) -> bool {
         let oldest = self.shelves.values_mut().filter(|shelf| !shelf.is_empty()).min_by_key(|shelf| shelf[0].since);
         let Some(shelf) = oldest else { return false };
@@ -124,7 +123,7 @@ impl<C: Poolable> Pool<C> {
         true
     }
 
-    /// Drops what has been idle for too long or is closed. Says when the next one will have been.
+    /// Drops what is closed or has been idle for too long. Says when to do so again.
     pub(crate) fn expire(&mut self, now: Instant, bounds: Bounds) -> Option<Instant> {
         let mut next = None;
         self.shelves.retain(|_, shelf| {
@@ -163,7 +162,7 @@ mod tests {
         /// Of a shared one.
         full: Rc<Cell<bool>>,
         in_use: Rc<Cell<bool>>,
-        stirred: Rc<Cell<bool>>,
+        unread: Rc<Cell<bool>>,
         idle_limit: Option<Duration>,
     }
 
@@ -172,8 +171,8 @@ mod tests {
             self.open.get()
         }
 
-        fn is_stirred(&self) -> bool {
-            self.stirred.get()
+        fn has_unread(&self) -> bool {
+            self.unread.get()
         }
 
         fn is_shared(&self) -> bool {
@@ -195,11 +194,11 @@ mod tests {
 
     fn fake(number: u32) -> Fake {
         let open = Rc::new(Cell::new(true));
-        let [full, in_use, stirred] = Default::default();
-        Fake { number, shared: false, open, full, in_use, stirred, idle_limit: None }
+        let [full, in_use, unread] = Default::default();
+        Fake { number, shared: false, open, full, in_use, unread, idle_limit: None }
     }
 
-    fn take(pool: &mut Pool<Fake>, host: &str, now: Instant) -> Option<u32> {
+    fn take(pool: &mut IdlePool<Fake>, host: &str, now: Instant) -> Option<u32> {
         pool.take(&route(host), now, BOUNDS).map(|fake| fake.number)
     }
 
@@ -209,13 +208,13 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { total: 4, per_origin: 3, idle_timeout: Duration::from_secs(60) };
 
-    fn taken(pool: &mut Pool<Fake>, host: &str) -> Vec<u32> {
+    fn taken(pool: &mut IdlePool<Fake>, host: &str) -> Vec<u32> {
         std::iter::from_fn(|| take(pool, host, Instant::now())).collect()
     }
 
     #[test]
     fn the_one_used_last_comes_first_and_only_to_its_route() {
-        let mut pool = Pool::new();
+        let mut pool = IdlePool::new();
         let now = Instant::now();
         for number in 1..=3 {
             pool.put(&route("a"), fake(number), now, BOUNDS);
@@ -227,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_closed_one_is_passed_over() {
-        let mut pool = Pool::new();
+        let mut pool = IdlePool::new();
         let now = Instant::now();
         let closed = fake(2);
         pool.put(&route("a"), fake(1), now, BOUNDS);
@@ -237,24 +236,24 @@ mod tests {
     }
 
     #[test]
-    fn a_stirred_one_waits_until_it_is_read() {
+    fn one_with_unread_data_waits_until_it_is_read() {
         for shared in [false, true] {
-            let mut pool = Pool::new();
+            let mut pool = IdlePool::new();
             let now = Instant::now();
-            let stirred = Fake { shared, ..fake(2) };
+            let unread = Fake { shared, ..fake(2) };
             pool.put(&route("a"), fake(1), now, BOUNDS);
-            pool.put(&route("a"), stirred.clone(), now, BOUNDS);
-            stirred.stirred.set(true);
+            pool.put(&route("a"), unread.clone(), now, BOUNDS);
+            unread.unread.set(true);
             assert_eq!(take(&mut pool, "a", now), Some(1));
             assert_eq!(take(&mut pool, "a", now), None);
-            stirred.stirred.set(false);
+            unread.unread.set(false);
             assert_eq!(take(&mut pool, "a", now), Some(2));
         }
     }
 
     #[test]
     fn a_shared_one_stays_and_is_young_again() {
-        let mut pool = Pool::new();
+        let mut pool = IdlePool::new();
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
         let shared = Fake { shared: true, ..fake(1) };
@@ -267,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_full_one_stays_and_another_gives_a_share() {
-        let mut pool = Pool::new();
+        let mut pool = IdlePool::new();
         let now = Instant::now();
         let [first, last] = [1, 2].map(|number| Fake { shared: true, ..fake(number) });
         for shared in [&first, &last] {
@@ -284,7 +283,7 @@ mod tests {
 
     #[test]
     fn one_in_use_is_not_idle() {
-        let mut pool = Pool::new();
+        let mut pool = IdlePool::new();
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
         let shared = Fake { shared: true, ..fake(1) };
@@ -297,7 +296,7 @@ mod tests {
 
     #[test]
     fn one_whose_time_is_over_is_not_used() {
-        let mut pool = Pool::new();
+        let mut pool = IdlePool::new();
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
         let hinted = Fake { idle_limit: Some(Duration::from_secs(4)), ..fake(2) };
@@ -314,7 +313,7 @@ mod tests {
 
     #[test]
     fn the_oldest_go_where_there_are_too_many() {
-        let mut pool = Pool::new();
+        let mut pool = IdlePool::new();
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
         for number in 1..=4 {
@@ -328,7 +327,7 @@ mod tests {
 
     #[test]
     fn each_expires_in_its_time() {
-        let mut pool = Pool::new();
+        let mut pool = IdlePool::new();
         let start = Instant::now();
         let at = |second| start + Duration::from_secs(second);
         pool.put(&route("a"), fake(1), at(0), BOUNDS);

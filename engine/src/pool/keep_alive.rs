@@ -1,11 +1,11 @@
-//! For how long an unused HTTP/1.1 connection may be kept.
+//! How long an unused HTTP/1.1 connection may be kept.
 
 use std::time::Duration;
 
 use crate::message::outcome::Headers;
 
-/// How much sooner than the server we stop using a connection. A request that is sent just before then has that much time to
-/// arrive, and the server's clock may have begun that much before ours.
+/// How much earlier than the server we stop using a connection. A request that is sent just before then has that much
+/// time to arrive, and the clock of the server may have started that much before ours.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long the server lets the connection be idle, by the `Keep-Alive: timeout=` of its reply (RFC 2068 §19.7.1.1, which

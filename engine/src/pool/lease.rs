@@ -10,12 +10,12 @@ use crate::transport::http2::Http2;
 
 /// A connection while one request uses it.
 ///
-/// It goes back to the pool only if the exchange came to a good end. Where the lease is dropped otherwise, by a failure
-/// or because the deadline cut the request off, the connection is closed at once: nobody knows what it would bring next.
+/// It goes back to the pool only after a good end of the exchange. If the lease is dropped before, by a failure or at
+/// the deadline, the connection is closed at once, because what it would bring next is unknown.
 pub(crate) struct Lease<'a> {
-    /// None once it was given back.
+    /// None after it was given back.
     connection: Option<Connection>,
-    /// Whether it was opened for others.
+    /// Whether it was opened for another request.
     reused: bool,
     client: &'a Rc<Client>,
     route: Route,
@@ -23,7 +23,7 @@ pub(crate) struct Lease<'a> {
 }
 
 impl<'a> Lease<'a> {
-    /// A connection that others used before, or use, too.
+    /// A connection that was used before, or a share in one.
     pub(crate) fn reusing(
         connection: Connection,
         client: &'a Rc<Client>,
@@ -42,9 +42,9 @@ impl<'a> Lease<'a> {
         self.reused
     }
 
-    /// The whole reply was read: the next request may have the connection, for as long as the reply says.
+    /// The whole reply was read. The next request may have the connection, for as long as the reply says.
     pub(crate) fn give_back(mut self, headers: &Headers) {
-        // It is not free where the server closes it, or answered before it had the whole request.
+        // It is not free if the server closes it, or answered before it had the whole request.
         if let Some(mut connection) = self.connection.take_if(|connection| connection.is_free()) {
             connection.limit_idle(keep_alive::hinted(headers));
             self.client.keep(&self.route, connection, self.settings);
@@ -70,11 +70,11 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         let lifetime = connection.http2().map(Http2::lifetime);
-        let opening = connection.opening().cloned();
+        let slots = connection.slots().cloned();
         connection.abort();
         // There may be room for another stream now.
-        if let (Some(lifetime), Some(opening)) = (lifetime, opening) {
-            self.client.make_room(&self.route, &opening, lifetime);
+        if let (Some(lifetime), Some(slots)) = (lifetime, slots) {
+            self.client.make_room(&self.route, &slots, lifetime);
         }
     }
 }

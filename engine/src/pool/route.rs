@@ -1,7 +1,7 @@
 use crate::address::origin::Origin;
 use crate::egress::rule::{RuleSet, RuleSetId};
 
-/// Which connections a request may share: those to its origin that were opened under the same rules.
+/// Which connections a request may use: those to its origin that were opened under the same rules.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Route {
     origin: Origin,

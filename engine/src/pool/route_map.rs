@@ -4,20 +4,20 @@ use std::rc::Rc;
 
 use crate::pool::route::Route;
 
-/// Routes that are remembered though nobody uses them.
+/// Beyond this many routes, those that are not in use are forgotten.
 const MAX_UNUSED: usize = 1000;
 
-/// What is known of routes, an entry each from when it is first asked for. Where they are many, those that nobody holds are
-/// forgotten.
-pub(crate) struct ByRoute<T>(RefCell<HashMap<Route, Rc<T>>>);
+/// What is known of routes. An entry is made when it is first asked for. Where they are many, those that are not in
+/// use are forgotten.
+pub(crate) struct RouteMap<T>(RefCell<HashMap<Route, Rc<T>>>);
 
-impl<T> Default for ByRoute<T> {
+impl<T> Default for RouteMap<T> {
     fn default() -> Self {
         Self(RefCell::default())
     }
 }
 
-impl<T: Default> ByRoute<T> {
+impl<T: Default> RouteMap<T> {
     pub(crate) fn get(&self, route: &Route) -> Rc<T> {
         let mut entries = self.0.borrow_mut();
         if let Some(entry) = entries.get(route) {
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_the_same_until_nobody_holds_it_and_there_are_many() {
-        let entries = ByRoute::<Cell<usize>>::default();
+        let entries = RouteMap::<Cell<usize>>::default();
         let held = entries.get(&route(0));
         held.set(7);
         for number in 1..=MAX_UNUSED {

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-/// Draws the random part of waits, so that what failed together does not come back together.
+/// Draws the random part of waits, so that requests which failed together do not come back together.
 #[derive(Clone, Debug)]
 pub struct Jitter(fastrand::Rng);
 
 impl Jitter {
-    /// Draws that nobody can foresee.
+    /// Draws that cannot be predicted.
     pub fn new() -> Self {
         Self(fastrand::Rng::new())
     }

@@ -1,4 +1,4 @@
-//! How long a server asks to be left alone (RFC 9110 §10.2.3).
+//! How long a pause a server asks for (RFC 9110 §10.2.3).
 
 use std::time::{Duration, SystemTime};
 
@@ -6,12 +6,12 @@ use httpdate::parse_http_date;
 
 use crate::message::outcome::{Headers, Response};
 
-/// The wait that `Retry-After` asks for, from the moment of the reply: a number of seconds, or a date in one of HTTP's
-/// three formats. None where there is none or it is neither.
+/// The wait that `Retry-After` asks for, from the moment of the reply: a number of seconds, or a date in one of the
+/// three formats of HTTP. None if there is no such field, or it is neither.
 ///
-/// A date is read against the reply's own `Date`, where there is one: both come from the server's clock, so that it does
-/// not matter how wrong that, or ours, is. `Date` is cut to whole seconds, which makes the wait longer by as much, never
-/// shorter. Only without it `now`, the local time, has to do.
+/// A date is read against the `Date` of the same reply, if there is one: both come from the clock of the server, so
+/// that it does not matter how wrong that clock, or ours, is. `Date` is cut to whole seconds, which makes the wait
+/// longer by as much, never shorter. Without `Date`, `now`, the local time, is used.
 pub(crate) fn asked(headers: &Headers, now: SystemTime) -> Option<Duration> {
     let value = headers.get("retry-after")?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -23,9 +23,9 @@ pub(crate) fn asked(headers: &Headers, now: SystemTime) -> Option<Duration> {
     Some(until.duration_since(from).unwrap_or_default())
 }
 
-/// How long a reply holds back what goes to its origin and has attempts left: a 429 or 503 speaks for the server, not for the one
-/// request (RFC 6585 §4, RFC 9110 §15.6.4).
-pub(crate) fn hold(response: &Response, now: impl FnOnce() -> SystemTime, most: Duration) -> Option<Duration> {
+/// How long a reply defers requests to its origin that have attempts left: a 429 or 503 speaks for the server, not
+/// for the one request (RFC 6585 §4, RFC 9110 §15.6.4).
+pub(crate) fn deferral(response: &Response, now: impl FnOnce() -> SystemTime, most: Duration) -> Option<Duration> {
     if !matches!(response.status, 429 | 503) {
         return None;
     }

@@ -1,6 +1,6 @@
-//! Says which kind of failure an error of a lower layer is.
+//! Which kind of failure an error of a lower layer is.
 //!
-//! Where there is a choice, it is the one that libcurl makes: users match on its sentences.
+//! Where there is a choice, it is the one of libcurl: users match on its sentences.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +9,7 @@ use crate::message::failure::{Failure, FailureKind};
 use crate::transport::reply::Resend;
 use crate::transport::wire_tap::Faults;
 
-/// The last error of the chain of causes: the one that says what happened, not who met it.
+/// The last error of the chain of causes: the one that says what happened.
 pub(crate) fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     chain(error).last().unwrap_or(error)
 }
@@ -52,16 +52,16 @@ pub(crate) fn broken_stream(error: &h2::Error, in_body: bool) -> Failure {
     Failure::new(kind).with_detail(error)
 }
 
-/// What a server says with an HTTP/2 error about a request that it has not processed (RFC 9113 §6.8, §8.7); none where it may
-/// have.
+/// What an HTTP/2 error of a server says about a request that the server has not processed (RFC 9113 §6.8, §8.7);
+/// none if it may have.
 ///
-/// h2 ends a stream with the GOAWAY of the server only where its number is above those that may have been processed.
+/// h2 ends a stream with the GOAWAY of the server only if its number is above those that may have been processed.
 pub(crate) fn unprocessed(error: &h2::Error) -> Option<Resend> {
     let over_http1 = error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED);
     match error.reason() {
         _ if !error.is_remote() => None,
         _ if error.is_go_away() && over_http1 => Some(Resend::OverHttp1 { unprocessed: true }),
-        // With an error code, it goes away because of what it was sent, by whomever.
+        // With an error code, it goes away because of what it was sent, perhaps on another stream.
         Some(reason) if error.is_go_away() => Some(Resend::Refused { for_now: reason != h2::Reason::NO_ERROR }),
         Some(h2::Reason::HTTP_1_1_REQUIRED) => Some(Resend::OverHttp1 { unprocessed: false }),
         Some(h2::Reason::REFUSED_STREAM) => Some(Resend::Refused { for_now: true }),

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::message::failure::{Failure, FailureKind};
 
-/// Reads away from the thread that serves everyone: parsing the system's bundle takes tens of milliseconds.
+/// Reads on another thread: parsing the bundle of the system takes tens of milliseconds.
 pub(crate) async fn read<O, T>(kind: FailureKind, of: &O, reader: fn(&O) -> io::Result<T>) -> Result<T, Failure>
 where
     O: Clone + Send + 'static,
@@ -18,7 +18,7 @@ where
     read.map_err(|error| Failure::new(kind).with_detail(error))
 }
 
-/// Names the file; no byte of it.
+/// Names the file, and nothing that stands in it.
 pub(crate) fn unreadable(path: &Path, error: impl std::fmt::Display) -> io::Error {
     io::Error::other(format!("{}: {error}", path.display()))
 }

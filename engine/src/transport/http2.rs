@@ -20,24 +20,24 @@ use crate::message::outcome::Headers;
 use crate::transport::classify;
 use crate::transport::reply::{MAX_HEAD, ReplyHead, Resend, SendError};
 use crate::transport::reply_body::ReplyBody;
-use crate::transport::wire_tap::{Faults, Record, Tap};
+use crate::transport::wire_tap::{Faults, WireLog, WireTap};
 
 /// Bytes of a reply's body that the server may send ahead of us on one stream, and on all of them.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 5 << 20;
 
-/// A share in an HTTP/2 connection (RFC 9113), which is open as long as somebody holds one.
+/// A share in an HTTP/2 connection (RFC 9113), which is open as long as there is one.
 pub(crate) struct Http2 {
     shared: Rc<Shared>,
-    /// The stream that this share may use; none where it only keeps the connection.
+    /// The stream that this share may use. None where it only keeps the connection open.
     place: Option<Place>,
 }
 
 /// What all shares have in common.
 struct Shared {
-    // Goes before `alive`, so that the connection's task finds that nobody has one.
+    // Dropped before `alive`, so that the task of the connection finds no share left.
     sender: SendRequest<Bytes>,
-    record: Rc<Record>,
+    log: Rc<WireLog>,
     /// How many streams the server takes at once.
     limit: Cell<usize>,
     /// Places that are taken, and how many of them are for streams that are not begun.
@@ -47,11 +47,11 @@ struct Shared {
     begun: Cell<usize>,
     /// How many streams it carries in its life, as far as is known.
     lifetime: Cell<usize>,
-    /// Whether it should carry no further requests: it seems dead, or the server wants no more.
+    /// Whether it should carry no further requests, because it seems dead or the server takes no more.
     retired: Cell<bool>,
     /// Whether the server has said how many streams it takes.
     settled: Cell<bool>,
-    /// Lets others open connections, once this one has settled.
+    /// Lets other requests open connections after this one has settled.
     turn: Cell<Option<OwnedMutexGuard<()>>>,
     /// Called when there is room for more.
     on_room: RefCell<Option<Rc<dyn Fn()>>>,
@@ -74,7 +74,7 @@ impl Http2 {
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let (tap, record) = Tap::new(stream);
+        let (tap, log) = WireTap::new(stream);
         let (sender, connection) = Builder::new()
             .max_header_list_size(MAX_HEAD as u32)
             .initial_window_size(STREAM_WINDOW)
@@ -88,7 +88,7 @@ impl Http2 {
         let (alive, gone) = oneshot::channel();
         let shared = Rc::new(Shared {
             sender,
-            record,
+            log,
             limit: Cell::new(1),
             taken: Cell::new(0),
             unbegun: Cell::new(0),
@@ -105,7 +105,7 @@ impl Http2 {
         Ok(Self { shared, place })
     }
 
-    /// A share that keeps the connection, but takes no place.
+    /// A share that keeps the connection open and takes no place.
     pub(crate) fn keep(&self) -> Self {
         Self { shared: self.shared.clone(), place: None }
     }
@@ -115,12 +115,12 @@ impl Http2 {
         self.shared.has_room().then(|| Self { shared: self.shared.clone(), place: Some(Place::take(&self.shared)) })
     }
 
-    /// Whether somebody has a place.
+    /// Whether a share has a place.
     pub(crate) fn is_in_use(&self) -> bool {
         self.shared.taken.get() > 0
     }
 
-    /// Whether the server takes no stream at all for now.
+    /// Whether the server takes no stream at the moment.
     pub(crate) fn is_barred(&self) -> bool {
         self.is_open() && self.shared.limit.get() == 0
     }
@@ -129,13 +129,13 @@ impl Http2 {
         !self.shared.retired.get() && self.shared.begun.get() < self.shared.lifetime.get()
     }
 
-    /// It will carry no more than so many streams in its life, where that is known.
+    /// Limits how many streams it carries in its life, if that is known.
     pub(crate) fn limit_lifetime(&self, streams: Option<usize>) {
         self.shared.lifetime.set(streams.unwrap_or(usize::MAX));
     }
 
-    /// Holds `turn` until the server has said how many streams it takes, or the connection ends. Calls `on_room` whenever the
-    /// server takes more streams than before, or none any more.
+    /// Holds `turn` until the server has said how many streams it takes, or the connection ends. Calls `on_room`
+    /// whenever the server takes more streams than before, or takes none any more.
     pub(crate) fn settle(&self, turn: Option<OwnedMutexGuard<()>>, on_room: Rc<dyn Fn()>) {
         self.shared.on_room.replace(Some(on_room));
         if !self.shared.settled.get() {
@@ -176,7 +176,7 @@ impl Http2 {
         Ok(response)
     }
 
-    /// The request was not handed over: the connection has come to its end, or it is none that HTTP/2 can carry.
+    /// The request was not handed over: the connection has ended, or HTTP/2 cannot carry the request.
     fn begin_error(&self, error: &h2::Error) -> SendError {
         let resend = match classify::unprocessed(error) {
             Some(resend) => self.shared.turn_away(resend, self.shared.begun.get() + 1),
@@ -203,22 +203,22 @@ impl Http2 {
         SendError { failure: classify::broken_stream(error, false), resend }
     }
 
-    /// How many streams the server has processed, where it turned others away that came at the same time.
+    /// How many streams the server has processed, if it turned away others that came at the same time.
     pub(crate) fn lifetime(&self) -> Option<usize> {
         let lifetime = self.shared.lifetime.get();
         (self.shared.retired.get() && lifetime < usize::MAX && self.shared.taken.get() > 1).then_some(lifetime)
     }
 
     pub(crate) fn faults(&self) -> Faults {
-        self.shared.record.faults()
+        self.shared.log.faults()
     }
 
-    /// Lets go of a request that is not over, which resets its stream.
+    /// Drops a request that is not over, which resets its stream.
     ///
-    /// Where the server sent nothing at all since the request, to anybody, the connection may well be dead. TCP would
-    /// take a quarter of an hour to find out, and all requests until then would time out.
+    /// If the server sent nothing at all since the request, on any stream, the connection may be dead. TCP would take
+    /// a quarter of an hour to find out, and all requests until then would time out.
     pub(crate) fn abort(self) {
-        let silent = |place: &Place| place.begun.is_some() && self.shared.record.reads() == place.reads_before;
+        let silent = |place: &Place| place.begun.is_some() && self.shared.log.reads() == place.reads_before;
         if self.place.as_ref().is_some_and(silent) {
             self.shared.retired.set(true);
         }
@@ -232,7 +232,7 @@ impl Shared {
             && self.taken.get() < self.limit.get()
     }
 
-    /// The server goes away, and does not process the stream of this number and those after it.
+    /// The server goes away and does not process the stream of this number and those after it.
     fn turn_away(&self, resend: Resend, number: usize) -> Resend {
         self.retired.set(true);
         self.lifetime.set(self.lifetime.get().min(number - 1));
@@ -242,7 +242,7 @@ impl Shared {
         }
     }
 
-    /// Looks at what the connection's task has come to.
+    /// Looks at the state of the connection after its task has run.
     fn look(&self, ended: bool) {
         let ready = self.sender.clone().poll_ready(&mut Context::from_waker(Waker::noop()));
         // It is not ready for another one where the server goes away.
@@ -250,7 +250,7 @@ impl Shared {
         let limit = self.sender.current_max_send_streams();
         let grows = limit > self.limit.replace(limit);
         // A server says so before it says anything else (RFC 9113 §3.4).
-        if ended || self.record.reads() > 0 {
+        if ended || self.log.reads() > 0 {
             self.settled.set(true);
             self.turn.take();
         }
@@ -263,14 +263,14 @@ impl Shared {
     }
 }
 
-/// Reads and writes, until the connection ends. Those who wait for it hear of its errors.
-async fn drive<S>(connection: Connection<Tap<S>, Bytes>, gone: oneshot::Receiver<Infallible>, shared: Weak<Shared>)
+/// Reads and writes until the connection ends. Its errors reach the requests by their own futures.
+async fn drive<S>(connection: Connection<WireTap<S>, Bytes>, gone: oneshot::Receiver<Infallible>, shared: Weak<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut connection, mut gone) = (pin!(connection), gone.fuse());
     poll_fn(|cx| {
-        // h2 does not notice by itself that nobody is left who could send something: it has to be asked.
+        // h2 does not notice by itself that no share is left that could send something.
         let _ = gone.poll_unpin(cx);
         let ended = connection.as_mut().poll(cx);
         if let Some(shared) = shared.upgrade() {
@@ -290,7 +290,7 @@ impl Place {
 
     fn begin(&mut self, number: usize) {
         self.shared.unbegun.set(self.shared.unbegun.get() - 1);
-        (self.begun, self.reads_before) = (Some(number), self.shared.record.reads());
+        (self.begun, self.reads_before) = (Some(number), self.shared.log.reads());
     }
 }
 

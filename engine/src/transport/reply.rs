@@ -29,23 +29,23 @@ impl SendError {
     }
 }
 
-/// What the end of a connection or a stream says about a request that got no reply.
+/// What the end of a connection or a stream says about a request without a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resend {
-    /// Nothing of it was written: the connection had ended before.
+    /// Nothing of it was written, because the connection had ended before.
     Unsent,
-    /// The server says that it did not process it (RFC 9113 §8.7).
+    /// The server says that it did not process the request (RFC 9113 §8.7).
     Refused {
         /// Whether another try, at once, is likely to be refused as well.
         for_now: bool,
     },
-    /// The server wants HTTP/1.1 (RFC 9113 §7).
+    /// The server asks for HTTP/1.1 (RFC 9113 §7).
     OverHttp1 {
         /// Whether it says that it did not process the request.
         unprocessed: bool,
     },
-    /// The connection ended before a byte of a reply came: it may have been processed.
+    /// The connection ended before a byte of a reply came. The request may have been processed.
     Ended,
-    /// A reply had begun, or it would go wrong again.
+    /// A reply had begun, or the request would fail again.
     Never,
 }

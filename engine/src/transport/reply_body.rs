@@ -10,7 +10,7 @@ pub(crate) enum ReplyBody {
     Http1(Incoming),
     Http2 {
         stream: RecvStream,
-        /// What `Content-Length` says, if it says anything. That it is true is seen to by h2.
+        /// What `Content-Length` says, if it says anything. h2 checks that it is true.
         declared: Option<u64>,
     },
 }
@@ -38,10 +38,10 @@ impl Body for ReplyBody {
                     let _ = stream.flow_control().release_capacity(data.len());
                     Some(Ok(Frame::data(data)))
                 }
-                // The server answered before it had the whole request, and wants no more of it (RFC 9113 §8.1).
+                // The server answered before it had the whole request, and does not need the rest (RFC 9113 §8.1).
                 Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => None,
                 Some(Err(error)) => Some(Err(BodyError::Http2(error))),
-                // Nobody asks for trailers.
+                // Trailers are not used.
                 None => None,
             }),
         }

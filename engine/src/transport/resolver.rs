@@ -1,8 +1,8 @@
 //! Finds the addresses of names.
 //!
-//! The system is asked (getaddrinfo), so that a name means here what it means to every other program of the machine. Those who
-//! want to know the same name share one look-up, and what it came to is kept for a moment. A look-up that hangs holds up nobody
-//! but those who want that name.
+//! The system is asked (getaddrinfo), so that a name means here what it means to every other program of the machine.
+//! Requests for the same name share one look-up, and its result is kept for a moment. A look-up that hangs holds up
+//! only the requests for that name.
 
 mod lookups;
 #[cfg(test)]
@@ -22,17 +22,17 @@ use crate::address::localhost::{self, is_localhost};
 use crate::message::failure::{Failure, FailureKind};
 use lookups::{Lookups, Repute};
 
-/// How long what a look-up came to is used, from the moment when it came. The system does not say how long it is good for: it
-/// is as short as who changes a name would have it, and long enough that a burst asks once.
+/// How long the result of a look-up is used. The system does not tell how long it is valid. This is short enough for
+/// a name that changes, and long enough for a burst to ask once.
 const KEEP: Lifetimes = Lifetimes { answers: Duration::from_secs(5), failures: Duration::from_secs(1) };
-/// How long a look-up is waited for. The system has limits of its own, which resolv.conf sets: with the usual ones, two name
-/// servers that are dead cost 10 s, and as much again with each search domain. This one is for what knows none.
+/// How long a look-up is waited for. The system has limits of its own, from resolv.conf: by default, two dead name
+/// servers cost 10 s, and as much again with each search domain. This limit is for a resolver without any.
 const GIVE_UP: Duration = Duration::from_secs(30);
-/// A name whose look-up took longer waits behind the others the next time, where there are very many.
+/// A name whose look-up took longer waits behind the others the next time, if there are very many.
 const SLOW: Duration = Duration::from_secs(2);
 /// How long it is remembered whether a name is slow.
 const MEMORY: Duration = Duration::from_secs(10 * 60);
-/// Names beyond which those are forgotten that nothing is known of at the moment.
+/// Beyond this many names, those without a current look-up are forgotten.
 const MAX_REMEMBERED: usize = 10_000;
 
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ struct Lifetimes {
     failures: Duration,
 }
 
-/// What a look-up came to.
+/// The result of a look-up.
 #[derive(Clone)]
 struct Answer {
     found: Result<Addresses, Failure>,
@@ -62,13 +62,13 @@ pub(crate) struct Resolver {
 #[derive(Default)]
 struct Names {
     names: HashMap<Box<str>, Name>,
-    /// With how many it is time to forget some.
+    /// At which number to forget some.
     full: usize,
 }
 
 /// What is known of a name.
 struct Name {
-    /// The last look-up, under way or done. None where what it came to is not to be used any more.
+    /// The last look-up, under way or done. None if its result is not to be used any more.
     lookup: Option<Shared<Lookup>>,
     /// When it began.
     since: Instant,
@@ -119,7 +119,7 @@ impl Resolver {
         }
     }
 
-    /// Forgets what look-ups came to: the next one who wants to know asks.
+    /// Forgets results. The next request asks again.
     pub(crate) fn forget(&self) {
         let now = Instant::now();
         for name in self.names.borrow_mut().names.values_mut() {
@@ -128,7 +128,7 @@ impl Resolver {
         }
     }
 
-    /// A look-up whose result may be used, be it under way or done, and when it began.
+    /// A look-up whose result may be used, under way or done, and when it began.
     fn join(&self, host: &str, now: Instant) -> (Shared<Lookup>, Instant) {
         let mut names = self.names.borrow_mut();
         let known = names.names.get(host);
@@ -145,7 +145,7 @@ impl Resolver {
     }
 
     fn is_good(&self, lookup: &Shared<Lookup>, since: Instant, now: Instant) -> bool {
-        // Perhaps nobody who wanted to know is left: then this is the first to look.
+        // All that waited for it may be gone. Then this is the first to look.
         match lookup.clone().now_or_never() {
             Some(Answer { found: Ok(_), at }) => now < at + self.keep.answers,
             Some(Answer { found: Err(_), at }) => now < at + self.keep.failures,
@@ -164,7 +164,7 @@ impl Name {
 }
 
 impl Names {
-    /// Forgets what nobody needs, now and then. A look-up that is under way is needed.
+    /// Forgets names now and then, but not those with a look-up under way.
     fn make_room(&mut self, now: Instant) {
         if self.names.len() < self.full {
             return;

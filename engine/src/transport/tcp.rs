@@ -14,7 +14,7 @@ use url::Host;
 
 use crate::address::Addresses;
 use crate::message::failure::{Failure, FailureKind};
-use crate::trace::timeline::{Phase, Progress};
+use crate::trace::progress::{Phase, Progress};
 use crate::transport::classify;
 use crate::transport::resolver::Resolver;
 use crate::transport::wire::Wire;
@@ -37,11 +37,11 @@ pub(crate) async fn resolve(
 pub(crate) async fn dial(addresses: &Addresses, port: u16, progress: &Progress) -> Result<Wire, Failure> {
     progress.enter(Phase::Handshake);
     let connect_failure = |error: &str| Failure::new(FailureKind::Connect).with_detail(error);
-    // Only the port counts: the addresses are known, whatever the name.
+    // The resolver knows the addresses. Only the port counts here.
     let uri = format!("http://resolved:{port}").parse::<Uri>();
     let uri = uri.map_err(|error| connect_failure(&error.to_string()))?;
-    // The connector shares its time out evenly among the addresses. Were it given only what is left until the deadline,
-    // it could give up at the very moment of the deadline, and the failure would be of one kind or the other by chance.
+    // The connector divides its time evenly among the addresses. If it got only what is left until the deadline, it
+    // could give up at the very moment of the deadline, and the kind of failure would be chance.
     let patience = (addresses.len() > 1).then(|| progress.remaining() * 5 / 4);
     let mut connector = HttpConnector::new_with_resolver(Resolved(addresses.to_vec()));
     connector.enforce_http(false);
@@ -53,7 +53,7 @@ pub(crate) async fn dial(addresses: &Addresses, port: u16, progress: &Progress) 
     Ok(wire)
 }
 
-/// A resolver that knows the answer: what was looked up, and perhaps looked over, is what is dialled.
+/// A resolver that knows the answer: what was looked up, and checked, is what is dialled.
 #[derive(Clone)]
 struct Resolved(Vec<SocketAddr>);
 

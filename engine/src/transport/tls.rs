@@ -25,12 +25,12 @@ use crate::transport::tls::trust::Verification;
 
 /// Whom TLS connections trust, and what they show. The files are read when the first connection needs them.
 ///
-/// What is spoken (versions, suites, groups, how weak a key may be) is up to OpenSSL and the system's policy for it, as it is
+/// Versions, suites, groups and the strength of keys are up to OpenSSL and the system's policy for it, as they are
 /// for libcurl.
 pub(crate) struct Tls {
     options: TlsOptions,
     identity: OnceCell<Shown>,
-    /// With whom certificates are verified, and with whom they are not: a session of one is of no use for the other.
+    /// For servers that are verified, and for those that are not. A session of one is not used for the other.
     verifying: OnceCell<Client>,
     unverified: OnceCell<Client>,
 }
@@ -45,11 +45,11 @@ pub(crate) struct TlsOptions {
     pub(crate) unverified: Vec<HostPattern>,
 }
 
-/// The protocols that we offer to speak over TLS.
+/// The protocols that are offered over TLS.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offer {
     Any,
-    /// What proxies speak.
+    /// HTTP/1.1 alone, as for proxies.
     Http1,
 }
 
@@ -107,7 +107,7 @@ impl Tls {
         self.unverified.get_or_try_init(build).await
     }
 
-    /// What this host may see of us.
+    /// The certificate that is shown to this host.
     async fn shown_to(&self, host: &Host<&str>) -> Result<Option<&Shown>, Failure> {
         match self.options.identity.as_ref().filter(|identity| named(&identity.hosts, host)) {
             None => Ok(None),
@@ -130,15 +130,15 @@ fn internal(error: ErrorStack) -> Failure {
 /// What all connections have in common.
 fn context() -> Result<openssl::ssl::SslContextBuilder, ErrorStack> {
     let mut context = SslContext::builder(SslMethod::tls_client())?;
-    // As libcurl: the workarounds for peers with faults, but not the one that takes a precaution away.
+    // As libcurl: the workarounds for faulty peers, but not the one that removes a protection.
     context.set_options((SslOptions::ALL - SslOptions::DONT_INSERT_EMPTY_FRAGMENTS) | SslOptions::NO_COMPRESSION);
-    // Whoever writes may come back with the same bytes elsewhere in memory. A connection that is idle needs no buffers.
+    // A write may be repeated from another place in memory. An idle connection needs no buffers.
     context.set_mode(
         SslMode::AUTO_RETRY
             | SslMode::ACCEPT_MOVING_WRITE_BUFFER
             | SslMode::ENABLE_PARTIAL_WRITE
             | SslMode::RELEASE_BUFFERS
-            // We show what is in the file, and nothing that is found beside it.
+            // What is in the file is shown, and nothing that is found beside it.
             | SslMode::NO_AUTO_CHAIN,
     );
     // A record with one call to the system in the place of two.

@@ -12,10 +12,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A TCP connection. It closes when it is dropped, whoever [looks at](Self::view) it.
+/// A TCP connection. It closes when it is dropped, even if there is a [`View`] of it.
 pub(crate) struct Wire(Rc<RefCell<TcpStream>>);
 
-/// Looks at a [`Wire`], below TLS and whatever else is spoken over it.
+/// Looks at a [`Wire`], below TLS and HTTP.
 #[derive(Clone)]
 pub(crate) struct View(Weak<RefCell<TcpStream>>);
 
@@ -34,9 +34,10 @@ impl Wire {
 }
 
 impl View {
-    /// Whether the connection is open and nothing has come that was not read: no byte, no end, no reset.
+    /// Whether the connection is open and everything that came was read: there is no byte, no end and no reset.
     ///
-    /// It asks the system. What reads the connection hears of the same only when the thread has looked at its sockets.
+    /// It asks the system. The reader of the connection hears of these only after the thread has looked at its
+    /// sockets.
     pub(crate) fn is_quiet(&self) -> bool {
         let Some(stream) = self.0.upgrade() else { return false };
         let peeked = SockRef::from(&*stream.borrow()).peek(&mut [MaybeUninit::uninit()]);

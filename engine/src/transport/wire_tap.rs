@@ -8,28 +8,28 @@ use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::http1::head::HeadScanner;
-use crate::transport::http1::head_writer::Outgoing;
+use crate::transport::http1::head_writer::HeadWriter;
 use crate::transport::http1::leniency;
 use crate::transport::http1::line_feeds::{self, Ending, Mender};
 use crate::transport::reply::MAX_HEAD;
 use crate::transport::tls::tls_error::CertificateRefused;
 
-/// A connection that keeps the head of the HTTP/1.1 reply it carries, and remembers how it broke.
+/// A connection that keeps the head of the HTTP/1.1 reply on it, and remembers how it broke.
 ///
 /// It sits between hyper and the socket, above TLS. Until the first request is written it holds back what the server
-/// sends: a server that answers before it is asked gets the benefit of the doubt, where hyper would call its bytes
-/// unexpected. A head of a reply passes when it is whole, mended where it has to be; one of a request is replaced by ours.
+/// sends: hyper would refuse bytes that come before a request. The head of a reply passes when it is whole, mended if
+/// necessary; the head of a request is replaced by ours.
 ///
-/// Once the request can no longer be written the reply is still read: a server that refuses a long body may say so, and close,
-/// while the body is on its way.
-pub(crate) struct Tap<S> {
+/// After the request can no longer be written, the reply is still read: a server that refuses a long body may say so
+/// and close while the body is on its way.
+pub(crate) struct WireTap<S> {
     stream: S,
-    record: Rc<Record>,
+    log: Rc<WireLog>,
 }
 
-/// What a [`Tap`] saw of the exchange that is under way.
+/// What a [`WireTap`] saw of the exchange that is under way.
 #[derive(Debug, Default)]
-pub(crate) struct Record(RefCell<State>);
+pub(crate) struct WireLog(RefCell<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -39,7 +39,7 @@ struct State {
     pieces: Vec<u8>,
     /// Whether a head, or the chunks behind it, had to be mended.
     mended: bool,
-    /// Whether the body that the request under way may get can be chunked.
+    /// Whether the reply to the request under way may have a body in chunks.
     takes_body: bool,
     chunks: Chunks,
     received: bool,
@@ -50,8 +50,8 @@ struct State {
     asked: bool,
     /// The reader that waits for that.
     held_back: Option<Waker>,
-    /// None where heads go out as hyper writes them: over HTTP/2.
-    outgoing: Option<Outgoing>,
+    /// None where heads go out as they are: over HTTP/2.
+    head_writer: Option<HeadWriter>,
 }
 
 /// What is done about the chunks of a body.
@@ -60,7 +60,7 @@ enum Chunks {
     /// They pass.
     #[default]
     Pass,
-    /// The first line of them has not come. The body begins at this place of the pieces.
+    /// Their first line has not come. The body begins at this place of the pieces.
     Wait(usize),
     Mend(Mender),
 }
@@ -68,7 +68,7 @@ enum Chunks {
 /// How far the reply has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Reply {
-    /// What comes next is no head: the last one is complete or too long to be kept, or there was no request yet.
+    /// What comes next is not a head: the last one is complete or too long to be kept, or there was no request yet.
     #[default]
     Beyond,
     /// The next bytes belong to the head.
@@ -90,20 +90,20 @@ impl Faults {
     }
 }
 
-impl Record {
-    /// Makes ready for the request that is sent next, with this head in place of hyper's, and for the reply to it.
+impl WireLog {
+    /// Prepares for the next request, with this head in place of the one that hyper writes, and for its reply.
     pub(crate) fn arm(&self, head: Vec<u8>, body_bytes: usize) {
         let mut state = self.0.borrow_mut();
         state.takes_body = !head.starts_with(b"HEAD ");
         state.chunks = Chunks::Pass;
-        state.outgoing.get_or_insert_default().expect(head, body_bytes);
+        state.head_writer.get_or_insert_default().expect(head, body_bytes);
         state.reply = Reply::Head;
         state.scanner.clear();
         state.received = false;
         state.written = false;
     }
 
-    /// Whether a byte came since the request, be it of an interim reply.
+    /// Whether a byte has come since the request, also of an interim reply.
     pub(crate) fn received(&self) -> bool {
         self.0.borrow().received
     }
@@ -127,8 +127,8 @@ impl Record {
         Ref::map(self.0.borrow(), |state| state.scanner.head())
     }
 
-    /// Whether the connection had better not be used again: a head had to be mended, a request was not written to its end, or more
-    /// came than was asked for.
+    /// Whether the connection should not be used again: a head was mended, a request was not written to its end, or
+    /// more came than was asked for.
     pub(crate) fn is_doubtful(&self) -> bool {
         let state = self.0.borrow();
         state.mended || state.faults.write.is_some() || !state.pieces.is_empty()
@@ -136,9 +136,9 @@ impl Record {
 }
 
 impl State {
-    /// Notes what is written, also of a write that is not done with.
+    /// Notes what is written, also by a write that is not finished.
     fn note_wrote(&mut self) {
-        self.written |= self.outgoing.as_mut().is_some_and(Outgoing::take_wrote);
+        self.written |= self.head_writer.as_mut().is_some_and(HeadWriter::take_wrote);
     }
 
     /// Gives what waits to be read, as far as there is room.
@@ -195,7 +195,7 @@ impl State {
         self.takes_body && line_feeds::announces_chunks(self.scanner.head())
     }
 
-    /// Looks at a whole head and what came behind it. Whether they may pass; they do as the pieces, if there are any.
+    /// Looks at a whole head and what came behind it. Whether they may pass; if there are pieces, they pass as these.
     fn look_at_chunks(&mut self, bytes: &[u8]) -> bool {
         let Some(at) = memmem::find(bytes, self.scanner.head()) else { return true };
         let body = at + self.scanner.head().len();
@@ -245,14 +245,14 @@ fn mend(head: &[u8], bytes: &mut [u8]) -> bool {
         && memmem::find(bytes, head).is_some_and(|at| leniency::mend(&mut bytes[at..at + head.len()]))
 }
 
-impl<S> Tap<S> {
-    pub(crate) fn new(stream: S) -> (Self, Rc<Record>) {
-        let record = Rc::new(Record::default());
-        (Self { stream, record: record.clone() }, record)
+impl<S> WireTap<S> {
+    pub(crate) fn new(stream: S) -> (Self, Rc<WireLog>) {
+        let log = Rc::new(WireLog::default());
+        (Self { stream, log: log.clone() }, log)
     }
 
     fn note_write(&self, result: &io::Result<usize>) {
-        let mut state = self.record.0.borrow_mut();
+        let mut state = self.log.0.borrow_mut();
         match result {
             Ok(_) => {
                 state.asked = true;
@@ -267,11 +267,11 @@ impl<S> Tap<S> {
         }
     }
 
-    /// Where the reply is still to be read, writing has come to an end, not to a failure.
+    /// Where the reply is still to be read, a failed write counts as the end of writing.
     fn go_on(&self, result: io::Result<usize>, offered: usize) -> io::Result<usize> {
         self.note_write(&result);
-        let mut state = self.record.0.borrow_mut();
-        if result.is_err() && state.outgoing.is_some() {
+        let mut state = self.log.0.borrow_mut();
+        if result.is_err() && state.head_writer.is_some() {
             state.asked = true;
             return Ok(offered);
         }
@@ -279,10 +279,10 @@ impl<S> Tap<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WireTap<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         {
-            let mut state = self.record.0.borrow_mut();
+            let mut state = self.log.0.borrow_mut();
             if !state.asked {
                 state.held_back = Some(cx.waker().clone());
                 return Poll::Pending;
@@ -291,7 +291,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
         let tap = &mut *self;
         let before = buf.filled().len();
         loop {
-            let mut state = tap.record.0.borrow_mut();
+            let mut state = tap.log.0.borrow_mut();
             let waits = matches!(state.chunks, Chunks::Wait(_));
             if state.reply == Reply::Beyond && !state.pieces.is_empty() && !waits {
                 state.pass(buf);
@@ -299,7 +299,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
             }
             drop(state);
             let result = ready!(Pin::new(&mut tap.stream).poll_read(cx, buf));
-            let mut state = tap.record.0.borrow_mut();
+            let mut state = tap.log.0.borrow_mut();
             if let Err(error) = result {
                 state.faults.note(&error);
                 state.faults.read.get_or_insert(error.kind());
@@ -319,14 +319,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WireTap<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let tap = &mut *self;
-        let mut guard = tap.record.0.borrow_mut();
+        let mut guard = tap.log.0.borrow_mut();
         let state = &mut *guard;
-        let result = match &mut state.outgoing {
+        let result = match &mut state.head_writer {
             Some(_) if state.faults.write.is_some() => Poll::Ready(Ok(buf.len())),
-            Some(outgoing) => outgoing.poll_write(&mut tap.stream, cx, &[io::IoSlice::new(buf)]),
+            Some(head_writer) => head_writer.poll_write(&mut tap.stream, cx, &[io::IoSlice::new(buf)]),
             None => Pin::new(&mut tap.stream).poll_write(cx, buf),
         };
         state.note_wrote();
@@ -341,11 +341,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     ) -> Poll<io::Result<usize>> {
         let tap = &mut *self;
         let offered = bufs.iter().map(|buf| buf.len()).sum();
-        let mut guard = tap.record.0.borrow_mut();
+        let mut guard = tap.log.0.borrow_mut();
         let state = &mut *guard;
-        let result = match &mut state.outgoing {
+        let result = match &mut state.head_writer {
             Some(_) if state.faults.write.is_some() => Poll::Ready(Ok(offered)),
-            Some(outgoing) => outgoing.poll_write(&mut tap.stream, cx, bufs),
+            Some(head_writer) => head_writer.poll_write(&mut tap.stream, cx, bufs),
             None => Pin::new(&mut tap.stream).poll_write_vectored(cx, bufs),
         };
         state.note_wrote();

@@ -1,143 +1,144 @@
 use std::collections::{HashMap, VecDeque};
 
-use super::{Asker, Bounds, Flow};
+use super::{Bounds, Flow, Tenant};
 use crate::address::origin::Origin;
 
-/// Which of the two rooms a flow's rows take up.
+/// Which pool the rows of a flow are counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// That of origins that are well.
-    Well,
-    /// That of origins in trouble, or that do not answer.
+pub(super) enum PoolKind {
+    /// Origins that are healthy, as far as is known.
+    Healthy,
+    /// Origins that are sick, deferred or silent.
     Troubled,
 }
 
-impl Kind {
-    pub(super) const ALL: [Self; 2] = [Self::Well, Self::Troubled];
+impl PoolKind {
+    pub(super) const ALL: [Self; 2] = [Self::Healthy, Self::Troubled];
 
-    /// How much of each room there is: rows, and bytes.
+    /// The size of the pool, in rows and in bytes.
     fn size(self, bounds: Bounds) -> (usize, usize) {
         match self {
-            Self::Well => (bounds.total, bounds.bytes),
+            Self::Healthy => (bounds.total, bounds.bytes),
             Self::Troubled => (bounds.total.div_ceil(2), bounds.bytes.div_ceil(2)),
         }
     }
 }
 
-/// Both rooms.
+/// Both pools: what is claimed, and who waits to claim more.
 #[derive(Debug, Default)]
-pub(super) struct Rooms([Room; 2]);
+pub(super) struct CapacityPools([CapacityPool; 2]);
 
 #[derive(Debug, Default)]
-struct Room {
+struct CapacityPool {
     claimed: usize,
     bytes: usize,
-    /// Of those who have something in it, or something parked.
-    parts: HashMap<Asker, Part>,
+    /// Those that have rows claimed or parked.
+    tenants: HashMap<Tenant, TenantUsage>,
 }
 
-/// What one asker has of a room.
+/// What one tenant uses of a pool.
 #[derive(Debug, Default)]
-struct Part {
+struct TenantUsage {
     claimed: usize,
     bytes: usize,
-    /// Origins with parked keys of the asker's and room for them, longest waiting first; and whether they are patient ones.
+    /// Origin and patience of the tenant's flows that have parked keys and room for them. The longest waiting comes
+    /// first.
     resumable: VecDeque<(Origin, bool)>,
 }
 
-impl Part {
+impl TenantUsage {
     fn is_empty(&self) -> bool {
         self.claimed == 0 && self.resumable.is_empty()
     }
 }
 
-impl Rooms {
-    /// How many more rows anybody may claim.
-    pub(super) fn left(&self, kind: Kind, bounds: Bounds) -> usize {
-        let room = &self.0[kind as usize];
+impl CapacityPools {
+    /// How many more rows may be claimed, over all tenants.
+    pub(super) fn left(&self, kind: PoolKind, bounds: Bounds) -> usize {
+        let pool = &self.0[kind as usize];
         let (total, bytes) = kind.size(bounds);
-        if room.bytes >= bytes { 0 } else { total.saturating_sub(room.claimed) }
+        if pool.bytes >= bytes { 0 } else { total.saturating_sub(pool.claimed) }
     }
 
-    /// How many more rows one asker may claim: it may have no more than it leaves free. So one alone gets half, two a third
-    /// each, and whoever comes next finds room.
-    pub(super) fn left_for(&self, kind: Kind, asker: Asker, bounds: Bounds) -> usize {
-        let room = &self.0[kind as usize];
+    /// How many more rows one tenant may claim. A tenant never has more than what is left free, so that a new one
+    /// always finds room: one tenant alone gets half of the pool, two get a third each.
+    pub(super) fn left_for(&self, kind: PoolKind, tenant: Tenant, bounds: Bounds) -> usize {
+        let pool = &self.0[kind as usize];
         let left = self.left(kind, bounds);
-        let (claimed, bytes) = room.parts.get(&asker).map_or((0, 0), |part| (part.claimed, part.bytes));
-        let free_bytes = kind.size(bounds).1.saturating_sub(room.bytes);
-        // The last one of all may be had: with fewer rows than askers there is nothing to leave free.
+        let (claimed, bytes) = pool.tenants.get(&tenant).map_or((0, 0), |usage| (usage.claimed, usage.bytes));
+        let free_bytes = kind.size(bounds).1.saturating_sub(pool.bytes);
+        // Rounded up, so that the last row of the pool can be claimed.
         if bytes > free_bytes { 0 } else { left.saturating_sub(claimed).div_ceil(2) }
     }
 
-    /// Claimed rows of a flow come.
-    pub(super) fn take_up(&mut self, kind: Kind, asker: Option<Asker>, claimed: usize, bytes: usize) {
-        let room = &mut self.0[kind as usize];
-        room.claimed += claimed;
-        room.bytes += bytes;
-        if let Some(asker) = asker {
-            let part = room.parts.entry(asker).or_default();
-            part.claimed += claimed;
-            part.bytes += bytes;
+    /// Counts rows that are claimed.
+    pub(super) fn reserve(&mut self, kind: PoolKind, tenant: Option<Tenant>, claimed: usize, bytes: usize) {
+        let pool = &mut self.0[kind as usize];
+        pool.claimed += claimed;
+        pool.bytes += bytes;
+        if let Some(tenant) = tenant {
+            let usage = pool.tenants.entry(tenant).or_default();
+            usage.claimed += claimed;
+            usage.bytes += bytes;
         }
     }
 
-    /// Claimed rows of a flow go.
-    pub(super) fn give_up(&mut self, kind: Kind, asker: Option<Asker>, claimed: usize, bytes: usize) {
-        let room = &mut self.0[kind as usize];
-        room.claimed -= claimed;
-        room.bytes -= bytes;
-        if let Some(asker) = asker
-            && let Some(part) = room.parts.get_mut(&asker)
+    /// Counts rows that are not claimed any more.
+    pub(super) fn release(&mut self, kind: PoolKind, tenant: Option<Tenant>, claimed: usize, bytes: usize) {
+        let pool = &mut self.0[kind as usize];
+        pool.claimed -= claimed;
+        pool.bytes -= bytes;
+        if let Some(tenant) = tenant
+            && let Some(usage) = pool.tenants.get_mut(&tenant)
         {
-            part.claimed -= claimed;
-            part.bytes -= bytes;
-            if part.is_empty() {
-                room.parts.remove(&asker);
+            usage.claimed -= claimed;
+            usage.bytes -= bytes;
+            if usage.is_empty() {
+                pool.tenants.remove(&tenant);
             }
         }
     }
 
-    /// A flow has parked keys and room for them.
-    pub(super) fn queue(&mut self, kind: Kind, flow: &Flow) {
-        let part = self.0[kind as usize].parts.entry(flow.asker).or_default();
-        part.resumable.push_back((flow.origin.clone(), flow.patient));
+    /// Queues a flow that has parked keys and room for them.
+    pub(super) fn queue(&mut self, kind: PoolKind, flow: &Flow) {
+        let usage = self.0[kind as usize].tenants.entry(flow.tenant).or_default();
+        usage.resumable.push_back((flow.origin.clone(), flow.patient));
     }
 
-    /// A flow has not any more.
-    pub(super) fn unqueue(&mut self, kind: Kind, flow: &Flow) {
-        let parts = &mut self.0[kind as usize].parts;
-        if let Some(part) = parts.get_mut(&flow.asker) {
-            part.resumable.retain(|(origin, patient)| *origin != flow.origin || *patient != flow.patient);
-            if part.is_empty() {
-                parts.remove(&flow.asker);
+    /// Takes a flow out of that queue.
+    pub(super) fn unqueue(&mut self, kind: PoolKind, flow: &Flow) {
+        let tenants = &mut self.0[kind as usize].tenants;
+        if let Some(usage) = tenants.get_mut(&flow.tenant) {
+            usage.resumable.retain(|(origin, patient)| *origin != flow.origin || *patient != flow.patient);
+            if usage.is_empty() {
+                tenants.remove(&flow.tenant);
             }
         }
     }
 
-    /// Those who have flows with parked keys, and how many such flows.
-    pub(super) fn waiting(&self, kind: Kind) -> impl Iterator<Item = (Asker, usize)> {
-        let waits = |(&asker, part): (&Asker, &Part)| (asker, part.resumable.len());
-        self.0[kind as usize].parts.iter().map(waits).filter(|&(_, flows)| flows > 0)
+    /// The tenants that have queued flows, and how many.
+    pub(super) fn waiting(&self, kind: PoolKind) -> impl Iterator<Item = (Tenant, usize)> {
+        let waits = |(&tenant, usage): (&Tenant, &TenantUsage)| (tenant, usage.resumable.len());
+        self.0[kind as usize].tenants.iter().map(waits).filter(|&(_, flows)| flows > 0)
     }
 
-    /// The flow of an asker's that has waited longest.
-    pub(super) fn next(&mut self, kind: Kind, asker: Asker) -> Option<Flow> {
-        let parts = &mut self.0[kind as usize].parts;
-        let part = parts.get_mut(&asker)?;
-        let next = part.resumable.pop_front();
-        if part.is_empty() {
-            parts.remove(&asker);
+    /// Takes the flow of a tenant that has waited longest out of the queue.
+    pub(super) fn next(&mut self, kind: PoolKind, tenant: Tenant) -> Option<Flow> {
+        let tenants = &mut self.0[kind as usize].tenants;
+        let usage = tenants.get_mut(&tenant)?;
+        let next = usage.resumable.pop_front();
+        if usage.is_empty() {
+            tenants.remove(&tenant);
         }
-        next.map(|(origin, patient)| Flow { origin, asker, patient })
+        next.map(|(origin, patient)| Flow { origin, tenant, patient })
     }
 
-    /// No flow has parked keys.
+    /// Empties the queues.
     pub(super) fn unqueue_all(&mut self) {
-        for room in &mut self.0 {
-            room.parts.retain(|_, part| {
-                part.resumable.clear();
-                part.claimed > 0
+        for pool in &mut self.0 {
+            pool.tenants.retain(|_, usage| {
+                usage.resumable.clear();
+                usage.claimed > 0
             });
         }
     }

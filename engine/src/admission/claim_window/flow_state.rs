@@ -1,67 +1,71 @@
 use roaring::RoaringTreemap;
 
-use super::capacity_pools::{Kind, Rooms};
+use super::capacity_pools::{CapacityPools, PoolKind};
 use super::{Bounds, Flow};
-use crate::dispatch::origin_health::Standing;
+use crate::dispatch::origin_health::OriginHealth;
 
-/// What one flow has of the window.
+/// What is known of one flow.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(super) struct FlowState {
     pub(super) claimed: usize,
     pub(super) bytes: usize,
     pub(super) parked: RoaringTreemap,
     /// Whether the flow is queued for its parked keys to be resumed.
     pub(super) resumable: bool,
-    /// Whether its requests have attempts left, and wait where the origin asks to be left alone.
+    /// Whether its requests have attempts left. They wait while the origin is deferred.
     patient: bool,
-    /// How the origin is doing, leaving that aside.
-    pub(super) standing: Standing,
-    /// Whether the origin asks to be left alone.
-    pub(super) held: bool,
-    /// Whether the origin can be connected to, as far as is known, or an outcome has come from it.
+    /// Health of the origin, apart from a deferral.
+    pub(super) health: OriginHealth,
+    /// Whether the origin is deferred: it asked for a pause.
+    pub(super) deferred: bool,
+    /// Whether the origin was connected to, or a request of the flow has ended.
     pub(super) tried: bool,
-    /// Whether the origin does not answer, though it can be connected to.
+    /// Whether the origin accepts connections and does not answer, or its name hangs.
     pub(super) silent: bool,
 }
 
-impl Share {
-    pub(super) fn new(patient: bool, standing: Standing, held: bool, silent: bool) -> Self {
+impl FlowState {
+    pub(super) fn new(patient: bool, health: OriginHealth, deferred: bool, silent: bool) -> Self {
         Self {
             claimed: 0,
             bytes: 0,
             parked: RoaringTreemap::new(),
             resumable: false,
             patient,
-            standing,
-            held,
+            health,
+            deferred,
             tried: false,
             silent,
         }
     }
 
-    /// Whether it waits for the origin to be left alone.
+    /// Whether the flow waits until the deferral of its origin ends.
     fn waits(&self) -> bool {
-        self.held && self.patient
+        self.deferred && self.patient
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        if self.standing == Standing::Healthy && !self.silent && !self.waits() { Kind::Well } else { Kind::Troubled }
+    pub(super) fn kind(&self) -> PoolKind {
+        if self.health == OriginHealth::Healthy && !self.silent && !self.waits() {
+            PoolKind::Healthy
+        } else {
+            PoolKind::Troubled
+        }
     }
 
-    pub(super) fn take_up(&mut self, bytes: usize) {
+    pub(super) fn reserve(&mut self, bytes: usize) {
         self.claimed += 1;
         self.bytes += bytes;
     }
 
-    /// How many more the flow's own bound allows.
+    /// How many more rows the bound of the flow allows.
     pub(super) fn left(&self, bounds: &Bounds) -> usize {
         self.most(bounds).saturating_sub(self.claimed)
     }
 
     fn most(&self, bounds: &Bounds) -> usize {
-        match self.standing {
+        match self.health {
             _ if self.waits() => 0,
-            Standing::Healthy if self.tried => bounds.per_flow,
+            OriginHealth::Healthy if self.tried => bounds.per_flow,
             _ => bounds.per_flow.min(bounds.per_flow_untried),
         }
     }
@@ -70,12 +74,12 @@ impl Share {
         self.claimed == 0 && self.parked.is_empty()
     }
 
-    pub(super) fn queue_if_resumable(&mut self, flow: &Flow, bounds: &Bounds, rooms: &mut Rooms) {
-        // Of those that fail one by one, several are fetched at a time.
-        let enough = if self.standing == Standing::Probing { self.most(bounds).div_ceil(2) } else { 1 };
+    pub(super) fn queue_if_resumable(&mut self, flow: &Flow, bounds: &Bounds, pools: &mut CapacityPools) {
+        // The requests of a sick origin end one by one. Their rows are fetched several at a time.
+        let enough = if self.health == OriginHealth::Probing { self.most(bounds).div_ceil(2) } else { 1 };
         if !self.resumable && !self.parked.is_empty() && self.left(bounds) >= enough {
             self.resumable = true;
-            rooms.queue(self.kind(), flow);
+            pools.queue(self.kind(), flow);
         }
     }
 }

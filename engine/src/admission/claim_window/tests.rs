@@ -1,16 +1,16 @@
 use super::*;
 use crate::address::target::Target;
 
-fn flow_of(asker: Asker, host: &str) -> Flow {
-    Flow { origin: Target::parse(&format!("http://{host}/")).unwrap().origin().clone(), asker, patient: true }
+fn flow_of(tenant: Tenant, host: &str) -> Flow {
+    Flow { origin: Target::parse(&format!("http://{host}/")).unwrap().origin().clone(), tenant, patient: true }
 }
 
 fn flow(host: &str) -> Flow {
     flow_of(1, host)
 }
 
-fn window(total: usize, per_flow: usize) -> Window<()> {
-    Window::new(Bounds { total, per_flow, per_flow_untried: per_flow, bytes: 1000 })
+fn window(total: usize, per_flow: usize) -> ClaimWindow<()> {
+    ClaimWindow::new(Bounds { total, per_flow, per_flow_untried: per_flow, bytes: 1000 })
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn origins_in_trouble_take_no_room_from_the_others() {
     let mut window = window(20, 8);
     (1..=8).for_each(|key| _ = window.offer(key, &dead, 1, || ()));
     assert_eq!(window.room(), 12);
-    window.set_standing(&dead.origin, Standing::Probing);
+    window.set_health(&dead.origin, OriginHealth::Probing);
     assert_eq!((window.room(), window.room_for(&dead)), (20, 0), "theirs is ten");
     assert_eq!(window.offer(9, &dead, 1, || ()), Verdict::Parked);
     assert!(!window.can_resume());
@@ -125,15 +125,15 @@ fn origins_in_trouble_take_no_room_from_the_others() {
     assert!(window.can_resume());
     assert_eq!(window.resume(10), [9]);
     assert!(window.claim(9, Some(&dead), 1, ()));
-    window.set_standing(&dead.origin, Standing::Healthy);
+    window.set_health(&dead.origin, OriginHealth::Healthy);
     assert_eq!(window.room(), 7);
 }
 
 #[test]
 fn fifty_dead_origins_leave_room_for_a_healthy_one() {
     let bounds = Bounds { total: 4000, per_flow: 400, per_flow_untried: 15, bytes: usize::MAX };
-    let (mut window, mut key) = (Window::new(bounds), 0);
-    let mut offer = |window: &mut Window<()>, host: &str| {
+    let (mut window, mut key) = (ClaimWindow::new(bounds), 0);
+    let mut offer = |window: &mut ClaimWindow<()>, host: &str| {
         key += 1;
         (key, window.offer(key, &flow(host), 1, || ()))
     };
@@ -145,11 +145,11 @@ fn fifty_dead_origins_leave_room_for_a_healthy_one() {
     }
     assert!(claimed.iter().all(|rows| rows.len() == 15), "nothing is known of any");
     assert_eq!(offer(&mut window, "well").1, Verdict::Claim);
-    window.set_pace(&flow("well").origin, Pace::Answering);
+    window.set_responsiveness(&flow("well").origin, Responsiveness::Answering);
     assert_eq!(window.room_for(&flow("well")), 399);
 
     for host in &dead {
-        window.set_standing(&flow(host).origin, Standing::Probing);
+        window.set_health(&flow(host).origin, OriginHealth::Probing);
     }
     assert_eq!((window.room(), window.claimed()), (3999, 751));
     // As the rows of the dead end, others of the same come, several at a time.
@@ -165,37 +165,37 @@ fn fifty_dead_origins_leave_room_for_a_healthy_one() {
 #[test]
 fn origins_that_do_not_answer_take_no_room_from_those_that_do() {
     let bounds = Bounds { total: 400, per_flow: 40, per_flow_untried: 2, bytes: usize::MAX };
-    let (mut window, mut key) = (Window::<()>::new(bounds), 0);
+    let (mut window, mut key) = (ClaimWindow::<()>::new(bounds), 0);
     for number in 0..50 {
         let hanging = flow(&format!("hanging{number}"));
-        let mut offer = |window: &mut Window<()>| {
+        let mut offer = |window: &mut ClaimWindow<()>| {
             key += 1;
             window.offer(key, &hanging, 1, || ())
         };
         (0..100).for_each(|_| _ = offer(&mut window));
-        window.set_pace(&hanging.origin, Pace::Silent);
+        window.set_responsiveness(&hanging.origin, Responsiveness::Silent);
         window.resume(100).into_iter().for_each(|key| _ = window.claim(key, Some(&hanging), 1, ()));
         assert!(!window.is_quick(&hanging));
     }
-    // An asker has half of the other room; two rows of each were there before anything was heard.
+    // A tenant has half of the other pool; two rows of each were there before anything was heard.
     assert_eq!((window.room(), window.claimed()), (400, 100 + 46 * 2));
     let hanging = flow("hanging0");
-    window.set_pace(&hanging.origin, Pace::Answering);
+    window.set_responsiveness(&hanging.origin, Responsiveness::Answering);
     assert_eq!((window.room(), window.is_quick(&hanging)), (360, true));
-    window.set_pace(&hanging.origin, Pace::Silent);
-    window.forget_standings();
+    window.set_responsiveness(&hanging.origin, Responsiveness::Silent);
+    window.forget_health();
     assert_eq!(window.room(), 400 - window.claimed());
 }
 
 #[test]
 fn origins_whose_names_hang_take_no_room_from_the_others_and_get_few_rows() {
     let bounds = Bounds { total: 100, per_flow: 10, per_flow_untried: 2, bytes: usize::MAX };
-    let (mut window, hanging) = (Window::<()>::new(bounds), flow("hanging"));
+    let (mut window, hanging) = (ClaimWindow::<()>::new(bounds), flow("hanging"));
     (1..=20).for_each(|key| _ = window.offer(key, &hanging, 1, || ()));
     assert_eq!(window.room(), 98);
-    window.set_pace(&hanging.origin, Pace::Hanging);
+    window.set_responsiveness(&hanging.origin, Responsiveness::Hanging);
     assert_eq!((window.room(), window.can_resume(), window.is_quick(&hanging)), (100, false, false));
-    window.set_pace(&hanging.origin, Pace::Unknown);
+    window.set_responsiveness(&hanging.origin, Responsiveness::Unknown);
     assert_eq!((window.room(), window.can_resume(), window.is_quick(&hanging)), (98, false, false));
 }
 
@@ -203,10 +203,11 @@ fn origins_whose_names_hang_take_no_room_from_the_others_and_get_few_rows() {
 fn of_an_origin_that_nothing_was_heard_of_few_are_claimed() {
     let new = flow("new");
     let bounds = Bounds { total: 100, per_flow: 10, per_flow_untried: 2, bytes: 1000 };
-    let connected = |window: &mut Window<()>| window.set_pace(&flow("new").origin, Pace::Answering);
-    let ended = |window: &mut Window<()>| _ = window.finish(1);
-    for heard in [connected as fn(&mut Window<()>), ended] {
-        let mut window = Window::new(bounds);
+    let connected =
+        |window: &mut ClaimWindow<()>| window.set_responsiveness(&flow("new").origin, Responsiveness::Answering);
+    let ended = |window: &mut ClaimWindow<()>| _ = window.finish(1);
+    for heard in [connected as fn(&mut ClaimWindow<()>), ended] {
+        let mut window = ClaimWindow::new(bounds);
         (1..=20).for_each(|key| _ = window.offer(key, &new, 1, || ()));
         assert_eq!((window.claimed(), window.can_resume(), window.is_quick(&new)), (2, false, false));
         heard(&mut window);
@@ -218,34 +219,37 @@ fn of_an_origin_that_nothing_was_heard_of_few_are_claimed() {
 
 #[test]
 fn a_held_origin_gets_nothing_until_it_is_not() {
-    let held = flow("held");
+    let deferred = flow("deferred");
     let mut window = window(10, 5);
-    (1..=2).for_each(|key| _ = window.offer(key, &held, 1, || ()));
-    window.set_standing(&held.origin, Standing::Deferred);
+    (1..=2).for_each(|key| _ = window.offer(key, &deferred, 1, || ()));
+    window.set_health(&deferred.origin, OriginHealth::Deferred);
     assert_eq!(window.give_back(2), Some(()));
-    assert_eq!(window.offer(3, &held, 1, || ()), Verdict::Parked);
-    assert_eq!(window.offer(2, &held, 1, || ()), Verdict::Known);
+    assert_eq!(window.offer(3, &deferred, 1, || ()), Verdict::Parked);
+    assert_eq!(window.offer(2, &deferred, 1, || ()), Verdict::Known);
     assert!(!window.can_resume());
     window.finish(1);
     assert!(!window.can_resume());
     drop(window.clear());
-    assert_eq!(window.offer(4, &held, 1, || ()), Verdict::Parked, "another queue, the same origin");
-    window.set_standing(&held.origin, Standing::Healthy);
+    assert_eq!(window.offer(4, &deferred, 1, || ()), Verdict::Parked, "another queue, the same origin");
+    window.set_health(&deferred.origin, OriginHealth::Healthy);
     assert_eq!(window.resume(10), [4]);
-    window.set_standing(&held.origin, Standing::Deferred);
-    window.forget_standings();
+    window.set_health(&deferred.origin, OriginHealth::Deferred);
+    window.forget_health();
     assert!(
-        window.flows.is_empty() && window.standings.is_empty() && window.held.is_empty() && window.silent.is_empty()
+        window.flows.is_empty()
+            && window.unhealthy.is_empty()
+            && window.deferred.is_empty()
+            && window.silent.is_empty()
     );
 }
 
 #[test]
 fn a_deferred_origin_gets_what_does_not_wait() {
-    let held = flow("held");
-    let plain = Flow { patient: false, ..held.clone() };
+    let deferred = flow("deferred");
+    let plain = Flow { patient: false, ..deferred.clone() };
     let mut window = window(10, 5);
-    window.set_standing(&held.origin, Standing::Deferred);
-    assert_eq!(window.offer(1, &held, 1, || ()), Verdict::Parked);
+    window.set_health(&deferred.origin, OriginHealth::Deferred);
+    assert_eq!(window.offer(1, &deferred, 1, || ()), Verdict::Parked);
     assert_eq!(window.offer(2, &plain, 1, || ()), Verdict::Claim);
     (3..=10).for_each(|key| _ = window.offer(key, &plain, 1, || ()));
     assert!(window.has_parked() && !window.can_resume(), "it has all that one flow may have");
@@ -253,7 +257,7 @@ fn a_deferred_origin_gets_what_does_not_wait() {
     let resumed = window.resume(10);
     assert!(!resumed.is_empty() && !resumed.contains(&1), "{resumed:?}");
     (3..=6).for_each(|key| _ = window.finish(key));
-    window.set_standing(&held.origin, Standing::Healthy);
+    window.set_health(&deferred.origin, OriginHealth::Healthy);
     assert!(window.resume(10).contains(&1));
 }
 
@@ -269,8 +273,8 @@ fn what_is_given_back_comes_again_in_its_place() {
 
 #[test]
 fn bytes_are_bounded_but_for_the_last_row() {
-    let [a, b, c] = [1, 2, 3].map(|asker| flow_of(asker, "a"));
-    let mut window = Window::new(Bounds { total: 100, per_flow: 100, per_flow_untried: 100, bytes: 1000 });
+    let [a, b, c] = [1, 2, 3].map(|tenant| flow_of(tenant, "a"));
+    let mut window = ClaimWindow::new(Bounds { total: 100, per_flow: 100, per_flow_untried: 100, bytes: 1000 });
     assert_eq!(window.offer(1, &a, 600, || ()), Verdict::Claim);
     assert_eq!(window.offer(2, &b, 5000, || ()), Verdict::Claim);
     assert_eq!(window.room(), 0);
@@ -287,10 +291,10 @@ fn bytes_are_bounded_but_for_the_last_row() {
 }
 
 #[test]
-fn an_asker_leaves_as_much_as_it_has() {
+fn a_tenant_leaves_as_much_as_it_has() {
     let mut window = window(30, 10);
-    let flood = |window: &mut Window<()>, asker, keys: std::ops::Range<Key>| {
-        let claimed = |&key: &Key| window.offer(key, &flow_of(asker, &format!("h{key}")), 1, || ()) == Verdict::Claim;
+    let flood = |window: &mut ClaimWindow<()>, tenant, keys: std::ops::Range<Key>| {
+        let claimed = |&key: &Key| window.offer(key, &flow_of(tenant, &format!("h{key}")), 1, || ()) == Verdict::Claim;
         keys.filter(claimed).count()
     };
     assert_eq!(flood(&mut window, 1, 0..1000), 15);

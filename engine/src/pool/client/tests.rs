@@ -12,15 +12,15 @@ fn who_has_little_time_waits_for_a_connection_for_a_quarter_of_it() {
     runtime.block_on(async {
         let client = Client::with_resolver(Policy::default(), Resolver::system());
         let settings = client.settings();
-        let _taken: Vec<_> = (0..32).map(|_| client.openings.get(&route).permit()).collect();
+        let _taken: Vec<_> = (0..32).map(|_| client.slots.get(&route).take()).collect();
         let turns = (0..200).map(|_| async {
             let progress = Progress::start(limit, target.clone(), None);
             // Two clocks of one runtime: on a machine that stands still for a while the earlier one still comes first.
-            timeout(limit * 3 / 4, client.turn(&route, &settings, &progress)).await
+            timeout(limit * 3 / 4, client.acquire(&route, &settings, &progress)).await
         });
         // Held, so that none gets its turn from one that goes.
         for turn in join_all(turns).await {
-            assert!(matches!(turn, Ok(Turn::Open(_))));
+            assert!(matches!(turn, Ok(Acquired::Slot(_))));
         }
     });
 }

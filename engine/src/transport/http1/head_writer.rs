@@ -1,4 +1,4 @@
-//! Puts heads that we wrote ourselves in the place of those that hyper writes, which have all names in lower case.
+//! Replaces the heads that hyper writes, which have all names in lower case, by our own.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,12 +11,12 @@ use tokio::io::AsyncWrite;
 /// How much of a body goes out in one write with its head.
 const TOGETHER: usize = 16 << 10;
 
-/// What is written on an HTTP/1.1 connection, message by message: hyper's head is taken out and ours put in, the body passes.
+/// Writes an HTTP/1.1 connection message by message: the head that hyper writes is replaced by ours, and the body
+/// passes.
 ///
-/// hyper tells the messages apart, and it is told the same length of each body as we are, so that no head is looked for in a
-/// body.
+/// hyper is told the same length of each body as we are, so that no head is looked for in a body.
 #[derive(Debug, Default)]
-pub(crate) struct Outgoing {
+pub(crate) struct HeadWriter {
     /// Messages that hyper has not begun to write: head, and bytes of the body.
     next: VecDeque<(Vec<u8>, usize)>,
     /// Bytes of a body that are still to pass.
@@ -25,11 +25,11 @@ pub(crate) struct Outgoing {
     ours: Vec<u8>,
     written: usize,
     stands_for: usize,
-    /// Whether a byte went out since somebody asked.
+    /// Whether a byte went out since the last call of [`take_wrote`](Self::take_wrote).
     wrote: bool,
 }
 
-impl Outgoing {
+impl HeadWriter {
     /// Notes the next message.
     pub(crate) fn expect(&mut self, head: Vec<u8>, body_bytes: usize) {
         self.next.push_back((head, body_bytes));
@@ -142,7 +142,7 @@ mod tests {
     fn exchange(seed: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut stream = Fickle { taken: Vec::new(), random: random.fork() };
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = HeadWriter::default();
         let (mut offered, mut expected) = (Vec::new(), Vec::new());
         for number in 0..random.usize(1..6) {
             let size = [0, 1, 30, TOGETHER, 3 * TOGETHER][random.usize(..5)];

@@ -1,17 +1,17 @@
-//! Heads of replies that hyper refuses and libcurl takes, mended in place, byte for byte of the same length.
+//! Heads of replies that hyper refuses and libcurl takes, mended in place, each byte by byte to the same length.
 //!
-//! What two readers on the way could understand differently might hide another reply in this one. So a connection on which a head
-//! was mended carries no further request, and there is nobody to whom that reply could go.
+//! A head that two readers understand differently might hide another reply in this one. A connection on which a head
+//! was mended therefore carries no further request, and a hidden reply reaches none.
 
 use memchr::memchr;
 
-/// Whether what came of a head may be the beginning of one that is mended.
+/// Whether this may be the beginning of a head that is mended.
 pub(crate) fn may_become_a_head(bytes: &[u8]) -> bool {
     let begins = |line: &[u8]| line.iter().zip(b"HTTP/").all(|(have, want)| have.eq_ignore_ascii_case(want));
     !bytes.is_empty() && begins(bytes)
 }
 
-/// Whether a head is worth a closer look. Nearly none is.
+/// Whether a head needs a closer look. Nearly none does.
 pub(crate) fn is_odd(head: &[u8]) -> bool {
     let is_usual = head.starts_with(b"HTTP/1.1 ") && head.get(9).is_some_and(u8::is_ascii_digit);
     !is_usual || memchr(b'+', head).is_some()
@@ -60,7 +60,7 @@ fn mend_spaces(line: &mut [u8]) -> bool {
     }
 }
 
-/// HTTP/1.0 has no chunks; who sends them speaks HTTP/1.1.
+/// HTTP/1.0 has no chunks; a server that sends them speaks HTTP/1.1.
 fn mend_old_chunks(line: &mut [u8], fields: &[u8]) -> bool {
     let is_old = line.starts_with(b"HTTP/1.0 ");
     if is_old && lines(fields).any(|line| named(line, b"transfer-encoding").is_some()) {

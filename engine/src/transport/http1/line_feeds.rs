@@ -1,5 +1,6 @@
-//! Chunks whose lines end in bare line feeds (RFC 9112 §7.1 wants a carriage return in front), which libcurl takes and hyper does
-//! not: each line gets the one that it lacks. As with odd heads, the connection carries no further request.
+//! Chunks whose lines end in bare line feeds, without the carriage return that RFC 9112 §7.1 requires. libcurl takes
+//! them and hyper does not: each line gets its carriage return. As with odd heads, the connection carries no further
+//! request.
 
 use memchr::{memchr, memmem};
 

@@ -1,4 +1,4 @@
-//! Look-ups, each on a thread of its own: the system's resolver makes its caller wait, and nothing ends that.
+//! Look-ups, each on a thread of its own: the system's resolver blocks, and a call of it cannot be cancelled.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -17,27 +17,27 @@ use crate::message::failure::Failure;
 /// What to expect of a look-up, by how the last one of the same name went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repute {
-    /// That it is over soon, be it with an answer or without.
+    /// It ends soon, with an answer or without.
     Prompt,
     /// The name was not asked for lately.
     New,
-    /// That it takes long.
+    /// It takes long.
     Slow,
 }
 
-/// Look-ups at a time. Each costs a thread, of which the system may have few to give; a name has one, whoever asks for it.
+/// Look-ups at a time. Each costs a thread, of which the system may have few; a name has one for all requests.
 ///
-/// Decided: those that are slow get half, and the last eighth is for those that are not, so that neither many names that are
-/// known to hang hold up one that is new, nor many that are new and hang one that is known to answer.
+/// Decided: slow names get half, and the last eighth is for names that were prompt. So many names that hang do not
+/// hold up a new one, and many new names that hang do not hold up one that is known to answer.
 pub(super) const MOST: usize = 256;
 pub(super) const MOST_SLOW: usize = MOST / 2;
 pub(super) const MOST_UNSURE: usize = MOST - MOST / 8;
-/// Enough for the modules that nsswitch.conf may name; only what is used is taken.
+/// Enough for the modules that nsswitch.conf may name. Only what is used is taken.
 const STACK: usize = 512 * 1024;
 
 type Found = Result<Addresses, Failure>;
 
-/// Runs look-ups, as many as there may be; the others wait.
+/// Runs look-ups, up to the limit; the others wait.
 pub(super) struct Lookups(Arc<Desk>);
 
 struct Desk {
@@ -64,7 +64,7 @@ impl Lookups {
         Self(Arc::new(Desk { state: Mutex::default(), ask: Box::new(ask) }))
     }
 
-    /// Has a name looked up, whether anybody waits for it or not.
+    /// Has a name looked up, even if the caller stops waiting.
     pub(super) fn begin(&self, name: &str, repute: Repute) -> impl Future<Output = Answer> + use<> {
         let (reply, answer) = oneshot::channel();
         let job = Job { name: name.into(), repute, since: Instant::now(), reply };
@@ -87,7 +87,7 @@ impl Lookups {
 
 impl Drop for Lookups {
     fn drop(&mut self) {
-        // Those that hang are left alone: nothing ends them, and they end nothing.
+        // Those that hang are left alone: they cannot be ended, and do no harm.
         self.0.state().waiting = Default::default();
     }
 }
@@ -104,7 +104,7 @@ impl Desk {
         let desk = self.clone();
         let thread = thread::Builder::new().name("pg_net resolver".to_owned()).stack_size(STACK);
         if thread.spawn(move || desk.work(job)).is_err() {
-            // The job is gone with the closure, and whoever waits for it hears so.
+            // The job is gone with the closure, which its caller hears.
             self.state().busy[repute as usize] -= 1;
         }
     }
@@ -113,7 +113,7 @@ impl Desk {
         let mut next = Some(first);
         while let Some(Job { name, repute, reply, .. }) = next {
             let found = (self.ask)(&name);
-            // Nobody hears it where the engine has stopped.
+            // It is not received if the engine has stopped.
             let _ = reply.send(Answer { found, at: Instant::now() });
             let mut state = self.state();
             state.busy[repute as usize] -= 1;
@@ -123,10 +123,10 @@ impl Desk {
 }
 
 impl State {
-    /// The next one that may begin; it counts as begun.
+    /// The next job that may begin. It counts as begun.
     fn take(&mut self) -> Option<Job> {
         for repute in [Repute::Prompt, Repute::New, Repute::Slow] {
-            // Nobody waits any more for what has waited for so long.
+            // After that long, its caller has given up.
             while self.waiting[repute as usize].front().is_some_and(|job| job.since.elapsed() >= GIVE_UP) {
                 self.waiting[repute as usize].pop_front();
             }

@@ -1,4 +1,4 @@
-//! Files of certificates in PEM form (RFC 7468), as they are found in the field.
+//! Files of certificates in PEM form (RFC 7468), as they are found in practice.
 
 use std::path::Path;
 use std::{fmt, fs, io};
@@ -43,18 +43,18 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Reads the certificates in a file. One that is broken does not keep the others away.
+/// Reads the certificates in a file. A broken one does not keep the others out.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or there is no certificate in it that can be used.
+/// When the file cannot be read, or contains no certificate that can be used.
 pub(crate) fn read(path: &Path) -> io::Result<CertificateFile> {
     let bytes = fs::read(path).map_err(|error| unreadable(path, error))?;
     parse(&text(&bytes)).or_unusable(path)
 }
 
-/// Windows marks text with its encoding, which is not always UTF-8. A certificate is in ASCII; what stands around it may be in
-/// whatever it likes.
+/// Windows marks text with its encoding, which is not always UTF-8. A certificate is ASCII; the text around it may be
+/// in any encoding.
 pub(crate) fn text(bytes: &[u8]) -> String {
     encoding_rs::UTF_8.decode(bytes).0.into_owned()
 }
@@ -70,11 +70,11 @@ pub(crate) fn parse(text: &str) -> CertificateFile {
     file
 }
 
-/// Something that says that it is a certificate.
+/// A block with the label of a certificate.
 struct Block<'a> {
     label: &'a str,
     line: usize,
-    /// What stands between the two lines that mark it; none where the second one is missing.
+    /// The lines between its two marks. None if the second mark is missing.
     base64: Option<String>,
 }
 

@@ -17,10 +17,10 @@ const ALERT: c_int = 1000;
 /// `certificate_unknown`, `unknown_ca`, `access_denied`, `certificate_required`. Of a server that has shown its certificate there
 /// is agreement on all else, so that even the first of these speaks of ours (RFC 5246 §7.4.6).
 const REFUSALS: [c_int; 9] = [40, 42, 43, 44, 45, 46, 48, 49, 116];
-/// The end of the connection, with no word before that there is nothing more.
+/// The connection ended without TLS's word that there is nothing more.
 const UNEXPECTED_EOF: c_int = 294;
 
-/// A server that does not take our certificate, or misses one. Over TLS 1.3 it says so after the handshake.
+/// A server that refuses our certificate, or misses one. Over TLS 1.3 it says so after the handshake.
 #[derive(Debug)]
 pub(crate) struct CertificateRefused(&'static str);
 
@@ -57,7 +57,7 @@ pub(crate) fn of_stream(error: io::Error) -> io::Error {
     }
 }
 
-/// The error of a server that does not take us, after the handshake.
+/// The error of a server that refuses our certificate after the handshake.
 pub(crate) fn refusal(error: &ssl::Error) -> Option<io::Error> {
     refusing_alert(error.ssl_error()?)
         .map(|reason| io::Error::new(io::ErrorKind::PermissionDenied, CertificateRefused(reason)))
@@ -92,7 +92,7 @@ fn refusing_alert(stack: &ErrorStack) -> Option<&'static str> {
     })
 }
 
-/// The error of a connection that was cut off, be it by the server or on its way.
+/// The error of a connection that was cut off by the server or on its way.
 pub(crate) fn unexpected_end() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended without TLS's word for it")
 }

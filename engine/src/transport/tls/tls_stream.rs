@@ -11,12 +11,12 @@ use tokio_openssl::SslStream;
 use crate::transport::tls::exit_guard::{self, Use};
 use crate::transport::tls::tls_error;
 
-/// A connection that is spoken on over TLS. Its errors are those that [`tls_error::of_stream`] makes.
+/// A connection over TLS. Its errors are those that [`tls_error::of_stream`] makes.
 pub(crate) struct TlsStream<S> {
     stream: SslStream<S>,
-    /// Why nothing can be written any more, until that was told.
+    /// Why nothing can be written any more, until that was reported.
     broken: Option<io::Error>,
-    /// While it is dropped: what stands first is dropped first.
+    /// Held while it is dropped: fields are dropped in order.
     last: Option<Use>,
 }
 
@@ -52,8 +52,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         matches!(next, Poll::Ready(Err(error)) if error.code() == ErrorCode::ZERO_RETURN)
     }
 
-    /// A server that refuses us says so and closes. Who writes meets that first, and its error is only the second word: what
-    /// the server said last is still to be read, or will be in a moment, since the connection is at an end.
+    /// A server that refuses us says so and closes. A writer meets the close first, with an error that says less.
+    /// What the server said last is still to be read, or will be in a moment, since the connection has ended.
     fn poll_last_word(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let peeked = ready!(self.pinned().poll_peek(cx, &mut [0]));
         let refusal = peeked.err().and_then(|error| tls_error::refusal(&error));
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
 /// Why there is no connection.
 pub(crate) struct HandshakeError {
     pub(crate) error: ssl::Error,
-    /// Whether the server has shown its certificate, and that was accepted.
+    /// Whether the server has shown its certificate, and it was accepted.
     pub(crate) knows_server: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Whose certificates are taken: as libcurl takes them, by OpenSSL's judgement.
+//! Which certificates are accepted: as libcurl does, by the judgement of OpenSSL.
 
 use std::ffi::c_int;
 use std::io;
@@ -61,14 +61,14 @@ fn system() -> (Option<PathBuf>, Vec<PathBuf>) {
     (found.cert_file, found.cert_dir)
 }
 
-/// Whether the server of one connection is who it is to be.
+/// Whether the server of a connection is the one that it should be.
 pub(crate) struct Verification {
     host: Name,
     /// What is wrong with its certificate.
     fault: OnceLock<String>,
 }
 
-/// Whom a certificate has to name.
+/// What a certificate has to name.
 enum Name {
     Domain(String),
     Address(IpAddr),
@@ -101,10 +101,10 @@ impl Verification {
         self.fault.get().map(String::as_str)
     }
 
-    /// Says what OpenSSL's judgement of a certificate of the chain is to be. It differs from libcurl's in names alone, which
-    /// stand in the server's own certificate, the first of the chain.
+    /// Decides about a certificate of the chain after OpenSSL has judged it. OpenSSL's judgement differs from
+    /// libcurl's only in names, which stand in the server's own certificate, the first of the chain.
     ///
-    /// OpenSSL asks about each certificate of a chain that it takes, too.
+    /// OpenSSL also asks about each certificate that it accepts.
     fn judge(&self, taken: bool, context: &mut X509StoreContextRef) -> bool {
         let names = context.current_cert().filter(|_| context.error_depth() == 0).map(Names::of);
         let verdict = names.and_then(|names| self.verdict(taken, context.error(), &names));
@@ -121,7 +121,7 @@ impl Verification {
         taken
     }
 
-    /// Where libcurl judges otherwise.
+    /// Where libcurl judges differently.
     fn verdict(&self, taken: bool, error: X509VerifyResult, names: &Names) -> Option<Verdict> {
         match &self.host {
             // To OpenSSL that means all names that end so.
@@ -144,7 +144,7 @@ enum Verdict {
     Mismatch,
 }
 
-/// Whom a certificate names.
+/// The names in a certificate.
 struct Names {
     domains: Vec<String>,
     addresses: Vec<IpAddr>,

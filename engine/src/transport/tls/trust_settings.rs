@@ -1,8 +1,10 @@
-//! What `TRUSTED CERTIFICATE` blocks say besides the certificate: for what it is trusted (`openssl-x509(1)`, Trust Settings).
+//! What a `TRUSTED CERTIFICATE` block says besides the certificate: for what purposes it is trusted
+//! (`openssl-x509(1)`, Trust Settings).
 //!
-//! `SEQUENCE { trusted SEQUENCE OF OID OPTIONAL, rejected [0] SEQUENCE OF OID OPTIONAL, ... }` in DER, after the certificate.
+//! `SEQUENCE { trusted SEQUENCE OF OID OPTIONAL, rejected [0] SEQUENCE OF OID OPTIONAL, ... }` in DER, after the
+//! certificate.
 
-/// Who may be: TLS servers (RFC 5280 §4.2.1.12), and anybody.
+/// The purposes that count: TLS servers (RFC 5280 §4.2.1.12), and any.
 const PURPOSES: [&[u8]; 2] = [&[0x2b, 6, 1, 5, 5, 7, 3, 1], &[0x55, 0x1d, 0x25, 0]];
 
 const SEQUENCE: u8 = 0x30;

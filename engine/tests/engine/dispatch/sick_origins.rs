@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine::{Engine, Failure, Key, Outcome, Policy, Request, Standing, Target};
+use engine::{Engine, Failure, Key, OriginHealth, Outcome, Policy, Request, Target};
 
 use crate::servers::host::{Host, eventually, get, request};
 use crate::servers::refused::{Full, Refused};
@@ -22,8 +22,8 @@ fn timed(key: Key, url: &str, milliseconds: u64) -> Request {
 }
 
 /// What a host has heard of the only origin that there was something to say about.
-fn standing(engine: &Engine) -> Option<Standing> {
-    engine.take_news().states.last().map(|state| state.standing)
+fn health(engine: &Engine) -> Option<OriginHealth> {
+    engine.take_events().states.last().map(|state| state.health)
 }
 
 fn kind(outcome: &Outcome) -> &'static str {
@@ -35,9 +35,9 @@ fn failure(outcome: &Outcome) -> &Failure {
 }
 
 /// What a host has heard of origins that connecting to fails.
-fn states(engine: &Engine) -> Vec<(String, Standing, u32, Option<&'static str>)> {
-    let states = engine.take_news().states.into_iter();
-    states.map(|state| (state.origin.to_string(), state.standing, state.failures, state.last_failure)).collect()
+fn states(engine: &Engine) -> Vec<(String, OriginHealth, u32, Option<&'static str>)> {
+    let states = engine.take_events().states.into_iter();
+    states.map(|state| (state.origin.to_string(), state.health, state.failures, state.last_failure)).collect()
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn an_origin_that_does_not_answer_is_not_sick_and_each_request_arrives() {
         assert_eq!(outcome.result.is_ok(), outcome.key % 2 == 1, "{outcome:?}");
         assert_eq!(outcome.trace().unwrap().remote, Some(server.address()));
     }
-    assert!(host.engine.take_news().states.is_empty(), "there is nothing to say about it");
+    assert!(host.engine.take_events().states.is_empty(), "there is nothing to say about it");
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn an_origin_that_refuses_holds_up_no_other_and_each_request_has_its_own_attempt
     for _ in 0..FAILURES {
         assert_eq!(kind(&host.carry_out(get(&dead))), "connect");
     }
-    let state = host.engine.take_news().states.pop().unwrap();
-    assert_eq!((state.standing, state.failures, state.last_failure), (Standing::Probing, FAILURES, Some("connect")));
+    let state = host.engine.take_events().states.pop().unwrap();
+    assert_eq!((state.health, state.failures, state.last_failure), (OriginHealth::Probing, FAILURES, Some("connect")));
     assert!(state.failing_since.is_some_and(|since| since < Instant::now()));
     assert_eq!(format!("{}/", state.origin), dead);
 
@@ -112,7 +112,7 @@ fn an_origin_that_takes_no_connection_and_a_name_that_leads_nowhere_are_sick() {
             assert_eq!(outcome.trace().unwrap().remote, None);
         }
         let (origin, standing, failures, last) = states(&host.engine).pop().unwrap();
-        assert_eq!((format!("{origin}/"), standing, failures, last), (url, Standing::Probing, 20, Some(kind)));
+        assert_eq!((format!("{origin}/"), standing, failures, last), (url, OriginHealth::Probing, 20, Some(kind)));
     }
 }
 
@@ -126,7 +126,7 @@ fn one_that_does_not_shake_hands_is_sick_and_each_request_tries() {
     let outcomes = host.wait_for(COUNT);
     assert!(outcomes.iter().all(|outcome| kind(outcome) == "timeout"));
     assert_eq!(server.connections(), COUNT, "nobody only waited for what others try");
-    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(Standing::Probing));
+    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(OriginHealth::Probing));
 }
 
 #[test]
@@ -137,12 +137,12 @@ fn one_that_can_be_connected_to_again_gets_all_that_wait_before_it_has_answered(
     for _ in 0..FAILURES {
         assert_eq!(kind(&host.carry_out(get(&url))), "connect");
     }
-    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(Standing::Probing));
+    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(OriginHealth::Probing));
     let listener = refused.listen();
     host.submit((0..30).map(|key| timed(key, &url, 5000)).collect());
     // None is answered before all have come.
     let waiting: Vec<_> = (0..30).map(|_| listener.accept().unwrap().0).collect();
-    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(Standing::Healthy));
+    assert_eq!(states(&host.engine).pop().map(|state| state.1), Some(OriginHealth::Healthy));
     for mut stream in waiting {
         stream.write_all(ok("").as_bytes()).unwrap();
     }
@@ -182,14 +182,14 @@ fn case_42_retry_after_holds_back_what_has_attempts_left_and_nothing_else() {
             let expected = if path == "/busy" { status } else { "200" };
             assert_eq!(host.get(&server.url(path)).status.to_string(), expected);
         }
-        eventually("the news come", || host.engine.take_news().sent_back == (0..20).collect::<Vec<_>>());
+        eventually("the news come", || host.engine.take_events().sent_back == (0..20).collect::<Vec<_>>());
         host.submit((20..40).map(|key| request(key, "GET", &server.url("/plain"), &[], "")).collect());
         assert!(host.wait_for(20).iter().all(|outcome| outcome.result.as_ref().unwrap().status == 200));
         let lines = server.requests().iter().map(|request| request.line().to_owned()).collect::<Vec<_>>();
         assert_eq!(lines.len(), 4 + 20);
         assert!(lines.iter().all(|line| !line.contains("patient")), "{lines:?}");
 
-        eventually("it is well", || standing(&host.engine) == Some(Standing::Healthy));
+        eventually("it is well", || health(&host.engine) == Some(OriginHealth::Healthy));
         assert!(held.elapsed() >= Duration::from_secs(1));
         host.submit(patient(0..20, &server.url("/patient")));
         assert!(host.wait_for(20).iter().all(|outcome| outcome.result.is_ok()));
@@ -211,7 +211,7 @@ fn other_replies_and_longer_waits_than_allowed_hold_nobody_back_for_long() {
     // The hold begins before the reply is here.
     let start = Instant::now();
     host.get(&server.url("/busy"));
-    eventually("the hold is over", || standing(&host.engine) == Some(Standing::Healthy));
+    eventually("the hold is over", || health(&host.engine) == Some(OriginHealth::Healthy));
     assert!((300..5000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     host.submit(patient(1..2, &server.url("/")));
     assert_eq!(host.wait_for(1).remove(0).result.unwrap().status, 200);

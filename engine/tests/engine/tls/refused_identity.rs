@@ -34,7 +34,7 @@ fn case_44_a_server_that_refuses_our_certificate_is_not_asked_again() {
             let host = Host::new(policy);
             for (key, method, body) in [(1, "GET", String::new()), (2, "POST", "x".repeat(100_000))] {
                 let outcome = host.carry_out(request(key, method, &url(&server, "localhost"), &[], &body));
-                assert!(!RetryPolicy::may_pass(&outcome), "{outcome:?}");
+                assert!(!RetryPolicy::is_retryable(&outcome), "{outcome:?}");
                 let failure = outcome.result.unwrap_err();
                 let context = format!("{version:?} {protocol} {method}: {failure:?}");
                 assert_eq!(failure.kind(), &FailureKind::ClientCertificateRefused, "{context}");
@@ -60,7 +60,7 @@ fn case_44_a_proxy_that_refuses_our_certificate_is_not_asked_again() {
         let host = Host::new(Policy { proxy: Some(url), ..trusting(&authority) });
         for target in ["http://example.com/", "https://example.com/"] {
             let outcome = host.carry_out(get(target));
-            assert!(!RetryPolicy::may_pass(&outcome), "{outcome:?}");
+            assert!(!RetryPolicy::is_retryable(&outcome), "{outcome:?}");
             let failure = outcome.result.unwrap_err();
             assert_eq!(failure.kind(), &FailureKind::ClientCertificateRefused, "{version:?} {target}: {failure:?}");
         }

@@ -31,19 +31,19 @@ pub(crate) enum Phase {
     Exchange,
 }
 
-/// A look-up that takes longer hangs: the request leaves its place to others until it is over.
+/// A look-up that takes longer hangs. Its request gives up its place until the look-up is over.
 const HANGS: Duration = Duration::from_millis(100);
 
-/// The body of a reply as far as it has come; it outlives the deadline.
+/// The body of a reply as far as it has come. It outlives the deadline.
 #[derive(Default)]
 pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
-    /// None where nobody would look at a part of it.
+    /// None if a part of the body is not to be kept.
     pub(crate) content_type: Option<String>,
 }
 
-/// The stopwatch and log of one request: it always knows where the exchange is and which phase the time goes to, also
-/// when the deadline cuts one short.
+/// The stopwatch and log of one request. It knows where the exchange is and which phase the time goes to, also when
+/// the deadline ends it.
 pub(crate) struct Progress {
     started: Instant,
     limit: Duration,
@@ -79,7 +79,7 @@ impl Progress {
         }
     }
 
-    /// A redirect leads on.
+    /// A redirect is followed.
     pub(crate) fn redirect(&self, target: &Target) {
         self.target.replace(target.clone());
         self.redirects.set(self.redirects.get() + 1);
@@ -91,7 +91,7 @@ impl Progress {
         self.remote.set(remote);
     }
 
-    /// The protocol on it is settled: a request can be sent.
+    /// The protocol on it is agreed on: a request can be sent.
     pub(crate) fn speak(&self, version: &'static str) {
         self.version.set(Some(version));
         if let Some(place) = &self.place {
@@ -115,13 +115,13 @@ impl Progress {
         Ok(found)
     }
 
-    /// The connection is out of use.
+    /// The connection is no longer used.
     pub(crate) fn disconnect(&self) {
         self.remote.set(None);
         self.version.set(None);
     }
 
-    /// It waits for memory, or does so no more.
+    /// Whether it waits for memory.
     pub(crate) fn starve(&self, starved: bool) {
         self.starved.set(starved);
     }
@@ -135,7 +135,7 @@ impl Progress {
         self.received.replace(Received { body: Vec::new(), content_type: content_type.map(str::to_owned) });
     }
 
-    /// What came of the last reply's body.
+    /// What has come of the body of the last reply.
     pub(crate) fn received(&self) -> RefMut<'_, Received> {
         self.received.borrow_mut()
     }
@@ -164,7 +164,7 @@ impl Progress {
         self.limit.saturating_sub(self.elapsed())
     }
 
-    /// The time from here on goes to `phase`. What passed before the first phase is counted to the first.
+    /// From here on, the time goes to `phase`. What passed before the first phase is counted to the first.
     pub(crate) fn enter(&self, phase: Phase) {
         match self.current.replace(Some(phase)) {
             Some(same) if same == phase => return,
