@@ -131,6 +131,7 @@ test:
 
 lint: pg-config-works check-released
 	scripts/check-imports
+	scripts/check-sizes
 	cargo fmt --all --check
 	$(CARGO_PG) clippy $(PROFILE),$(MUTANTS),engine/fuzzing --workspace --all-targets -- -D warnings
 	scripts/check-majors $(filter-out $(MAJOR),13 14 15 16 17 18)
