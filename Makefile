@@ -130,6 +130,8 @@ test:
 	@scripts/test $(TEST)
 
 lint: pg-config-works check-released
+	scripts/check-imports
+	scripts/check-sizes
 	cargo fmt --all --check
 	$(CARGO_PG) clippy $(PROFILE),$(MUTANTS),engine/fuzzing --workspace --all-targets -- -D warnings
 	scripts/check-majors $(filter-out $(MAJOR),13 14 15 16 17 18)
@@ -175,7 +177,7 @@ help:
 	@echo "make torture   faults at random moments for ten minutes, and an account of each request (SEED, SCALE, FAULT)"
 	@echo "make fuzz      random input for what parses, ten minutes (SECONDS=n); make fuzz-planted: each target finds a bug"
 	@echo "make sanitize  the tests with AddressSanitizer (TEST=name for a part)"
-	@echo "make lint      formatting, clippy, the code for other majors of Postgres, and what the dependencies are"
+	@echo "make lint      imports, sizes, formatting, clippy, the code for other majors of Postgres, and the dependencies"
 	@echo "make docs      a site of the documentation, in target/docs"
 	@echo "make freeze    note the SQL scripts of a release, which are never edited again"
 	@echo "make clean     remove what was built"

@@ -8,12 +8,13 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
-use crate::board::Board;
-use crate::dispatcher::{self, Command};
-use crate::outcome::Outcome;
-use crate::policy::Policy;
-use crate::request::{Key, Request};
-use crate::standing::OriginNews;
+use crate::config::policy::Policy;
+use crate::dispatch::dispatcher::{self, Command};
+use crate::dispatch::origin_health::OriginEvents;
+use crate::dispatch::outcome_mailbox::OutcomeMailbox;
+use crate::message::key::Key;
+use crate::message::outcome::Outcome;
+use crate::message::request::Request;
 
 /// Sends requests, on a thread of its own.
 ///
@@ -28,7 +29,7 @@ use crate::standing::OriginNews;
 ///
 /// let (wake, woken) = mpsc::channel();
 /// let engine = Engine::start(Policy::default(), move || _ = wake.send(())).unwrap();
-/// // Port 1 of this machine: nobody listens there.
+/// // Port 1 of this machine: nothing listens there.
 /// let target = Target::parse("http://127.0.0.1:1/").unwrap();
 /// let request = Request::new(7, "GET", target, Default::default(), Duration::from_secs(2)).unwrap();
 /// engine.submit(vec![request]).unwrap();
@@ -41,7 +42,7 @@ use crate::standing::OriginNews;
 /// ```
 pub struct Engine {
     commands: mpsc::UnboundedSender<Command>,
-    board: Arc<Board>,
+    mailbox: Arc<OutcomeMailbox>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -49,7 +50,7 @@ pub struct Engine {
 #[derive(Debug)]
 pub struct StartError(io::Error);
 
-/// Threads that read the files which a policy names, at a time.
+/// Threads that read the files of a policy, at a time.
 const MAX_BLOCKING_THREADS: usize = 16;
 
 impl Engine {
@@ -63,8 +64,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// When the system refuses a thread or file descriptors. That no trusted root certificates can be read is no error
-    /// here; it fails the https requests.
+    /// When the system refuses a thread or file descriptors. Missing root certificates are not an
+    /// error here; they fail the https requests.
     pub fn start(policy: Policy, notify: impl Fn() + Send + Sync + 'static) -> Result<Self, StartError> {
         Self::start_if(policy, || true, notify)
     }
@@ -83,9 +84,9 @@ impl Engine {
     ) -> Result<Self, StartError> {
         let may_start = Box::new(may_start);
         let (commands, receiver) = mpsc::unbounded_channel();
-        let board = Arc::new(Board::new(Box::new(notify)));
+        let mailbox = Arc::new(OutcomeMailbox::new(Box::new(notify)));
         let (report_start, start) = std_mpsc::sync_channel(1);
-        let on_thread = board.clone();
+        let on_thread = mailbox.clone();
         let thread = thread::Builder::new()
             .name("pg_net engine".to_owned())
             .spawn(move || {
@@ -99,12 +100,12 @@ impl Engine {
                 let _ = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
                 // A thread that reads a file is not waited for, as little as a look-up that hangs.
                 runtime.shutdown_background();
-                on_thread.bury();
+                on_thread.mark_dead();
             })
             .map_err(StartError)?;
         let started = start.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended at once")));
         started.map_err(StartError)?;
-        Ok(Self { commands, board, thread: Some(thread) })
+        Ok(Self { commands, mailbox, thread: Some(thread) })
     }
 
     /// Hands requests over. They start in order for each origin, as soon as the policy's limits allow.
@@ -120,7 +121,7 @@ impl Engine {
     }
 
     /// Takes back those of these requests that were handed over and have not started. Gives their keys; they will have no
-    /// outcome. The others are under way, or have ended, or were [sent back](Self::take_news).
+    /// outcome. The others are under way, or have ended, or were [sent back](Self::take_events).
     ///
     /// Waits for the engine's thread, which answers at once. Nothing is taken back where it has died.
     pub fn take_back(&self, keys: Vec<Key>) -> Vec<Key> {
@@ -138,7 +139,7 @@ impl Engine {
         self.ask(Command::StartNow);
     }
 
-    /// What the host said to [`start_if`](Self::start_if) it may say otherwise now.
+    /// Tells the engine that the answer of the host may have changed since [`start_if`](Self::start_if).
     pub fn ask_again(&self) {
         let _ = self.commands.send(Command::AskAgain);
     }
@@ -152,21 +153,21 @@ impl Engine {
 
     /// Moves all finished outcomes into `into`, in the order in which they finished.
     pub fn drain(&self, into: &mut Vec<Outcome>) {
-        self.board.drain(into, false);
+        self.mailbox.drain(into, false);
     }
 
     /// Like [`drain`](Self::drain), for a host that lets outcomes gather: if it gets some, it comes again by itself, and is not
     /// notified until then.
     pub fn drain_and_come_again(&self, into: &mut Vec<Outcome>) {
-        self.board.drain(into, true);
+        self.mailbox.drain(into, true);
     }
 
     /// What has become of origins since the last call, and which requests come back because theirs is
-    /// [held](crate::Standing::Held).
+    /// [deferred](crate::OriginHealth::Deferred).
     ///
     /// To be called after [`drain`](Self::drain): the host is notified of what comes after that.
-    pub fn take_news(&self) -> OriginNews {
-        self.board.take_news()
+    pub fn take_events(&self) -> OriginEvents {
+        self.mailbox.take_events()
     }
 
     /// Applies other limits to what starts from now on.
@@ -174,24 +175,24 @@ impl Engine {
         let _ = self.commands.send(Command::SetPolicy(Box::new(policy)));
     }
 
-    /// Reads the files that the policy names anew, for the connections that are opened from now on. Connections that
+    /// Reads the files that the policy names again, for the connections that are opened from now on. Connections that
     /// wait for reuse are closed.
     ///
-    /// [`set_policy`](Self::set_policy) does so only where it names other files.
+    /// [`set_policy`](Self::set_policy) does so only if it names other files.
     pub fn reload_files(&self) {
         let _ = self.commands.send(Command::ReloadFiles);
     }
 
     /// False once the thread has ended, which only a fault of the engine does.
     pub fn is_alive(&self) -> bool {
-        self.board.is_alive()
+        self.mailbox.is_alive()
     }
 
     /// Stops starting requests. Those handed over but not started are dropped without an outcome, those under way go on.
     ///
     /// Returns at once. When the last one under way is done, its outcome comes with a notification.
     pub fn close(&self) {
-        self.board.close();
+        self.mailbox.close();
         let _ = self.commands.send(Command::DropWaiting);
     }
 
@@ -199,7 +200,7 @@ impl Engine {
     ///
     /// After [`close`](Self::close) it only falls.
     pub fn under_way(&self) -> usize {
-        self.board.under_way()
+        self.mailbox.under_way()
     }
 
     /// Aborts what is under way, without outcomes, and waits for the thread to end, which it does at once.

@@ -1,39 +1,41 @@
 //! A request's way from its start to its outcome.
 
+pub(crate) mod body;
+pub(crate) mod charset;
+pub(crate) mod coding;
+pub(crate) mod hop;
+pub(crate) mod redirect;
+pub(crate) mod resend;
+
 use std::rc::Rc;
 
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
 
-use crate::account::{Account, Memory};
-use crate::body;
-use crate::client::{Client, Settings};
-use crate::coding;
-use crate::connection::{ReplyHead, SendError};
-use crate::decode;
-use crate::egress_rule::RuleSet;
-use crate::failure::{Failure, FailureKind};
-use crate::hop::Hop;
-use crate::lease::Lease;
-use crate::outcome::{Content, Headers, Outcome, Response};
-use crate::policy::Policy;
-use crate::progress::{Phase, Progress, Received};
-use crate::redirect;
-use crate::reply_body::ReplyBody;
-use crate::request::Request;
-use crate::resend::{Again, Resend, Sendings};
-use crate::route::Route;
-use crate::ticket::Ticket;
+use crate::config::policy::Policy;
+use crate::egress::rule::RuleSet;
+use crate::exchange::hop::Hop;
+use crate::exchange::resend::{Again, Sendings};
+use crate::memory::body_meter::{BodyMemory, BodyMeter};
+use crate::message::failure::{Failure, FailureKind};
+use crate::message::outcome::{Content, Headers, Outcome, Response};
+use crate::message::request::Request;
+use crate::pool::client::{Client, Settings};
+use crate::pool::lease::Lease;
+use crate::pool::route::Route;
+use crate::trace::progress::{Phase, Place, Progress, Received};
+use crate::transport::reply::{ReplyHead, Resend, SendError};
+use crate::transport::reply_body::ReplyBody;
 
-/// Carries a request out, within its deadline. With a ticket, the dispatcher hears how it goes.
-pub(crate) async fn run(client: &Rc<Client>, request: Request, ticket: Option<Rc<Ticket>>) -> Outcome {
+/// Carries a request out within its deadline. `place` hears of it where the request has one among those in flight.
+pub(crate) async fn run(client: &Rc<Client>, request: Request, place: Option<Rc<dyn Place>>) -> Outcome {
     let key = request.key();
-    let progress = Progress::start(request.timeout, request.target.clone(), ticket);
+    let progress = Progress::start(request.timeout, request.target.clone(), place);
     let followed = timeout(progress.limit(), follow(client, request, &progress)).await;
     let trace = progress.trace();
     let phases = trace.phases;
     let result = match followed {
-        Ok(Ok(Message { status, headers, content, detail, memory })) => {
+        Ok(Ok(WholeReply { status, headers, content, detail, memory })) => {
             Ok(Response { status, headers, content, detail, trace, memory })
         }
         Ok(Err(failure)) => Err(keep_partial(client, &progress, failure).with_trace(trace)),
@@ -48,7 +50,7 @@ pub(crate) async fn run(client: &Rc<Client>, request: Request, ticket: Option<Rc
     Outcome { key, result, elapsed: phases.total() }
 }
 
-/// Adds what came of the body, where it is to be kept. It may end amid a character.
+/// Adds what came of the body, if that is to be kept. It may end within a character.
 fn keep_partial(client: &Client, progress: &Progress, failure: Failure) -> Failure {
     let Received { body, content_type } = std::mem::take(&mut *progress.received());
     if !client.settings().policy.keep_partial
@@ -57,22 +59,22 @@ fn keep_partial(client: &Client, progress: &Progress, failure: Failure) -> Failu
     {
         return failure;
     }
-    let content = decode::content(decode::whole_characters(body), content_type.as_deref());
-    let memory = Account::of_the_rest(client.budget(), progress.trace().target.origin(), content.len());
+    let content = charset::content(charset::whole_characters(body), content_type.as_deref());
+    let memory = BodyMeter::of_the_rest(client.budget(), progress.trace().target.origin(), content.len());
     failure.with_partial(content, memory)
 }
 
 /// A whole reply.
-struct Message {
+struct WholeReply {
     status: u16,
     headers: Headers,
     content: Content,
     detail: Option<Box<str>>,
-    memory: Memory,
+    memory: BodyMemory,
 }
 
-/// Goes from hop to hop until a reply is no redirect.
-async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> Result<Message, Failure> {
+/// Goes from hop to hop until a reply is not a redirect.
+async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> Result<WholeReply, Failure> {
     let settings = client.settings();
     let (rules, at_most_once) = (request.rules.clone(), request.at_most_once);
     let mut hop = Hop::first(request);
@@ -81,8 +83,8 @@ async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> R
         let reply = send(client, &settings, &hop, rules.as_deref(), at_most_once, progress).await?;
         let Some(location) = redirect::location(reply.status, &reply.headers) else {
             let decompress = hop.undoes_codings();
-            let account = Account::new(client.budget(), hop.target.origin(), progress);
-            return reply.read(&settings.policy, decompress, account, progress).await;
+            let meter = BodyMeter::new(client.budget(), hop.target.origin(), progress);
+            return reply.read(&settings.policy, decompress, meter, progress).await;
         };
         let location = location.into_owned();
         let Some(left) = hops_left.checked_sub(1) else {
@@ -96,7 +98,7 @@ async fn follow(client: &Rc<Client>, request: Request, progress: &Progress) -> R
     }
 }
 
-/// A reply whose body is still to be read from its connection.
+/// A reply whose body has not been read from its connection.
 struct Reply<'a> {
     status: StatusCode,
     headers: Headers,
@@ -104,7 +106,7 @@ struct Reply<'a> {
     lease: Lease<'a>,
 }
 
-/// Sends one hop's request, more than once if need be.
+/// Sends the request of one hop, more than once if necessary.
 async fn send<'a>(
     client: &'a Rc<Client>,
     settings: &'a Settings,
@@ -173,16 +175,16 @@ impl Reply<'_> {
         mut self,
         policy: &Policy,
         decompress: bool,
-        mut account: Account<'_>,
+        mut meter: BodyMeter<'_>,
         progress: &Progress,
-    ) -> Result<Message, Failure> {
+    ) -> Result<WholeReply, Failure> {
         let max_bytes = policy.max_response_bytes;
         if policy.keep_partial {
             progress.receive(self.headers.get("content-type"));
         }
         let too_large = || Failure::new(FailureKind::TooLarge { limit: max_bytes });
         let mut body =
-            body::read(&mut self.body, max_bytes, &mut account, progress).await.map_err(|error| match error {
+            body::read(&mut self.body, max_bytes, &mut meter, progress).await.map_err(|error| match error {
                 body::ReadError::TooLarge => too_large(),
                 body::ReadError::Broken(error) => self.lease.body_failure(&error),
             })?;
@@ -190,22 +192,25 @@ impl Reply<'_> {
         let mut detail = None;
         if decompress && coding::is_coded(&self.headers) {
             // Rare enough to be kept out of every request's task.
-            let undone = Box::pin(coding::undo(body, &self.headers, max_bytes, &mut account)).await;
+            let undone = Box::pin(coding::undo(body, &self.headers, max_bytes, &mut meter)).await;
             (body, detail) = undone.map_err(|coding::TooLarge| too_large())?;
             detail = detail.map(|why| format!("the body is not in its Content-Encoding: {why}").into());
         }
-        let content = decode::content(body, self.headers.get("content-type"));
+        let content = charset::content(body, self.headers.get("content-type"));
         if matches!(&content, Content::Text(text) if text.len() > max_bytes) {
             return Err(too_large());
         }
-        let memory = account.close(content.len());
-        Ok(Message { status: self.status.as_u16(), headers: self.headers, content, detail, memory })
+        let memory = meter.close(content.len());
+        Ok(WholeReply { status: self.status.as_u16(), headers: self.headers, content, detail, memory })
     }
 
-    /// Gives the connection back if the body is short; else it is cheaper to open another.
+    /// Gives the connection back if the body is short; otherwise opening another one is cheaper.
     async fn skip(mut self) {
         if body::skip(&mut self.body).await {
             self.lease.give_back(&self.headers);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

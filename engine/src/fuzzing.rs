@@ -1,4 +1,5 @@
-//! What the fuzz targets call: parts of the engine that have no face of their own, each with what must hold whatever comes.
+//! What the fuzz targets call: functions for parts of the engine that are not public, each with what must hold for
+//! any input.
 //!
 //! Only with the feature `fuzzing`. Each function gives a summary of what it found, for a target to plant a bug by.
 
@@ -7,16 +8,24 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{StatusCode, Uri, header};
 
-use crate::account::Account;
-use crate::budget::Budget;
-use crate::certificate_file;
-use crate::client::Settings;
-use crate::head::{self, HeadScanner};
-use crate::hop::Hop;
-use crate::line_feeds::Mender;
-use crate::outcome::{Content, Headers};
-use crate::progress::Progress;
-use crate::{Policy, Request, Target, coding, decode, keep_alive, leniency, redirect, retry_after};
+use crate::Policy;
+use crate::Request;
+use crate::Target;
+use crate::exchange::charset;
+use crate::exchange::coding;
+use crate::exchange::hop::Hop;
+use crate::exchange::redirect;
+use crate::memory::body_meter::BodyMeter;
+use crate::memory::budget::Budget;
+use crate::message::outcome::{Content, Headers};
+use crate::pool::client::Settings;
+use crate::pool::keep_alive;
+use crate::retry::retry_after;
+use crate::trace::progress::Progress;
+use crate::transport::http1::head::{self, HeadScanner};
+use crate::transport::http1::leniency;
+use crate::transport::http1::line_feeds::Mender;
+use crate::transport::tls::certificate_file;
 
 /// The longest body that the decoders may give.
 pub const MAX_BODY: usize = 1 << 16;
@@ -39,7 +48,7 @@ pub fn request(url: &str, fields: &[(&str, &str)]) -> Option<String> {
             assert!(message.len() < 2000 && !message.contains(char::is_control), "{message:?}");
         }
     }
-    assert!(request.headers.len() <= crate::header::MAX_FIELDS);
+    assert!(request.headers.len() <= crate::message::header::MAX_FIELDS);
     let hop = Hop::first(request);
     let settings = Settings::alone(Policy::default());
     let message = hop.http1_message(&settings, None);
@@ -105,7 +114,7 @@ pub fn certificates(bytes: &[u8]) -> (usize, usize) {
 
 /// A body with its content type: text that can be stored, or the bytes as they came.
 pub fn charset(body: &[u8], content_type: &str) -> usize {
-    match decode::content(body.to_vec(), Some(content_type)) {
+    match charset::content(body.to_vec(), Some(content_type)) {
         Content::Empty => assert!(body.is_empty()),
         Content::Bytes(bytes) => assert_eq!(bytes, body),
         Content::Text(text) => {
@@ -124,8 +133,8 @@ pub fn content_coding(body: &[u8], codings: &str) -> usize {
     let target = Target::parse("http://first.example/").expect("a URL");
     let budget = Budget::new(usize::MAX);
     let progress = Progress::start(Duration::MAX, target.clone(), None);
-    let mut account = Account::new(&budget, target.origin(), &progress);
-    let undone = runtime.block_on(coding::undo(body.to_vec(), &headers, MAX_BODY, &mut account));
+    let mut meter = BodyMeter::new(&budget, target.origin(), &progress);
+    let undone = runtime.block_on(coding::undo(body.to_vec(), &headers, MAX_BODY, &mut meter));
     match undone {
         Ok((plain, None)) => {
             assert!(plain.len() <= MAX_BODY.max(body.len()));

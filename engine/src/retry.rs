@@ -1,18 +1,19 @@
 //! Which outcomes are tried again, and when.
 
+pub(crate) mod jitter;
+pub(crate) mod retry_after;
+
 use std::time::{Duration, SystemTime};
 
-use crate::failure::FailureKind;
-use crate::jitter::Jitter;
-use crate::outcome::Outcome;
-use crate::retry_after;
+use crate::message::failure::FailureKind;
+use crate::message::outcome::Outcome;
+use crate::retry::jitter::Jitter;
 
-/// The schedule of the attempts at one request.
+/// The schedule of the attempts at one request: exponential backoff with full jitter.
 ///
-/// After its n-th attempt a request waits for a time drawn evenly from 0 to `base`·2ⁿ⁻¹, at most `cap`: exponential
-/// backoff with full jitter, which spreads those that failed together as far as it can. Where the reply has a
-/// `Retry-After`, the drawn time comes on top of what that asks for, so that those who were told the same moment do not
-/// all come at it.
+/// After its n-th attempt a request waits for a time drawn evenly from 0 to `base`·2ⁿ⁻¹, at most `cap`. If the reply
+/// has a `Retry-After`, the drawn time comes on top of it, so that requests which were told the same moment do not
+/// all come back at once.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -22,7 +23,7 @@ use crate::retry_after;
 /// let policy = RetryPolicy::default();
 /// let mut jitter = Jitter::new();
 /// let invalid = Outcome { key: 1, result: Err(Failure::invalid("no URL")), elapsed: Duration::ZERO };
-/// assert!(!RetryPolicy::may_pass(&invalid));
+/// assert!(!RetryPolicy::is_retryable(&invalid));
 /// assert_eq!(policy.next_attempt(&invalid, 1, 5, SystemTime::now(), &mut jitter), None);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +47,11 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long after the end of an attempt the next one is due; none where the outcome is final: it was a good one,
+    /// How long after the end of an attempt the next one is due; none if the outcome is final: it was a good one,
     /// another attempt could end no better, or there is no attempt left.
     ///
-    /// `attempts` counts those that were made, the one that came to this outcome among them. `now` is the time of day,
-    /// for a `Retry-After` that is a date.
+    /// `attempts` counts those that were made, including the one with this outcome. `now` is the time of day, for a
+    /// `Retry-After` that is a date.
     pub fn next_attempt(
         &self,
         outcome: &Outcome,
@@ -59,7 +60,7 @@ impl RetryPolicy {
         now: SystemTime,
         jitter: &mut Jitter,
     ) -> Option<Duration> {
-        if attempts >= max_attempts || !Self::may_pass(outcome) {
+        if attempts >= max_attempts || !Self::is_retryable(outcome) {
             return None;
         }
         let asked = outcome.result.as_ref().ok().and_then(|response| retry_after::asked(&response.headers, now));
@@ -81,24 +82,24 @@ impl RetryPolicy {
     /// | a reply with 408, 425, 429, 500, 502, 503 or 504 | yes | the server says so, or is in trouble |
     /// | any other reply | no | it is the answer |
     /// | `timeout`, `connect`, `no_reply`, `send`, `receive`, `partial` | yes | the other end is down, overloaded or restarting |
-    /// | `resolve`, `resolve_proxy` | yes | a name server that fails looks no different from a name that is not there |
+    /// | `resolve`, `resolve_proxy` | yes | a failing name server looks like a name that does not exist |
     /// | `proxy` | yes | a proxy that cannot reach the server says so this way |
     /// | `tls_handshake` | yes | a connection that is closed amid the handshake is one of these |
     /// | `memory` | yes | other replies took it |
-    /// | `certificate`, `client_certificate`, `client_certificate_refused` | no | somebody has to put it right |
-    /// | `egress_refused` | no | we do not go there |
+    /// | `certificate`, `client_certificate`, `client_certificate_refused` | no | an administrator has to put it right |
+    /// | `egress_refused` | no | the policy does not change by itself |
     /// | `weird_reply`, `too_large` | no | the request was processed; the reply would be no other |
     /// | `too_many_redirects`, `bad_redirect` | no | the same |
-    /// | `invalid`, `internal`, `abandoned` | no | it lies with us |
-    pub fn may_pass(outcome: &Outcome) -> bool {
+    /// | `invalid`, `internal`, `abandoned` | no | the cause is here |
+    pub fn is_retryable(outcome: &Outcome) -> bool {
         match &outcome.result {
             Ok(response) => matches!(response.status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
-            Err(failure) => failure_may_pass(failure.kind()),
+            Err(failure) => is_retryable_failure(failure.kind()),
         }
     }
 }
 
-fn failure_may_pass(kind: &FailureKind) -> bool {
+fn is_retryable_failure(kind: &FailureKind) -> bool {
     match kind {
         FailureKind::Timeout { .. }
         | FailureKind::Connect

@@ -1,10 +1,13 @@
+pub(crate) mod phases;
+pub(crate) mod progress;
+
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::phases::Phases;
-use crate::target::Target;
+use crate::address::target::Target;
+use crate::trace::phases::Phases;
 
-/// How a request's exchange went, be its end good or bad.
+/// How the exchange of a request went, whether it ended well or not.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trace {
@@ -12,7 +15,7 @@ pub struct Trace {
     pub phases: Phases,
     /// Redirects that were followed.
     pub redirects: u32,
-    /// The other end of the last hop's connection, be it new or reused; none where that hop did not get that far.
+    /// The other end of the last hop's connection, new or reused; none if that hop did not get that far.
     pub remote: Option<SocketAddr>,
     /// What was spoken on it: `HTTP/1.1` or `HTTP/2`.
     pub version: Option<&'static str>,

@@ -1,7 +1,7 @@
 use super::*;
-use crate::egress_rule::{Action, EgressRule};
-use crate::host_pattern::HostPattern;
-use crate::network::Network;
+use crate::address::host_pattern::HostPattern;
+use crate::address::network::Network;
+use crate::egress::rule::{Action, EgressRule};
 
 const ANY: Egress = Egress { reach: Reach::Any, own_port: Some(5432) };
 const PUBLIC: Egress = Egress { reach: Reach::Public, own_port: Some(5432) };
@@ -33,7 +33,7 @@ fn dialled(egress: Egress, url: &str, addresses: &[&str], rules: &[EgressRule]) 
     let permitted = egress.permitted(&host, port, &addresses, rules.as_ref());
     permitted
         .map(|permitted| permitted.iter().map(|address| address.ip().to_string()).collect())
-        .map_err(|failure| failure.detail().unwrap().to_owned())
+        .map_err(|refusal| refusal.to_string())
 }
 
 #[test]

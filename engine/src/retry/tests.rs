@@ -1,11 +1,11 @@
 //! The schedule, on a clock that only the tests turn: nothing here waits.
 
 use super::*;
-use crate::failure::Failure;
-use crate::outcome::{Content, Headers, Response};
-use crate::phases::Phases;
-use crate::target::Target;
+use crate::address::target::Target;
+use crate::message::failure::Failure;
+use crate::message::outcome::{Content, Headers, Response};
 use crate::trace::Trace;
+use crate::trace::phases::Phases;
 
 const POLICY: RetryPolicy = RetryPolicy {
     base: Duration::from_secs(1),
@@ -130,7 +130,7 @@ fn every_kind() -> Vec<FailureKind> {
 fn what_another_attempt_could_better() {
     for status in 200..=999 {
         let again = [408, 425, 429, 500, 502, 503, 504].contains(&status);
-        assert_eq!(RetryPolicy::may_pass(&replied(status, &[])), again, "{status}");
+        assert_eq!(RetryPolicy::is_retryable(&replied(status, &[])), again, "{status}");
     }
     let rows = include_str!("../retry.rs").lines().filter_map(|line| line.trim().strip_prefix("/// | `"));
     let mut table = std::collections::BTreeMap::new();
@@ -143,7 +143,7 @@ fn what_another_attempt_could_better() {
         }
     }
     for kind in every_kind() {
-        assert_eq!(table.remove(kind.name()), Some(RetryPolicy::may_pass(&failed(kind.clone()))), "{kind:?}");
+        assert_eq!(table.remove(kind.name()), Some(RetryPolicy::is_retryable(&failed(kind.clone()))), "{kind:?}");
     }
     assert!(table.is_empty(), "{table:?}");
 }

@@ -23,6 +23,7 @@ fn raw_deflate(plain: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+// A table.
 pub(crate) fn cases() -> Vec<Case> {
     const ASKED: &str = "curl fails where it undoes codings; where it does not ask for any, it stores what came";
     const GZIP: &str = "Content-Encoding: gzip";

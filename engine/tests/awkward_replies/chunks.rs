@@ -5,6 +5,7 @@ fn chunked(name: &'static str, body: &str, ours: &'static str, because: &'static
     Case::new(name, format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}"), ours, because)
 }
 
+// A table.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         chunked("chunk extensions", "5;a=b;c=\"d\"\r\nhello\r\n0;e\r\n\r\n", "200 \"hello\"", "they are to be ignored"),

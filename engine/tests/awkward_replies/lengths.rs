@@ -5,6 +5,7 @@ fn with(name: &'static str, field: &str, body: &str, ours: &'static str, because
     Case::new(name, format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n{body}"), ours, because)
 }
 
+// A table.
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("no length", "HTTP/1.1 200 OK\r\n\r\nhello", "200 \"hello\"", "it ends with the connection"),

@@ -5,6 +5,7 @@ fn line(name: &'static str, line: &str, ours: &'static str, because: &'static st
     Case::new(name, format!("{line}\r\nContent-Length: 2\r\n\r\nhi"), ours, because)
 }
 
+// A table.
 pub(crate) fn cases() -> Vec<Case> {
     const NO_HTTP: &str = "not HTTP";
     const HTTP_0_9: &str = "curl fails too: it takes what it cannot read for HTTP/0.9, which it does not accept";

@@ -1,11 +1,16 @@
+mod authorities;
+mod identity;
+mod refused_identity;
+mod resumption;
+
 use std::sync::{Arc, Barrier};
 
 use engine::{Failure, FailureKind, Policy, Response};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::certificates::Authority;
-use crate::host::{Host, get, request, text};
-use crate::server::{Server, ok};
+use crate::servers::certificates::Authority;
+use crate::servers::host::{Host, get, request, text};
+use crate::servers::server::{Server, ok};
 
 pub(crate) fn serving(config: Arc<ServerConfig>) -> Server {
     Server::start(move |connection| {

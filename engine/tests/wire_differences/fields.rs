@@ -2,6 +2,7 @@ use crate::case::{Case, Way};
 
 const OURS: &str = "what describes connection and framing is ours, and left out";
 
+// A table.
 pub(crate) fn cases() -> Vec<Case> {
     const HTTP1: &[Way] = &[Way::Http1];
     const JSON: (&str, &str) = ("Content-Type", "application/json");

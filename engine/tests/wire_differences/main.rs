@@ -5,7 +5,7 @@
 //! breaks, is refused before anything is sent.
 
 mod case;
-#[path = "../engine/certificates.rs"]
+#[path = "../engine/servers/certificates.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod certificates;
 mod curl;

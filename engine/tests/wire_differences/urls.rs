@@ -3,6 +3,7 @@ use crate::case::{Case, Way};
 const SPACE: &str = "libcurl refuses a URL with a space; we encode it, so that the request is made";
 const TWO_READINGS: &str = "what stands before the path could be read in two ways: the host, or a user name";
 
+// A table.
 pub(crate) fn cases() -> Vec<Case> {
     const HTTP1: &[Way] = &[Way::Http1];
     const REFUSED_BY_HTTP: &str =

@@ -10,7 +10,7 @@ mod taking_back;
 
 use std::time::{Duration, Instant};
 
-use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Window};
+use engine::{Bounds, ClaimWindow, Failure, Flow, Key, LastTarget, OriginEvents, Outcome, Policy};
 
 use super::batch::Batch;
 use super::copies::Copies;
@@ -35,7 +35,7 @@ const AHEAD: usize = 2;
 const LOOK_AHEAD: Duration = Duration::from_millis(10);
 
 pub(super) struct Claim {
-    window: Window<Asked>,
+    window: ClaimWindow<Asked>,
     /// Every row up to here has been met.
     cursor: Key,
     /// A range below the cursor where commits have brought rows since.
@@ -70,7 +70,7 @@ struct Plans {
 impl Claim {
     pub(super) fn new() -> Self {
         Self {
-            window: Window::new(bounds(&settings::policy())),
+            window: ClaimWindow::new(bounds(&settings::policy())),
             cursor: Key::MIN,
             behind: None,
             more: true,
@@ -124,12 +124,12 @@ impl Claim {
     }
 
     /// The engine says how origins are doing, and gives back rows of those that are deferred: they stay in the queue until then.
-    pub(super) fn hear(&mut self, news: OriginNews) {
+    pub(super) fn hear(&mut self, news: OriginEvents) {
         for state in news.states {
-            self.window.set_standing(&state.origin, state.standing);
+            self.window.set_health(&state.origin, state.health);
         }
-        for (origin, pace) in news.paces {
-            self.window.set_pace(&origin, pace);
+        for (origin, responsiveness) in news.responsiveness {
+            self.window.set_responsiveness(&origin, responsiveness);
         }
         for key in news.sent_back {
             self.window.give_back(key);
@@ -152,7 +152,7 @@ impl Claim {
     /// Nothing that is claimed will have an outcome: what is still in the queue is read again. Gives the outcomes of what is
     /// not, as it is sent at most once; they are still to be recorded.
     pub(super) fn abandon(&mut self) -> Vec<Outcome> {
-        self.window.forget_standings();
+        self.window.forget_health();
         let lost: Vec<_> = self.window.clear().filter(|(_, asked)| asked.at_most_once).collect();
         self.read_again();
         lost.into_iter()
@@ -352,7 +352,7 @@ impl Claim {
 
 fn bounds(policy: &Policy) -> Bounds {
     Bounds {
-        // An asker gets half of rows and bytes.
+        // A tenant gets half of rows and bytes.
         total: policy.max_in_flight * AHEAD * 2,
         per_flow: policy.max_in_flight_per_origin * AHEAD,
         per_flow_untried: policy.max_in_flight_untried(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use engine::{Origin, OriginState, Standing};
+use engine::{Origin, OriginHealth, OriginState};
 
 use crate::pg::clock::{self, Timestamp};
 use crate::pg::server;
@@ -25,7 +25,7 @@ impl Origins {
     /// Shows how an origin is doing, or nothing more of one that is well.
     pub(super) fn show(&mut self, state: &OriginState) {
         let shown = &shared::get().origins;
-        if state.is_well() {
+        if state.is_healthy() {
             if let Some(entry) = self.entries.remove(&state.origin) {
                 shown.free(entry);
             }
@@ -43,15 +43,15 @@ impl Origins {
             entry,
             &Sick {
                 origin: state.origin.as_str().to_owned(),
-                standing: match state.standing {
-                    Standing::Healthy => shared::STANDING_HEALTHY,
-                    Standing::Probing => shared::STANDING_PROBING,
-                    Standing::Deferred => shared::STANDING_DEFERRED,
+                standing: match state.health {
+                    OriginHealth::Healthy => shared::STANDING_HEALTHY,
+                    OriginHealth::Probing => shared::STANDING_PROBING,
+                    OriginHealth::Deferred => shared::STANDING_DEFERRED,
                 },
                 failures: state.failures,
                 last_failure: state.last_failure.unwrap_or_default().to_owned(),
                 failing_since: timestamp(state.failing_since),
-                held_until: timestamp(state.held_until),
+                held_until: timestamp(state.deferred_until),
             },
         );
     }

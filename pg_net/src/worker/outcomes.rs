@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use engine::{Content, Headers, Outcome};
+use engine::{Content, Failure, FailureKind, Headers, Outcome};
 use pgrx::pg_sys;
 
 use super::queue_row::Asked;
@@ -107,8 +107,8 @@ impl<'a> Rows<'a> {
             headers.and_then(|columns| columns.content_type),
             headers.map(|columns| columns.headers),
             plain,
-            Some(failure.is_some_and(engine::Failure::timed_out).into()),
-            failure.map(|failure| text::datum(&failure.to_string())),
+            Some(failure.is_some_and(Failure::timed_out).into()),
+            failure.map(|failure| text::datum(&sentence(failure))),
             bytes,
             asked.by.map(pg_sys::Datum::from),
             asked.method.as_ref().map(|method| text::datum(method.as_str())),
@@ -200,6 +200,15 @@ fn body(content: &Content) -> (Option<pg_sys::Datum>, Option<pg_sys::Datum>) {
             Some(server) => (Some(text::varlena(&server)), None),
             None => (None, Some(text::varlena(plain.as_bytes()))),
         },
+    }
+}
+
+/// The sentence of a failure. If a setting is the limit that was met, the sentence names it.
+fn sentence(failure: &Failure) -> String {
+    match failure.kind() {
+        FailureKind::TooLarge { .. } => format!("{failure} (pg_net.max_response_bytes)"),
+        FailureKind::Memory { .. } => format!("{failure} (pg_net.max_in_flight_bytes)"),
+        _ => failure.to_string(),
     }
 }
 

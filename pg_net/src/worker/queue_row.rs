@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::method::{self, Method};
-use engine::{Asker, Failure, Key, LastTarget, Request, Target};
+use engine::{Failure, Key, LastTarget, Request, Target, Tenant};
 use pgrx::pg_sys;
 
 use crate::pg::clock::Timestamp;
@@ -102,7 +102,7 @@ impl<'s> QueueRow<'s> {
         self.0.oid(2)
     }
 
-    pub(super) fn asker(&self) -> Asker {
+    pub(super) fn tenant(&self) -> Tenant {
         self.asked_by().unwrap_or_default().to_u32()
     }
 

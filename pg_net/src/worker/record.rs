@@ -202,7 +202,7 @@ impl Record {
         let Some(asked) = claim.asked(outcome.key).filter(|asked| asked.may_be_tried_again()) else {
             return Fate::Done;
         };
-        if !RetryPolicy::may_pass(outcome) {
+        if !RetryPolicy::is_retryable(outcome) {
             return Fate::Done;
         }
         let [made, most] = [asked.attempts, asked.max_attempts].map(i32::unsigned_abs);

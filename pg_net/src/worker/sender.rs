@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use engine::{Engine, Key, OriginNews, Policy, Request};
+use engine::{Engine, Key, OriginEvents, Policy, Request};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
@@ -135,8 +135,8 @@ impl Sender {
     }
 
     /// What has become of origins, asked for after [`drain`](Self::drain).
-    pub(super) fn news(&self) -> OriginNews {
-        self.engine.take_news()
+    pub(super) fn news(&self) -> OriginEvents {
+        self.engine.take_events()
     }
 
     pub(super) fn under_way(&self) -> usize {

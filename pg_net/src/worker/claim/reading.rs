@@ -112,7 +112,7 @@ impl Claim {
         let asked = || row.asked(target.as_ref().ok());
         let flow = target.as_ref().ok().map(|target| Flow {
             origin: target.origin().clone(),
-            asker: row.asker(),
+            tenant: row.tenant(),
             patient: row.is_patient(),
         });
         let claimed = match flow {
