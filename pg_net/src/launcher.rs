@@ -13,12 +13,13 @@ use std::time::Instant;
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
-use crate::backoff::Backoff;
-use crate::pg::dynamic::Process;
-use crate::pg::process::{self, builder};
-use crate::pg::revival::{RESTART, Revival};
-use crate::pg::{clock, latch, server, wait};
-use crate::shared::{self, Bound, Crowd, HOME_DATABASE, Reason, Shared, Ticket, Verdict, Waiting};
+use crate::pg::process::backoff::Backoff;
+use crate::pg::process::bgworker::{self, builder};
+use crate::pg::process::dynamic::Process;
+use crate::pg::process::revival::{RESTART, Revival};
+use crate::pg::process::{latch, server, wait};
+use crate::pg::types::clock;
+use crate::shmem::{self, Bound, Crowd, HOME_DATABASE, Reason, Shared, Ticket, Verdict, Waiting};
 use crate::{settings, worker};
 
 mod visitor;
@@ -36,12 +37,12 @@ pub(crate) fn register() {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub(crate) extern "C-unwind" fn pg_net_launcher(_argument: pg_sys::Datum) {
-    process::hear_of_processes();
+    bgworker::hear_of_processes();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // What SIGHUP said before that was not heard: the settings are still those of the moment when the process was forked.
-    process::read_configuration();
-    shared::get().enter_launcher(server::my_pid(), latch::my_place());
-    process::at_exit(leave);
+    bgworker::read_configuration();
+    shmem::get().enter_launcher(server::my_pid(), latch::my_place());
+    bgworker::at_exit(leave);
     settings::unknown::warn_of_missed_reload();
     let mut launcher = Launcher::new();
     while !BackgroundWorker::sigterm_received() {
@@ -53,12 +54,12 @@ pub(crate) extern "C-unwind" fn pg_net_launcher(_argument: pg_sys::Datum) {
         wait::wait_for_latch(launcher.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now())));
     }
     // Any other code than 0 has the postmaster start it again, unless the server is stopping.
-    process::end(1);
+    bgworker::end(1);
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
-    shared::get().leave_launcher(pid.value() as i32);
+    shmem::get().leave_launcher(pid.value() as i32);
 }
 
 struct Launcher {
@@ -90,7 +91,7 @@ enum Start {
 impl Launcher {
     fn new() -> Self {
         Self {
-            shared: shared::get(),
+            shared: shmem::get(),
             started: Vec::new(),
             visits: Visits::new(),
             revival: Revival::default(),
@@ -101,7 +102,7 @@ impl Launcher {
     }
 
     fn reload(&mut self) {
-        process::read_configuration();
+        bgworker::read_configuration();
         settings::unknown::warn_at_reload();
         let launcher = &self.shared.launcher;
         launcher.clear_news_of_role();

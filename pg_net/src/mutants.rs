@@ -7,9 +7,9 @@ use std::time::Duration;
 use engine::{Failure, Key, Outcome, Request};
 use pgrx::pg_sys;
 
-use crate::pg::array;
-use crate::pg::plan::{Access, Plan, Session};
-use crate::removals::OwnDelete;
+use crate::hooks::removals::OwnDelete;
+use crate::pg::spi::plan::{Access, Plan, Session};
+use crate::pg::types::array;
 
 /// Records an outcome before the request is sent.
 pub(crate) fn record_before_send(requests: &[Request], outcomes: &mut Vec<Outcome>) {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use pgrx::pg_sys;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum, pg_guard};
 
-use crate::interval;
-use crate::pg::server;
+use crate::pg::process::server;
+use crate::pg::types::interval;
 
 // How fast a database's queue is worked off and how long its responses stay is its administrator's matter: ALTER ROLE and
 // ALTER DATABASE … SET work, and a superuser can set them.
@@ -237,7 +237,7 @@ fn define_worker_settings() {
         c"Where more databases have requests, they take turns.",
         &MAX_WORKERS,
         1,
-        crate::shared::SLOTS as i32,
+        crate::shmem::SLOTS as i32,
         GucContext::Sighup,
         GucFlags::default(),
     );

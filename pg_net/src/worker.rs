@@ -8,51 +8,37 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::process::{self, end};
-use crate::pg::revival::{RESTART, Revival};
-use crate::pg::transaction::{report_idle, report_statistics, take_ran};
-use crate::pg::{allocator, cancel, latch, role, server};
+use crate::pg::catalog::role;
+use crate::pg::process::bgworker::{self, end};
+use crate::pg::process::revival::{RESTART, Revival};
+use crate::pg::process::{allocator, cancel, latch, server};
+use crate::pg::spi::transaction::{report_idle, report_statistics, take_ran};
 use crate::settings;
-use crate::shared::{self, Ending, Shared, Ticket, waiters};
+use crate::shmem::{self, Ending, Shared, Ticket, waiters};
 
-mod batch;
-mod bury;
 mod claim;
-mod commits;
-mod copies;
-mod descriptors;
-mod door;
+mod commit_coalescer;
+mod engine_host;
 mod expire;
-mod hold;
-mod lanes;
-mod late;
-mod leave;
-mod origins;
-mod outcomes;
-mod queue_row;
-mod read_only;
+mod held;
+mod idle_policy;
+mod known_tables;
+mod leave_queue;
 mod record;
-mod removed;
-mod schedule;
-mod sender;
-mod start;
-mod store;
-mod tables;
-mod take_out;
-mod tenure;
-mod withheld;
+mod response_row;
+mod session;
 
 use claim::Claim;
-use commits::Commits;
+use claim::removed::Removed;
+use commit_coalescer::Commits;
+use engine_host::Sender;
+use engine_host::origins::Origins;
 use expire::Expire;
-use lanes::Lanes;
-use origins::Origins;
-use read_only::ReadOnly;
+use held::lanes::Lanes;
+use idle_policy::{Outlook, Tenure};
+use known_tables::Tables;
 use record::Record;
-use removed::Removed;
-use sender::Sender;
-use tables::Tables;
-use tenure::{Outlook, Tenure};
+use session::read_only::{self, ReadOnly};
 
 /// How long requests under way may go on when the worker is asked to stop.
 const GRACE: Duration = Duration::from_secs(1);
@@ -70,7 +56,7 @@ pub(crate) fn builder_on_demand(ticket: Ticket) -> BackgroundWorkerBuilder {
 
 /// What all processes that serve a database have in common.
 fn builder(name: &str, function: &str) -> BackgroundWorkerBuilder {
-    process::builder(name, function).set_type("pg_net").enable_spi_access()
+    bgworker::builder(name, function).set_type("pg_net").enable_spi_access()
 }
 
 /// A worker's process, from its start to its end.
@@ -82,15 +68,15 @@ pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
     allocator::bound();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // What SIGHUP said before that was not heard: the settings are still those of the moment when the process was forked.
-    start::reload_configuration();
+    session::reload_configuration();
     let ticket = Ticket::from_argument(argument.value() as u32);
-    if !shared::get().enter(ticket, server::my_pid(), latch::my_place()) {
+    if !shmem::get().enter(ticket, server::my_pid(), latch::my_place()) {
         end(0);
     }
-    process::at_exit(leave);
+    bgworker::at_exit(leave);
 
     let is_home = ticket.is_home();
-    let is_connected = if is_home { start::connect_home() } else { start::connect_started() };
+    let is_connected = if is_home { session::connect_home() } else { session::connect_started() };
     if is_connected {
         Worker::new(is_home).run();
     }
@@ -100,11 +86,11 @@ pub(crate) extern "C-unwind" fn pg_net_worker(argument: pg_sys::Datum) {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
-    shared::get().origins.free_all(server::my_database());
+    shmem::get().origins.free_all(server::my_database());
     if read_only::is_on() {
-        shared::get().launcher.note_read_only();
+        shmem::get().launcher.note_read_only();
     }
-    shared::get().leave(pid.value() as i32, settings::paused());
+    shmem::get().leave(pid.value() as i32, settings::paused());
     // Where the process ends by a FATAL error, the engine still runs.
     engine::before_exit();
 }
@@ -137,13 +123,13 @@ struct Worker {
     /// Sees to it that the launcher comes back.
     revival: Revival,
     /// Whom it serves as whom, as the settings had it.
-    served: start::Served,
+    served: session::Served,
 }
 
 impl Worker {
     fn new(is_home: bool) -> Self {
-        start::take_over(server::my_database());
-        shared::get().run(server::my_database());
+        session::take_over(server::my_database());
+        shmem::get().run(server::my_database());
         // The worker before may have ended between a commit and telling of it.
         waiters::tell_all(server::my_database());
         let now = Instant::now();
@@ -151,7 +137,7 @@ impl Worker {
         Self {
             tenure: Tenure::new(now, is_home),
             revival: Revival::default(),
-            served: start::Served::by_settings(),
+            served: session::Served::by_settings(),
             tables: Tables::new(),
             removed: Removed::new(&sender),
             sender,
@@ -197,7 +183,7 @@ impl Worker {
     }
 
     fn reload(&mut self) {
-        start::reload_configuration();
+        session::reload_configuration();
         let policy = checked_policy();
         self.claim.set_policy(&policy);
         self.sender.set_policy(policy);
@@ -212,7 +198,7 @@ impl Worker {
     }
 
     fn must_leave(&mut self) -> bool {
-        let shared = shared::get();
+        let shared = shmem::get();
         BackgroundWorker::sigterm_received()
             || shared.my_slot().is_to_leave()
             || shared.closed.contains(server::my_database())
@@ -221,11 +207,11 @@ impl Worker {
 
     /// Whether the settings have the worker of `pg_net.database_name` serve another database, or as another role, and it is to follow them.
     fn is_elsewhere(&mut self) -> bool {
-        if !self.tenure.is_home() || !shared::get().home.take_settings() {
+        if !self.tenure.is_home() || !shmem::get().home.take_settings() {
             return false;
         }
         self.reload();
-        self.served != start::Served::by_settings()
+        self.served != session::Served::by_settings()
     }
 
     /// How the worker is to go, if it is: nothing is under way, and nothing to be done at the moment.
@@ -245,7 +231,7 @@ impl Worker {
 
     /// Does what there is to do. Whether there is more that needs no waiting for.
     fn work(&mut self, now: Instant) -> bool {
-        if self.commits.have_come(now, shared::get().my_slot()) {
+        if self.commits.have_come(now, shmem::get().my_slot()) {
             self.claim.look();
         }
         let gathers = self.sender.gathers(now);
@@ -266,7 +252,7 @@ impl Worker {
             self.expire.after_record(now);
         }
         self.removed.work(now, &mut self.tables, &mut self.claim, &self.sender, &mut self.origins);
-        if self.record.take_held() | self.claim.take_is_new() | shared::get().my_slot().take_held() {
+        if self.record.take_held() | self.claim.take_is_new() | shmem::get().my_slot().take_held() {
             self.lanes.look();
         }
         self.lanes.work(now);
@@ -275,7 +261,7 @@ impl Worker {
         let claimed = self.may_claim(now)
             && self.claim.work(now, recorded || gathers, &mut self.tables, &mut self.record, &self.sender);
         let expired = !is_read_only && self.expire.work(now, &mut self.tables);
-        self.revival.watch(now, shared::get().launcher.is_missing());
+        self.revival.watch(now, shmem::get().launcher.is_missing());
         recorded || claimed || expired
     }
 
@@ -289,7 +275,7 @@ impl Worker {
 
     /// When to look at what a commit brought, if one brought something that was not looked at yet.
     fn call(&self, now: Instant) -> Option<Instant> {
-        let slot = shared::get().my_slot();
+        let slot = shmem::get().my_slot();
         slot.has_work().then(|| self.commits.until(now).unwrap_or(now))
     }
 
@@ -336,7 +322,7 @@ impl Worker {
         claim.let_go(&sender, &mut origins);
         sender.close();
         // A command that needs the database to itself waits for us: what is under way is sent again if there is a queue left.
-        let grace = if shared::get().closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
+        let grace = if shmem::get().closed.contains(server::my_database()) { Duration::ZERO } else { GRACE };
         let end = Instant::now() + grace;
         // What could not be stored has no later moment.
         record.hurry();

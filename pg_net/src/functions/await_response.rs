@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
 
-use super::{enqueue, whereabouts};
-use crate::pg::call::{Call, sql_function};
-use crate::pg::composite::{self, Composite};
-use crate::pg::look::look;
-use crate::pg::plan::{Access, Plan, Rows, Session};
-use crate::pg::role::ActAs;
-use crate::pg::{SqlError, array, relation, role, server, wait};
-use crate::shared::questions;
-use crate::shared::waiters::Wait;
+use super::request::{enqueue, row_key_hint};
+use crate::pg::SqlError;
+use crate::pg::catalog::role::ActAs;
+use crate::pg::catalog::{relation, role};
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::process::{server, wait};
+use crate::pg::spi::fresh_read::look;
+use crate::pg::spi::plan::{Access, Plan, Rows, Session};
+use crate::pg::types::array;
+use crate::pg::types::composite::{self, Composite};
+use crate::shmem::waiters::Wait;
+use crate::shmem::worker_calls;
 
 sql_function!(_await_response, pg_finfo__await_response, wait_for_end);
 sql_function!(await_response, pg_finfo_await_response, wait_for_one);
@@ -305,7 +308,7 @@ fn read(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading, Troubl
     let mut seen = HashSet::new();
     let open: Vec<i64> = row.int8s(1).into_iter().filter(|&id| seen.insert(id)).collect();
     let mut missing = open.clone();
-    if let Some((lowest, highest)) = whereabouts::likely_keys(&open) {
+    if let Some((lowest, highest)) = row_key_hint::likely_keys(&open) {
         let ids = array::int8s(open.iter().copied());
         let types = [pg_sys::INT8ARRAYOID, pg_sys::INT8OID, pg_sys::INT8OID];
         let arguments = [Some(ids), Some(lowest.into()), Some(highest.into())];
@@ -326,7 +329,7 @@ fn find(rows: &Rows, missing: &mut Vec<i64>) -> Result<(), Trouble> {
         if server::is_my_transaction(maker) {
             return Err(Trouble::Uncommitted(id));
         }
-        whereabouts::note(id, key);
+        row_key_hint::note(id, key);
         found.insert(id);
     }
     missing.retain(|id| !found.contains(id));
@@ -336,7 +339,7 @@ fn find(rows: &Rows, missing: &mut Vec<i64>) -> Result<(), Trouble> {
 /// Whether a request that is sent at most once, and so has left the queue, is under way. The worker knows it, and who asked
 /// for it; the same roles may know it that would see its row.
 fn is_under_way(id: i64) -> bool {
-    questions::under_way(id).is_some_and(may_know)
+    worker_calls::under_way(id).is_some_and(may_know)
 }
 
 /// Whether a request has an outcome that code of users keeps from the responses, for now. For the same roles.

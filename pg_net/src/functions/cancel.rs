@@ -5,16 +5,17 @@ mod find;
 use engine::Key;
 use pgrx::pg_sys;
 
-use super::{caller, enqueue};
-use crate::pg::call::{Call, sql_function};
-use crate::pg::internal::Internal;
-use crate::pg::look::look;
-use crate::pg::on_table::OnTable;
-use crate::pg::plan::{Access, Plan, Session};
-use crate::pg::role::ActAs;
-use crate::pg::{SqlError, array};
-use crate::removals::OwnDelete;
-use crate::shared::{cancels, questions};
+use super::request::{caller, enqueue};
+use crate::hooks::removals::OwnDelete;
+use crate::pg::SqlError;
+use crate::pg::catalog::role::ActAs;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::spi::fresh_read::look;
+use crate::pg::spi::internal::Internal;
+use crate::pg::spi::on_table::OnTable;
+use crate::pg::spi::plan::{Access, Plan, Session};
+use crate::pg::types::array;
+use crate::shmem::{cancellations, worker_calls};
 
 sql_function!(cancel, pg_finfo_cancel, cancel_request);
 sql_function!(cancel_many, pg_finfo_cancel_many, cancel_requests);
@@ -75,17 +76,17 @@ fn take_back(mut waiting: Vec<Waiting>) -> usize {
     let mut left = &keys[..];
     let mut taken = 0;
     while !left.is_empty() {
-        let (asked, later) = left.split_at(questions::fitting(left));
+        let (asked, later) = left.split_at(worker_calls::fitting(left));
         left = later;
-        cancels::begin();
-        let grant = questions::may_take_back(asked);
+        cancellations::begin();
+        let grant = worker_calls::may_take_back(asked);
         if grant.keys.is_empty() {
             continue;
         }
         let deleted = delete(&grant.keys);
         taken += deleted.len();
         let id_of = |key: &Key| waiting.binary_search_by_key(key, |row| row.key).ok().map(|at| waiting[at].id);
-        deleted.iter().filter_map(id_of).for_each(cancels::note);
+        deleted.iter().filter_map(id_of).for_each(cancellations::note);
     }
     taken
 }

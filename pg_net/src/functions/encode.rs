@@ -3,8 +3,9 @@
 use engine::{Target, query};
 use pgrx::{FromDatum, pg_sys};
 
-use crate::pg::call::{Call, sql_function};
-use crate::pg::{SqlError, text};
+use crate::pg::SqlError;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::types::text;
 
 sql_function!(_urlencode_string, pg_finfo__urlencode_string, urlencode_string);
 sql_function!(_encode_url_with_params_array, pg_finfo__encode_url_with_params_array, encode_url_with_params_array);

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use engine::{FormError, Multipart, Part, form};
 use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
 
-use crate::pg::call::{Call, sql_function};
-use crate::pg::composite::{self, Composite};
-use crate::pg::jsonb::Jsonb;
-use crate::pg::{SqlError, text};
+use crate::pg::SqlError;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::types::composite::{self, Composite};
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text;
 
 sql_function!(urlencode_form, pg_finfo_urlencode_form, urlencode);
 sql_function!(multipart, pg_finfo_multipart, encode_parts);

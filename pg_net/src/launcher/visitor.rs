@@ -4,16 +4,17 @@
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::database::{self, Database, Look};
-use crate::pg::process;
-use crate::pg::transaction::transaction;
-use crate::pg::{cancel, role, server};
+use crate::pg::catalog::database::{self, Database, Look};
+use crate::pg::catalog::role;
+use crate::pg::process::bgworker;
+use crate::pg::process::{cancel, server};
+use crate::pg::spi::transaction::transaction;
 use crate::settings;
-use crate::shared::{self, Reason, Shared, Verdict, Waiting};
+use crate::shmem::{self, Reason, Shared, Verdict, Waiting};
 
 /// How to start its process.
 pub(super) fn builder() -> BackgroundWorkerBuilder {
-    process::builder("pg_net visitor", "pg_net_visitor").enable_spi_access()
+    bgworker::builder("pg_net visitor", "pg_net_visitor").enable_spi_access()
 }
 
 /// The visitor's process, from its start to its end.
@@ -24,18 +25,18 @@ pub(crate) extern "C-unwind" fn pg_net_visitor(_argument: pg_sys::Datum) {
     cancel::end_by_sigterm();
     role::set_worker();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
-    process::read_configuration();
-    process::connect_to_shared_catalogs();
+    bgworker::read_configuration();
+    bgworker::connect_to_shared_catalogs();
     // Whoever holds a catalog locked must not keep it: the launcher sends another one.
     for setting in [c"lock_timeout", c"statement_timeout"] {
         server::set_for_session(setting, c"1s");
     }
-    let visitor = Visitor { shared: shared::get(), username: settings::username() };
+    let visitor = Visitor { shared: shmem::get(), username: settings::username() };
     match transaction(c"looking for databases", |_| visitor.look()) {
         Ok(()) => visitor.shared.launcher.count_visit(),
         Err(error) => pgrx::warning!("pg_net: could not look for databases, and will try again: {error}"),
     }
-    process::end(0);
+    bgworker::end(0);
 }
 
 struct Visitor {

@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
 use super::visitor;
-use crate::backoff::Backoff;
-use crate::pg::dynamic::Process;
-use crate::shared::{self, Asked};
+use crate::pg::process::backoff::Backoff;
+use crate::pg::process::dynamic::Process;
+use crate::shmem::{self, Asked};
 
 /// For how long what a visitor found is taken for true.
 const GOOD: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ impl Visits {
     pub(super) fn reap(&mut self, now: Instant) {
         if self.visitor.take_if(|process| process.has_ended()).is_some() {
             self.ended = Some(now);
-            if shared::get().launcher.visits() == self.before {
+            if shmem::get().launcher.visits() == self.before {
                 self.backoff.fail(now);
             } else {
                 self.backoff.succeed();
@@ -56,7 +56,7 @@ impl Visits {
         if !is_unseen || self.visitor.is_some() || self.is_wanted {
             return true;
         }
-        self.before = shared::get().launcher.visits();
+        self.before = shmem::get().launcher.visits();
         self.visitor = Process::start(visitor::builder());
         self.visitor.is_some()
     }

@@ -9,9 +9,10 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::list::cells;
-use crate::pg::table::is_users;
-use crate::pg::{own_tables, relation, role, text};
+use crate::pg::catalog::{own_tables, relation, role};
+use crate::pg::storage::table::is_users;
+use crate::pg::types::list::cells;
+use crate::pg::types::text;
 
 static mut NEXT: pg_sys::ExecutorStart_hook_type = None;
 

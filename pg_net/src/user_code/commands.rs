@@ -6,8 +6,9 @@ use std::ffi::CStr;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::choosing::is_strangers;
-use crate::pg::table::{Table, is_users};
-use crate::pg::{SqlError, own_tables, relation, role};
+use crate::pg::SqlError;
+use crate::pg::catalog::{own_tables, relation, role};
+use crate::pg::storage::table::{Table, is_users};
 
 /// Raises where a COPY into a table of ours would fire a trigger with rights that its code must not have.
 pub(crate) fn check_copy(table: pg_sys::Oid) {

@@ -5,8 +5,10 @@ use std::ffi::{CStr, c_char};
 
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
-use crate::pg::transaction::note_user_code;
-use crate::pg::{SqlError, role, search_path, time_limit};
+use crate::pg::SqlError;
+use crate::pg::catalog::role;
+use crate::pg::spi::transaction::note_user_code;
+use crate::pg::spi::{search_path, time_limit};
 
 thread_local! {
     /// The triggers that run in this worker, the outermost first. After an error it still has them, until [`take_blamed`].

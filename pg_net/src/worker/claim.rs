@@ -5,28 +5,37 @@
 //! behind what has been read, past the rows that are done and not yet vacuumed. What commits bring from below the cursor is
 //! found by the notes that they leave.
 
+mod at_most_once;
+mod batch;
+mod database_identity;
+mod queue_row;
 mod reading;
+pub(super) mod removed;
+mod schedule;
 mod taking_back;
+mod withheld;
 
 use std::time::{Duration, Instant};
 
 use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Window};
 
-use super::batch::Batch;
-use super::copies::Copies;
-use super::queue_row::{self, Asked};
+use super::engine_host::Sender;
+use super::known_tables::{Found, Tables};
 use super::record::Record;
-use super::schedule::Schedule;
-use super::sender::Sender;
-use super::tables::{Found, Tables};
-use super::take_out::TakeOut;
-use super::withheld::{Withdrawals, Withheld};
-use crate::backoff::Backoff;
-use crate::egress::Rules;
-use crate::pg::clock::Timestamp;
-use crate::pg::plan::{Plan, Session};
-use crate::pg::transaction::{Aborted, transaction};
-use crate::{mutants, settings, settings_tables, shared};
+use crate::pg::process::backoff::Backoff;
+use crate::pg::spi::plan::{Plan, Session};
+use crate::pg::spi::transaction::{Aborted, transaction};
+use crate::pg::types::clock::Timestamp;
+use crate::tables::dump;
+use crate::tables::egress_rules::Rules;
+use crate::{mutants, settings, shmem};
+
+use at_most_once::TakeOut;
+use batch::Batch;
+use database_identity::Copies;
+pub(super) use queue_row::Asked;
+use schedule::Schedule;
+use withheld::{Withdrawals, Withheld};
 
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
 /// a request can start the moment another one ends.
@@ -83,7 +92,7 @@ impl Claim {
             copies: Copies::new(),
             rules: Rules::new(),
             take_out: TakeOut::new(),
-            emptied: shared::get().my_slot().removals.emptied(),
+            emptied: shmem::get().my_slot().removals.emptied(),
             has_orphans: false,
             plans: Plans {
                 range: Plan::new(queue_row::select!("where row_key >= $1 and row_key <= $2 order by row_key limit $3")),
@@ -262,7 +271,7 @@ impl Claim {
     }
 
     fn take_notes(&mut self) {
-        let notes = &shared::get().my_slot().notes;
+        let notes = &shmem::get().my_slot().notes;
         if let Some(due) = notes.take_due() {
             self.schedule.add(due);
         }
@@ -312,14 +321,14 @@ impl Claim {
             }
         };
         tables.wait_and_look();
-        if shared::get().my_slot().removals.emptied() != self.emptied {
+        if shmem::get().my_slot().removals.emptied() != self.emptied {
             // What was claimed before is to be told from what comes now.
             return;
         }
         // Not before: what commits while the queue is waited for counts for the requests behind it.
         if self.rules.are_stale() {
             self.rules.read(session);
-            settings_tables::mend(session);
+            dump::mend(session);
         }
         let most = settings::batch_size();
         let parked = self.window.resume(most);

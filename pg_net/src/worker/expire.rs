@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 
-use super::leave::BUDGET;
-use super::tables::{Found, Tables};
-use crate::backoff::Backoff;
-use crate::pg::on_table::OnTable;
-use crate::pg::plan::{Access, Plan, Session};
-use crate::pg::text;
-use crate::pg::time_limit::TimeLimit;
-use crate::pg::transaction::transaction;
+use super::known_tables::{Found, Tables};
+use super::leave_queue::BUDGET;
+use crate::pg::process::backoff::Backoff;
+use crate::pg::spi::on_table::OnTable;
+use crate::pg::spi::plan::{Access, Plan, Session};
+use crate::pg::spi::time_limit::TimeLimit;
+use crate::pg::spi::transaction::transaction;
+use crate::pg::types::text;
 use crate::settings;
 
 /// Responses that one transaction removes.

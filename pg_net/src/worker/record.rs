@@ -12,14 +12,19 @@ use engine::{Jitter, Key, Outcome, RetryPolicy};
 use pgrx::PgSqlErrorCode;
 
 use super::claim::Claim;
-use super::store::{Care, Entry, Except, Fate, Store, Stored};
-use super::tables::Tables;
-use crate::backoff::{Backoff, is_in_the_way};
-use crate::pg::transaction::{Aborted, transaction};
-use crate::pg::{allocator, clock, server};
+use super::known_tables::Tables;
+use crate::pg::process::backoff::{Backoff, is_in_the_way};
+use crate::pg::process::{allocator, server};
+use crate::pg::spi::transaction::{Aborted, transaction};
+use crate::pg::types::clock;
 use crate::settings;
-use crate::shared::waiters;
+use crate::shmem::waiters;
 use crate::user_code::is_of_the_row;
+
+mod dead_letter;
+mod store;
+
+use store::{Care, Entry, Except, Fate, Store, Stored};
 
 /// Outcomes that one transaction records. More at a time gains nothing.
 const MOST: usize = 500;
@@ -264,7 +269,7 @@ impl Record {
             if claim.asked(outcome.key).is_none() {
                 continue;
             }
-            bytes += super::outcomes::body_length(&outcome);
+            bytes += super::response_row::body_length(&outcome);
             batch.push(outcome);
         }
         self.pass(bytes + batch.len() * BESIDE);

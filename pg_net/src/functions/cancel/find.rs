@@ -6,9 +6,9 @@ use engine::Key;
 use pgrx::pg_sys;
 
 use super::Waiting;
-use crate::functions::whereabouts;
-use crate::pg::plan::{Access, Plan, Rows, Session};
-use crate::pg::role;
+use crate::functions::request::row_key_hint;
+use crate::pg::catalog::role;
+use crate::pg::spi::plan::{Access, Plan, Rows, Session};
 
 /// Rows that one statement reads.
 const BLOCK: usize = 10_000;
@@ -51,7 +51,7 @@ pub(super) fn one(session: &Session, id: i64, caller: pg_sys::Oid, owner: pg_sys
     };
     let types @ [t1, t2, t3] = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::OIDOID];
     let arguments @ [a1, a2, a3] = [Some(id.into()), Some(caller.into()), Some(owner.into())];
-    if let Some((lowest, highest)) = whereabouts::likely_keys(&[id]) {
+    if let Some((lowest, highest)) = row_key_hint::likely_keys(&[id]) {
         let types = [t1, t2, t3, pg_sys::INT8OID, pg_sys::INT8OID];
         let arguments = [a1, a2, a3, Some(lowest.into()), Some(highest.into())];
         let near = NEAR.with(|near| waiting(session.run(near, Access::Read, types, arguments)));
@@ -61,7 +61,7 @@ pub(super) fn one(session: &Session, id: i64, caller: pg_sys::Oid, owner: pg_sys
     }
     let found = FIND.with(|find| waiting(session.run(find, Access::Read, types, arguments)));
     if let Some(first) = found.first() {
-        whereabouts::note(id, first.key);
+        row_key_hint::note(id, first.key);
     }
     found
 }
@@ -69,7 +69,7 @@ pub(super) fn one(session: &Session, id: i64, caller: pg_sys::Oid, owner: pg_sys
 /// The same for many ids, which must be sorted: in any case the queue is read no more than twice.
 pub(super) fn many(ids: &[i64], caller: pg_sys::Oid, owner: pg_sys::Oid) -> Vec<Waiting> {
     let mut search = Search { ids, seen: vec![false; ids.len()], rights: Rights::of(caller, owner), found: Vec::new() };
-    let ranges = whereabouts::likely_ranges(ids);
+    let ranges = row_key_hint::likely_ranges(ids);
     match (ranges.first(), ranges.last()) {
         (Some(&(lowest, _)), Some(&(_, highest))) if ranges.len() > MOST_RANGES => search.read(lowest, highest),
         _ => ranges.iter().for_each(|&(lowest, highest)| search.read(lowest, highest)),
@@ -78,7 +78,7 @@ pub(super) fn many(ids: &[i64], caller: pg_sys::Oid, owner: pg_sys::Oid) -> Vec<
         search.found.clear();
         search.read(Key::MIN, Key::MAX);
         if let Some(last) = search.found.last() {
-            whereabouts::note(last.id, last.key);
+            row_key_hint::note(last.id, last.key);
         }
     }
     search.found

@@ -6,12 +6,12 @@ use engine::{Failure, Flow, Key, Outcome, Request, Target, Verdict};
 use pgrx::pg_sys;
 
 use super::Claim;
-use crate::pg::array;
-use crate::pg::clock;
-use crate::pg::plan::{Access, Rows, Session};
+use super::batch::Batch;
+use super::queue_row::QueueRow;
+use crate::pg::spi::plan::{Access, Rows, Session};
+use crate::pg::types::array;
+use crate::pg::types::clock;
 use crate::settings;
-use crate::worker::batch::Batch;
-use crate::worker::queue_row::QueueRow;
 
 /// Rows that are wanted by key are read as one range where that has no more than this many keys for each: to find one by
 /// itself costs as much as several that stand beside each other.

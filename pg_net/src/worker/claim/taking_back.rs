@@ -3,11 +3,11 @@
 use engine::Key;
 
 use super::Claim;
-use crate::pg::server;
-use crate::shared::questions::{self, Question, Reply};
-use crate::worker::origins::Origins;
-use crate::worker::queue_row::Asked;
-use crate::worker::sender::Sender;
+use super::queue_row::Asked;
+use crate::pg::process::server;
+use crate::shmem::worker_calls::{self, Question, Reply};
+use crate::worker::engine_host::Sender;
+use crate::worker::engine_host::origins::Origins;
 
 impl Claim {
     /// Takes back what the engine has not started of a queue that is gone.
@@ -61,7 +61,7 @@ impl Claim {
 
     /// Answers what sessions ask about requests.
     pub(in crate::worker) fn answer(&mut self, sender: &Sender, origins: &mut Origins) {
-        questions::answer(server::my_database(), |question| match question {
+        worker_calls::answer(server::my_database(), |question| match question {
             Question::MayTakeBack(keys) => Reply::AllBut(self.withhold(keys, sender, origins)),
             Question::IsUnderWay(id) => {
                 let asked = self.window.find(|asked| asked.id == id && asked.at_most_once);

@@ -1,0 +1,73 @@
+//! The roles that `net.restore_open_access` has opened the tables to.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char};
+
+use pgrx::{GucSetting, pg_guard, pg_sys};
+
+use crate::pg::catalog::invalidation::{self, Watched};
+use crate::pg::catalog::{relation, role, scan};
+use crate::pg::process::guc::define_question;
+
+/// A setting that tells whoever reads it whether the tables are open to them: conditions on rows are made of Postgres' own
+/// functions, and can read a setting.
+pub(in crate::hooks::access) const SETTING: &CStr = c"pg_net.open_access";
+
+/// The table of these roles, in the schema `net`.
+pub(crate) const TABLE: &CStr = c"_open_access";
+
+thread_local! {
+    static OPENED: RefCell<Opened> = const { RefCell::new(Opened { read_at: None, roles: Vec::new(), last: None }) };
+}
+
+/// The roles as this process last read them.
+struct Opened {
+    /// The count of changes before they were read.
+    read_at: Option<u64>,
+    /// None stands for all roles.
+    roles: Vec<Option<pg_sys::Oid>>,
+    /// The role that was asked about last, and the answer.
+    last: Option<(pg_sys::Oid, bool)>,
+}
+
+/// Whether the tables are open to the current role. Within a transaction.
+pub(in crate::hooks::access) fn is_open() -> bool {
+    let current = role::current();
+    OPENED.with_borrow_mut(|opened| {
+        let changes = invalidation::count();
+        if opened.read_at != Some(changes) {
+            let table = relation::relation_in_net(TABLE).filter(|&table| relation::is_extensions(table));
+            invalidation::watch(Watched::OpenAccess, table.unwrap_or(pg_sys::InvalidOid));
+            *opened = Opened { read_at: Some(changes), roles: table.map_or_else(Vec::new, scan::oids), last: None };
+        }
+        if let Some((_, is_open)) = opened.last.filter(|&(asked, _)| asked == current) {
+            return is_open;
+        }
+        let is_open =
+            opened.roles.iter().any(|opened| opened.is_none_or(|opened| role::has_rights_of(current, opened)));
+        opened.last = Some((current, is_open));
+        is_open
+    })
+}
+
+/// Makes the setting known.
+pub(in crate::hooks::access) fn define() {
+    static NOTHING: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+    // SAFETY: the hook gives one of two constants.
+    unsafe {
+        define_question(
+            SETTING,
+            c"Whether net.restore_open_access has opened the tables to who reads this.",
+            &NOTHING,
+            show,
+        )
+    };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn show() -> *const c_char {
+    // SAFETY: plain variables of this process.
+    let may_look = unsafe { pg_sys::IsTransactionState() && pg_sys::MyDatabaseId != pg_sys::InvalidOid };
+    let shown = if may_look && is_open() { c"on" } else { c"off" };
+    shown.as_ptr()
+}

@@ -1,0 +1,242 @@
+//! What recording writes: one batch of outcomes, within one transaction. Each statement is about one table, and runs as its owner.
+
+use std::collections::HashSet;
+
+use engine::{Key, Outcome};
+use pgrx::pg_sys;
+
+use super::dead_letter::Bury;
+use crate::pg::spi::on_table::OnTable;
+use crate::pg::spi::plan::{Access, Plan, Session};
+use crate::pg::storage::table::Passing;
+use crate::pg::types::array::{self, Array, Element};
+use crate::pg::types::clock::Timestamp;
+use crate::user_code::{guarded, without_user_triggers};
+use crate::worker::claim::Asked;
+use crate::worker::held::hold::{Held, Hold, Patience};
+use crate::worker::known_tables::{Found, Tables};
+use crate::worker::leave_queue::{BUDGET, Leave, persist};
+use crate::worker::response_row::{self, OutcomeRow, Rows};
+
+/// Outcomes that one transaction records where code of users runs for each.
+const MOST_WITH_CODE: usize = 16;
+
+/// What an outcome means for its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::worker) enum Fate {
+    /// It is done.
+    Done,
+    /// It is tried again at this time.
+    PutOff(Timestamp),
+    /// It was to be tried again, and has no attempts left.
+    UsedUp,
+}
+
+/// An outcome, what is remembered of its request, and what it means for it.
+pub(in crate::worker) struct Entry<'a> {
+    pub(in crate::worker) outcome: &'a Outcome,
+    pub(in crate::worker) asked: &'a Asked,
+    pub(in crate::worker) fate: Fate,
+}
+
+/// How the next batch is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::worker) struct Care {
+    /// Passes over rows that somebody holds locked. Else they make it wait, and fail when the lock_timeout is over; to look for them
+    /// costs as much as everything else, and nearly always there are none.
+    pub(in crate::worker) of_locks: bool,
+    /// Stores each response by itself, and holds one that a constraint refuses.
+    pub(in crate::worker) of_constraints: bool,
+}
+
+pub(in crate::worker) struct Store {
+    leave: Leave,
+    insert: Plan,
+    put_off: Plan,
+    bury: Bury,
+    hold: Hold,
+    patience: Patience,
+    locked: Plan,
+}
+
+pub(in crate::worker) enum Stored {
+    Some(Except),
+    /// The tables are gone, or others: the batch belongs to none.
+    OtherTables,
+}
+
+/// What was not recorded, or not as a response.
+#[derive(Debug, Default)]
+pub(in crate::worker) struct Except {
+    /// Somebody holds these rows locked.
+    pub(in crate::worker) locked: HashSet<Key>,
+    /// These are left to the next batch.
+    pub(in crate::worker) left: HashSet<Key>,
+    /// How many outcomes are held.
+    pub(in crate::worker) held: usize,
+}
+
+impl Store {
+    pub(in crate::worker) fn new() -> Self {
+        Self {
+            leave: Leave::new(),
+            insert: Plan::new(response_row::INSERT),
+            put_off: Plan::new(
+                c"update net.http_request_queue q set attempts = r.attempts, due = r.due \
+                  from unnest($1, $2, $3) as r (row_key, attempts, due) \
+                  where q.row_key operator(pg_catalog.=) r.row_key",
+            ),
+            bury: Bury::new(),
+            hold: Hold::new(),
+            patience: Patience::new(),
+            locked: Plan::new(
+                c"select row_key from net.http_request_queue \
+                  where row_key operator(pg_catalog.=) any ($1) and row_key operator(pg_catalog.<>) all (array( \
+                      select row_key from net.http_request_queue \
+                      where row_key operator(pg_catalog.=) any ($1) for update skip locked))",
+            ),
+        }
+    }
+
+    /// Writes the batch. A row that somebody deleted meanwhile has nobody who waits for its outcome.
+    pub(in crate::worker) fn run(
+        &mut self,
+        session: &Session,
+        tables: &mut Tables,
+        mut batch: Vec<Entry>,
+        care: Care,
+    ) -> Stored {
+        let Found::Same(_) = tables.find() else {
+            tables.forget();
+            return Stored::OtherTables;
+        };
+        let mut except = Except::default();
+        let mut rows = Vec::with_capacity(batch.len());
+        {
+            let Some(queue) = OnTable::named(c"http_request_queue") else {
+                tables.forget();
+                return Stored::OtherTables;
+            };
+            if queue.has_code() || OnTable::named(c"_http_response").is_some_and(|table| table.has_code()) {
+                let left = batch.split_off(batch.len().min(MOST_WITH_CODE));
+                except.left = left.iter().map(|entry| entry.outcome.key).collect();
+            }
+            if care.of_locks {
+                except.locked = self.locked(session, &batch);
+                batch.retain(|entry| !except.locked.contains(&entry.outcome.key));
+            }
+            self.leave_queue(session, &queue, &batch, &mut rows);
+        }
+        if !rows.is_empty() {
+            except.held = self.store(session, rows, care);
+        }
+        Stored::Some(except)
+    }
+
+    fn locked(&self, session: &Session, batch: &[Entry]) -> HashSet<Key> {
+        let keys = array::int8s(batch.iter().map(|entry| entry.outcome.key));
+        let locked = session.run(&self.locked, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+        (0..locked.count()).filter_map(|row| locked.row::<1>(row).int8(0)).collect()
+    }
+
+    /// Has the rows of the batch out of the queue, or wait there for another attempt, and gives the responses of those that are done.
+    fn leave_queue(&self, session: &Session, queue: &OnTable, batch: &[Entry], rows: &mut Vec<(Key, OutcomeRow)>) {
+        // Rare, and so not even looked for row by row on the common path.
+        let mut refused = HashSet::new();
+        if batch.iter().any(|entry| entry.fate != Fate::Done) {
+            refused = self.put_off(session, queue, batch);
+            self.bury.bury(session, &self.leave, batch, rows);
+        }
+        let is_done = |entry: &&Entry| entry.fate == Fate::Done || refused.contains(&entry.outcome.key);
+        let done = || batch.iter().filter(is_done);
+        // Those that are sent at most once have left the queue before.
+        let keys: Vec<Key> = done().filter(|entry| !entry.asked.at_most_once).map(|entry| entry.outcome.key).collect();
+        let taken = if keys.is_empty() { HashSet::new() } else { self.leave.take(session, queue, &keys) };
+        let all = taken.len() == keys.len();
+        let mut made = Rows::default();
+        for entry in done() {
+            if all || entry.asked.at_most_once || taken.contains(&entry.outcome.key) {
+                rows.push((entry.outcome.key, made.row(entry.outcome, entry.asked)));
+            }
+        }
+    }
+
+    /// Has rows wait for another attempt. Gives those that the queue's constraints do not let: their requests are done.
+    fn put_off(&self, session: &Session, queue: &OnTable, batch: &[Entry]) -> HashSet<Key> {
+        let put_off: Vec<&Entry> = batch.iter().filter(|entry| matches!(entry.fate, Fate::PutOff(_))).collect();
+        if !queue.has_code() {
+            if !put_off.is_empty() {
+                self.update(session, &put_off);
+            }
+            return HashSet::new();
+        }
+        let mut refused = HashSet::new();
+        for entry in put_off {
+            let update = || {
+                self.update(session, &[entry]);
+                queue.settle();
+            };
+            let Err(refusal) = persist(update) else { continue };
+            pgrx::warning!("pg_net: a request waits for its next attempt without triggers, which failed: {refusal}");
+            if guarded(BUDGET, || without_user_triggers(update)).is_err() {
+                refused.insert(entry.outcome.key);
+            }
+        }
+        refused
+    }
+
+    fn update(&self, session: &Session, entries: &[&Entry]) {
+        let [mut keys, mut attempts, mut dues] =
+            [Element::Int8, Element::Int4, Element::Timestamp].map(|element| Array::with_capacity(element, 0));
+        for entry in entries {
+            if let Fate::PutOff(due) = entry.fate {
+                keys.push(Some(entry.outcome.key.into()));
+                attempts.push(Some(entry.asked.attempts.into()));
+                dues.push(Some(due.into()));
+            }
+        }
+        session.run(
+            &self.put_off,
+            Access::Write,
+            [Element::Int8, Element::Int4, Element::Timestamp].map(Element::array_type),
+            [keys, attempts, dues].map(|array| Some(array.build())),
+        );
+    }
+
+    /// Stores responses. How many are held instead.
+    fn store(&mut self, session: &Session, rows: Vec<(Key, OutcomeRow)>, care: Care) -> usize {
+        let responses = OnTable::needed(c"_http_response");
+        let has_code = responses.has_code();
+        if !has_code && !care.of_constraints {
+            let rows: Vec<OutcomeRow> = rows.into_iter().map(|(_, row)| row).collect();
+            if !response_row::store_at_once(session, &rows, Passing::Nothing) {
+                self.insert(session, &rows);
+            }
+            return 0;
+        }
+        let mut held = Vec::new();
+        for (key, row) in rows {
+            let budget = self.patience.budget();
+            let insert = || {
+                self.insert(session, &[row]);
+                responses.settle();
+            };
+            match guarded(budget, insert) {
+                Ok(()) => {}
+                Err(refusal) if !has_code && !refusal.is_of_the_row() => refusal.rethrow(),
+                Err(refusal) if refusal.is_cut => {
+                    self.patience.cut();
+                    held.push(Held { key, row, failure: None, is_slow: budget == BUDGET });
+                }
+                Err(refusal) => held.push(Held { key, row, failure: Some(refusal.to_string()), is_slow: false }),
+            }
+        }
+        drop(responses);
+        self.hold.keep(session, &held);
+        held.len()
+    }
+
+    fn insert(&self, session: &Session, rows: &[OutcomeRow]) {
+        session.run(&self.insert, Access::Write, response_row::types(), response_row::columns(rows));
+    }
+}
