@@ -1,16 +1,15 @@
 //! The settings, and why each may be changed where it may.
 
-mod check;
 mod proxy;
 mod tls;
 pub(crate) mod unknown;
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString};
 use std::time::Duration;
 
-use pgrx::pg_sys;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum, pg_guard};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
+use crate::pg::process::check_hook::{Refusal, check_hook, define_checked};
 use crate::pg::process::server;
 use crate::pg::types::interval;
 
@@ -70,20 +69,14 @@ pub(crate) fn define() {
         GucContext::Suset,
         GucFlags::default(),
     );
-    // SAFETY: the hook reads the text that it is given and nothing else, and never raises.
-    unsafe {
-        GucRegistry::define_string_guc_with_hooks(
-            c"pg_net.ttl",
-            c"How long responses are kept.",
-            c"Any interval.",
-            &TTL,
-            GucContext::Suset,
-            GucFlags::default(),
-            Some(check_ttl),
-            None,
-            None,
-        );
-    }
+    define_checked(
+        c"pg_net.ttl",
+        c"How long responses are kept.",
+        c"Any interval.",
+        &TTL,
+        GucContext::Suset,
+        check_hook!(check_ttl),
+    );
     GucRegistry::define_int_guc(
         c"pg_net.max_timeout_ms",
         c"The longest timeout that a request may have, in milliseconds.",
@@ -271,15 +264,8 @@ fn define_worker_settings() {
     );
 }
 
-#[pg_guard]
-unsafe extern "C-unwind" fn check_ttl(
-    value: *mut *mut c_char,
-    _extra: *mut *mut c_void,
-    _source: pg_sys::GucSource::Type,
-) -> bool {
-    // SAFETY: Postgres passes the proposed value, a C string or null.
-    let text = unsafe { if (*value).is_null() { None } else { Some(CStr::from_ptr(*value)) } };
-    text.is_some_and(interval::is_valid)
+fn check_ttl(text: &CStr) -> Result<(), Refusal> {
+    if interval::is_valid(text) { Ok(()) } else { Err(Refusal::default()) }
 }
 
 /// Bytes that a request may have.

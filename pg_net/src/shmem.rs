@@ -3,43 +3,38 @@
 //! Numbers only, never pointers; and every field is one that a commit callback may touch: it cannot raise.
 //!
 //! Nothing that a commit brings is missed, whatever its database's worker does at that moment. Where a slot serves the
-//! database, the commit leaves its note there and then looks whether the slot still does; where none does, it asks for a
-//! worker. A worker that leaves frees its slot first and then looks whether there is a note. One that comes takes its slot
-//! first and then reads the queue.
+//! database, the commit leaves its row keys there and then looks whether the slot still does; where none does, it requests
+//! the launch of a worker. A worker that leaves frees its slot first and then looks whether there are keys. One that comes takes
+//! its slot first and then reads the queue.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
 use engine::Key;
+pub(crate) use pg_net_core::launch_requests::{HOME_DATABASE, LaunchRequest, LaunchRequests, Reason, Verdict};
+use pg_net_core::wake_schedule::WakeSchedule;
 use pgrx::pg_sys;
 
+use crate::pg::process::condition_variable::ConditionVariable;
 use crate::pg::types::clock::{self, Timestamp};
 
 mod blocked_databases;
 pub(crate) mod cancellations;
-mod condition;
-mod key_set;
-mod launch_requests;
 mod launcher_state;
 mod origin_health;
 mod per_process;
 mod segment;
 mod session_defaults;
 pub(crate) mod waiters;
-mod wake_schedule;
 mod worker;
 pub(crate) mod worker_calls;
 
-pub(crate) use blocked_databases::{Closed, Entry};
-pub(crate) use condition::Condition;
-pub(crate) use launch_requests::{Asked, Reason, Verdict, Waiting};
-pub(crate) use launcher_state::{Bound, Launcher};
+pub(crate) use blocked_databases::{Block, BlockedDatabases};
+pub(crate) use launcher_state::{Bound, LauncherState};
 pub(crate) use origin_health::{Origins, STANDING_DEFERRED, STANDING_HEALTHY, STANDING_PROBING, Sick};
 pub(crate) use segment::{get, reserve};
-pub(crate) use session_defaults::Defaults;
-pub(crate) use wake_schedule::Agenda;
-pub(crate) use worker::home::{HOME_DATABASE, Home};
-pub(crate) use worker::pending_keys::Notes;
+pub(crate) use session_defaults::SessionDefaults;
+pub(crate) use worker::home::Home;
 pub(crate) use worker::removals::Removals;
 pub(crate) use worker::slot::Slot;
 pub(crate) use worker::ticket::Ticket;
@@ -53,11 +48,11 @@ pub(crate) struct Shared {
     /// The workers. The first slot is that of the worker of `pg_net.database_name`.
     slots: [Slot; SLOTS],
     pub(crate) home: Home,
-    pub(crate) launcher: Launcher,
-    pub(crate) asked: Asked,
-    pub(crate) agenda: Agenda,
-    pub(crate) closed: Closed,
-    pub(crate) defaults: Defaults,
+    pub(crate) launcher: LauncherState,
+    pub(crate) launch_requests: LaunchRequests,
+    pub(crate) wake_schedule: WakeSchedule,
+    pub(crate) blocked: BlockedDatabases,
+    pub(crate) session_defaults: SessionDefaults,
     /// Which settings that are none the log has been told of since the server started, as a number; 0: not since.
     pub(crate) told_settings: AtomicU64,
     /// Who makes room for databases that wait for workers which cannot be started, when idle or after a turn: a [`Crowd`].
@@ -68,12 +63,12 @@ pub(crate) struct Shared {
     tickets: AtomicU32,
     pub(crate) origins: Origins,
     /// Broadcast when a worker comes to run, and when one goes.
-    pub(crate) state_changed: Condition,
+    pub(crate) state_changed: ConditionVariable,
 }
 
 /// What is to become of a worker's database when the worker has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum ExitReason {
     /// It ended in a way that was not planned: another one comes after a pause.
     Broken,
     /// It left before it was done: another one is to come.
@@ -85,7 +80,7 @@ pub(crate) enum Ending {
 /// Who is to make room for databases that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Crowd {
-    /// Nobody.
+    /// None of them.
     Nobody = 0,
     /// Workers that were started on demand.
     Others = 1,
@@ -96,7 +91,7 @@ pub(crate) enum Crowd {
 thread_local! {
     /// The slot of this process, where it is a worker.
     static MINE: Cell<Option<usize>> = const { Cell::new(None) };
-    static ENDING: Cell<Ending> = const { Cell::new(Ending::Broken) };
+    static EXIT_REASON: Cell<ExitReason> = const { Cell::new(ExitReason::Broken) };
 }
 
 impl Shared {
@@ -122,30 +117,30 @@ impl Shared {
         self.slots.iter().find(|slot| slot.serves(database))
     }
 
-    /// Whether a worker serves the database that nobody has asked to leave.
+    /// Whether a worker serves the database, and was not asked to leave.
     pub(crate) fn is_served(&self, database: pg_sys::Oid) -> bool {
         self.serving(database).is_some_and(Slot::is_running_as_wanted)
     }
 
     /// A transaction in `database` has committed that brings rows with keys in a range, the first of them due at a time if they
     /// are not at once, which are to be read now or with the next that asks for it.
-    pub(crate) fn bring(&self, database: pg_sys::Oid, keys: Option<(Key, Key)>, due: Option<Timestamp>, wake: bool) {
+    pub(crate) fn publish(&self, database: pg_sys::Oid, keys: Option<(Key, Key)>, due: Option<Timestamp>, wake: bool) {
         let Some(slot) = self.serving(database) else {
             if wake {
-                self.ask(database, Reason::Work);
+                self.request_launch(database, Reason::Work);
             }
             return;
         };
         if let Some((lowest, highest)) = keys {
-            slot.notes.note(lowest, highest);
+            slot.pending_keys.note(lowest, highest);
         }
         if let Some(due) = due {
-            slot.notes.note_due(due);
+            slot.pending_keys.note_due(due);
         }
         if wake {
             slot.wake();
             if !slot.serves(database) {
-                self.ask(database, Reason::Work);
+                self.request_launch(database, Reason::Work);
             }
         }
     }
@@ -155,20 +150,20 @@ impl Shared {
     pub(crate) fn remove(&self, database: pg_sys::Oid, emptied: bool) {
         if let Some(slot) = self.serving(database) {
             slot.removals.note(emptied);
-            slot.poke();
+            slot.set_latch();
         }
         waiters::tell_all(database);
     }
 
-    /// Asks for a worker for a database that has none.
-    pub(crate) fn ask(&self, database: pg_sys::Oid, reason: Reason) {
-        self.note_asked(database, reason);
+    /// Requests the launch of a worker for a database that has none.
+    pub(crate) fn request_launch(&self, database: pg_sys::Oid, reason: Reason) {
+        self.note_launch_request(database, reason);
         self.launcher.call();
     }
 
     /// The same, for the launcher, which is about to look.
-    pub(crate) fn note_asked(&self, database: pg_sys::Oid, reason: Reason) {
-        if !self.asked.add(database, reason) {
+    pub(crate) fn note_launch_request(&self, database: pg_sys::Oid, reason: Reason) {
+        if !self.launch_requests.add(database, reason) {
             self.launcher.visit_all();
         }
     }
@@ -177,18 +172,18 @@ impl Shared {
     pub(crate) fn restart(&self, database: pg_sys::Oid) {
         self.home.look_at_settings();
         if let Some(slot) = self.serving(database) {
-            slot.dismiss();
+            slot.request_exit();
         }
-        self.home_slot().poke();
+        self.home_slot().set_latch();
     }
 
     /// What sessions of a database, or of all, are given at their beginning has changed. Workers look at what concerns them;
     /// where there is none, one comes to look.
     pub(crate) fn change_defaults(&self, database: Option<pg_sys::Oid>) {
-        self.defaults.change();
-        self.poke_all();
+        self.session_defaults.change();
+        self.set_all_latches();
         match database {
-            Some(database) => self.ask(database, Reason::Visit),
+            Some(database) => self.request_launch(database, Reason::Visit),
             None => self.visit_all(),
         }
     }
@@ -208,12 +203,12 @@ impl Shared {
     /// Says who is to make room for databases that wait. They hear of it.
     pub(crate) fn set_crowded(&self, crowd: Crowd) {
         if self.crowded.swap(crowd as u32, SeqCst) < crowd as u32 {
-            self.poke_all();
+            self.set_all_latches();
         }
     }
 
-    fn poke_all(&self) {
-        self.slots.iter().filter(|slot| slot.has_process()).for_each(Slot::poke);
+    fn set_all_latches(&self) {
+        self.slots.iter().filter(|slot| slot.has_process()).for_each(Slot::set_latch);
     }
 
     /// How many slots are taken, besides that of the worker of `pg_net.database_name`.
@@ -239,7 +234,7 @@ impl Shared {
 
     /// Takes a slot back whose process has not come. The database that it was for.
     pub(crate) fn revoke(&self, ticket: Ticket) -> Option<pg_sys::Oid> {
-        self.slots[ticket.index()].revoke().inspect(|&database| worker_calls::rouse(database))
+        self.slots[ticket.index()].revoke().inspect(|&database| worker_calls::wake_callers(database))
     }
 
     /// Takes the slots back whose processes have not come, and has others started. For a launcher that took the place of
@@ -247,8 +242,8 @@ impl Shared {
     fn revoke_all(&self) {
         for slot in &self.slots[1..] {
             if let Some(database) = slot.revoke() {
-                worker_calls::rouse(database);
-                self.note_asked(database, Reason::Work);
+                worker_calls::wake_callers(database);
+                self.note_launch_request(database, Reason::Work);
             }
         }
     }
@@ -258,7 +253,7 @@ impl Shared {
         self.slots[ticket.index()].is_pending()
     }
 
-    /// The calling process is a worker from now on, though not connected yet. False if nobody waits for it.
+    /// The calling process is a worker from now on, though not connected yet. False if no slot waits for it.
     pub(crate) fn enter(&self, ticket: Ticket, pid: i32, place: u32) -> bool {
         MINE.set(Some(ticket.index()));
         if ticket.is_home() {
@@ -274,15 +269,15 @@ impl Shared {
         self.state_changed.broadcast();
         if MINE.get() == Some(0) {
             self.home.set_database(database);
-            self.agenda.remove(HOME_DATABASE);
+            self.wake_schedule.remove(HOME_DATABASE);
             // What was asked for there while it was on its way has been left to it.
             self.launcher.call();
         }
     }
 
     /// Says what is to become of the database when the calling process, a worker, has left.
-    pub(crate) fn set_ending(ending: Ending) {
-        ENDING.set(ending);
+    pub(crate) fn set_exit_reason(ending: ExitReason) {
+        EXIT_REASON.set(ending);
     }
 
     /// The calling process, a worker with this pid, is going. `paused` says that it takes requests for paused, which may have
@@ -294,30 +289,30 @@ impl Shared {
         let Some(database) = slot.leave(pid) else { return };
         if is_home {
             self.home.leave_door();
-            self.asked.remove_home();
+            self.launch_requests.remove_home();
             if unknown {
-                self.agenda.fail(HOME_DATABASE, clock::now());
+                self.wake_schedule.fail(HOME_DATABASE, clock::now());
             }
         }
-        worker_calls::rouse(database);
+        worker_calls::wake_callers(database);
         // One that has made room comes back by itself.
         if database != pg_sys::InvalidOid && !unknown && !(is_home && self.home.has_made_room()) {
-            let is_noted = match ENDING.get() {
-                Ending::Broken => self.agenda.fail(database, clock::now()),
-                Ending::Again => false,
+            let is_noted = match EXIT_REASON.get() {
+                ExitReason::Broken => self.wake_schedule.fail(database, clock::now()),
+                ExitReason::Again => false,
                 // A commit may have woken a worker that had made up its mind.
-                Ending::Done(_) if slot.has_work() => false,
-                Ending::Done(Some(at)) => self.agenda.put(database, at),
-                Ending::Done(None) => {
-                    self.agenda.remove(database);
+                ExitReason::Done(_) if slot.has_work() => false,
+                ExitReason::Done(Some(at)) => self.wake_schedule.put(database, at),
+                ExitReason::Done(None) => {
+                    self.wake_schedule.remove(database);
                     true
                 }
             };
             if !is_noted {
-                self.note_asked(database, Reason::Work);
+                self.note_launch_request(database, Reason::Work);
             }
         }
-        // After it has left its slot: whoever looks for what it leaves behind must not take it for still there.
+        // After it has left its slot: a process that looks for what it leaves behind must not take it for still there.
         if paused {
             self.launcher.note_pause();
         }
@@ -334,16 +329,16 @@ impl Shared {
     /// The launcher, which has this pid, is going. The workers see to it that another one comes.
     pub(crate) fn leave_launcher(&self, pid: i32) {
         self.launcher.leave(pid);
-        self.poke_all();
+        self.set_all_latches();
     }
 
-    /// Keeps workers out of a database, and asks the one that is there to leave. `None` if too many are closed already.
-    pub(crate) fn close(&self, database: pg_sys::Oid) -> Option<Entry> {
-        let entry = self.closed.close(database)?;
+    /// Keeps workers out of a database, and asks the one that is there to leave. `None` if too many are blocked already.
+    pub(crate) fn block(&self, database: pg_sys::Oid) -> Option<Block> {
+        let block = self.blocked.block(database)?;
         if let Some(slot) = self.serving(database) {
-            slot.poke();
+            slot.set_latch();
         }
-        Some(entry)
+        Some(block)
     }
 
     /// Whether a worker is in a database, or may be on its way there.
@@ -351,11 +346,11 @@ impl Shared {
         self.serving(database).is_some() || self.home_slot().is_connecting()
     }
 
-    /// Ends [`close`](Self::close).
-    pub(crate) fn reopen(&self, entry: Entry) {
-        let database = self.closed.reopen(entry);
-        // It may be no more what it was.
-        self.asked.forget(Some(database));
+    /// Ends [`block`](Self::block).
+    pub(crate) fn unblock(&self, block: Block) {
+        let database = self.blocked.unblock(block);
+        // The command may have changed it.
+        self.launch_requests.forget(Some(database.into()));
         self.launcher.call();
     }
 }

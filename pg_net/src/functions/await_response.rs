@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::request::{enqueue, row_key_hint};
 use crate::pg::SqlError;
@@ -16,6 +16,7 @@ use crate::pg::spi::fresh_read::look;
 use crate::pg::spi::plan::{Access, Plan, Rows, Session};
 use crate::pg::types::array;
 use crate::pg::types::composite::{self, Composite};
+use crate::pg::types::value::Value;
 use crate::shmem::waiters::Wait;
 use crate::shmem::worker_calls;
 
@@ -157,21 +158,19 @@ fn wait_for_end(call: &Call) -> Answer {
 fn wait_for_one(call: &Call) -> Answer {
     let id = call.int8(0).ok_or_else(|| is_null("request_id"))?;
     let until = end_of(call.microseconds(1))?;
-    Ok(elements(wait(&[id], until)?).pop())
+    Ok(wait(&[id], until)?.pop().map(Composite::datum))
 }
 
 /// The results of the requests of an array, a row each in its order, once all are there or the time is up.
 fn wait_for_all(call: &Call) -> Answer {
     let until = end_of(call.microseconds(1))?;
     let ids = call.int8s(0);
-    let results = elements(wait(&ids, until)?);
-    let rows = ids.into_iter().zip(results).map(|(id, result)| {
-        // SAFETY: a net.http_response_result, which has these three fields; it lives as long as the call.
-        let fields = unsafe { Composite::from_datum(result) };
-        [Some(id.into()), fields.datum(1), fields.datum(2), fields.datum(3)]
-    });
-    // SAFETY: the SQL declaration says so: a bigint, and the types of the result's fields.
-    unsafe { composite::rows(call, rows) };
+    let results = wait(&ids, until)?;
+    let rows = ids
+        .into_iter()
+        .zip(results)
+        .map(|(id, result)| [Value::int8(id), result.field(1), result.field(2), result.field(3)]);
+    composite::rows(call, rows);
     Ok(None)
 }
 
@@ -180,7 +179,7 @@ fn collect(call: &Call) -> Answer {
     let id = call.int8(0);
     if let (Some(id), Some(false)) = (id, call.bool(1)) {
         match wait(&[id], None) {
-            Ok(results) => return Ok(elements(results).pop()),
+            Ok(results) => return Ok(results.into_iter().next_back().map(Composite::datum)),
             Err(Trouble::Nowhere(_)) => {}
             Err(trouble) => return Err(trouble.into()),
         }
@@ -190,7 +189,8 @@ fn collect(call: &Call) -> Answer {
             let id = id.map(pg_sys::Datum::from);
             session.run(&plans.response, Access::Read, [pg_sys::INT8OID], [id]).row::<1>(0).transfer(0)
         })
-    }))
+    })
+    .map(Composite::datum))
 }
 
 fn collect_as_of_old(call: &Call) -> Answer {
@@ -198,13 +198,6 @@ fn collect_as_of_old(call: &Call) -> Answer {
         .hint("Select from net._http_response by id, or call net._http_collect_response.")
         .notice();
     collect(call)
-}
-
-/// The elements of an array of results, which lives as long as the call.
-fn elements(results: Option<pg_sys::Datum>) -> Vec<pg_sys::Datum> {
-    // SAFETY: an array that a statement of ours has made, of rows.
-    let results = results.and_then(|array| unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(array, false) });
-    results.iter().flat_map(pgrx::Array::iter).flatten().collect()
 }
 
 fn is_null(argument: &str) -> SqlError {
@@ -240,15 +233,15 @@ impl From<Trouble> for SqlError {
             .hint("A request is sent after its transaction commits. Commit first, then wait."),
             Trouble::Nowhere(id) => Self::new(
                 PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
-                format!("request {id} stands neither in the queue nor among the responses"),
+                format!("request {id} does not exist"),
             )
             .hint("Responses are kept for pg_net.ttl, and a role sees its own requests only, once they are committed."),
         }
     }
 }
 
-/// Waits until every one of these requests has its response, or the time is up. Gives their results, an array.
-fn wait(ids: &[i64], until: Option<Instant>) -> Result<Option<pg_sys::Datum>, Trouble> {
+/// Waits until every one of these requests has its response, or the time is up. Gives their results.
+fn wait<'a>(ids: &[i64], until: Option<Instant>) -> Result<Vec<Composite<'a>>, Trouble> {
     let waiting = Wait::begin();
     let first = ids.first().copied();
     let mut time_is_up = false;
@@ -284,8 +277,8 @@ fn sleep_through(waiting: &Wait, expected: Option<i64>, open: &[i64], until: Opt
     Ok(true)
 }
 
-/// The results of requests, an array in their order; and those that will have a response and have none yet.
-fn survey(ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
+/// The results of requests in their order; and those that will have a response and have none yet.
+fn survey<'a>(ids: &[i64]) -> Result<(Vec<Composite<'a>>, Vec<i64>), Trouble> {
     let mut lost = None;
     loop {
         let (results, open, missing) = look(|session| PLANS.with(|plans| read(session, plans, ids)))?;
@@ -300,9 +293,9 @@ fn survey(ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
 }
 
 /// What the tables tell of requests: the results, those without a response, and those of them that are not in the queue.
-type Reading = (Option<pg_sys::Datum>, Vec<i64>, Vec<i64>);
+type Reading<'a> = (Vec<Composite<'a>>, Vec<i64>, Vec<i64>);
 
-fn read(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading, Trouble> {
+fn read<'a>(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading<'a>, Trouble> {
     let rows = run(session, &plans.outcomes().results, ids);
     let row = rows.row::<2>(0);
     let mut seen = HashSet::new();
@@ -317,7 +310,7 @@ fn read(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading, Troubl
     if !missing.is_empty() {
         find(&run(session, &plans.queued, &missing), &mut missing)?;
     }
-    Ok((row.transfer(0), open, missing))
+    Ok((row.transfer_all(0), open, missing))
 }
 
 /// Takes what was found in the queue off the missing.

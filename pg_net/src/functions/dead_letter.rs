@@ -20,7 +20,7 @@ struct Plans {
     find: Plan,
     /// It goes back to the queue,
     requeue: Plan,
-    bury: Plan,
+    dead_letter: Plan,
     /// and the response of its last attempt with it: the request is one without an outcome again.
     unanswer: Plan,
 }
@@ -40,7 +40,7 @@ thread_local! {
                       (id, method, url, headers, body, timeout_milliseconds, requested_by, max_attempts, idempotency_key, row_key) \
                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             ),
-            bury: Plan::new(c"delete from net.dead_letter where ctid operator(pg_catalog.=) $1"),
+            dead_letter: Plan::new(c"delete from net.dead_letter where ctid operator(pg_catalog.=) $1"),
             unanswer: Plan::new(
                 c"delete from net._http_response \
                   where id operator(pg_catalog.=) $1 \
@@ -85,7 +85,7 @@ fn send_again(session: &Session, plans: &Plans, id: pg_sys::Datum, caller: pg_sy
     }
     {
         let _owner = OnTable::named(c"dead_letter")?;
-        session.run(&plans.bury, Access::Write, [pg_sys::TIDOID], [dead.any(PLACE)]);
+        session.run(&plans.dead_letter, Access::Write, [pg_sys::TIDOID], [dead.any(PLACE)]);
     }
     let _owner = OnTable::named(c"_http_response")?;
     let types = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::INT4OID];

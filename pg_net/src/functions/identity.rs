@@ -9,5 +9,5 @@ use crate::pg::process::server;
 sql_function!(this_database, pg_finfo_this_database, stamp);
 
 fn stamp(_: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
-    Ok(Some(server::Stamp::of_this_database().0.into()))
+    Ok(Some(server::DatabaseIdentity::of_this_database().0.into()))
 }

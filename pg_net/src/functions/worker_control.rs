@@ -52,7 +52,7 @@ fn wait_until_worker_runs(_: &Call) -> Answer {
     shared.state_changed.wait_until(|| {
         let Some(slot) = shared.serving(database) else {
             // It may have come and gone between two looks.
-            shared.ask(database, Reason::Work);
+            shared.request_launch(database, Reason::Work);
             return false;
         };
         slot.keep();
@@ -82,7 +82,7 @@ fn is_up() -> bool {
     // That of `pg_net.database_name` comes unasked, unless it has made room for other databases.
     (!is_to_be_there || shared.home.has_made_room())
         && shared.launcher.has_process()
-        && shared.agenda.failures(database) == 0
+        && shared.wake_schedule.failures(database) == 0
         && matches!(database::look(database, settings::username().as_deref()), Look::Clear(..))
 }
 
@@ -120,8 +120,7 @@ fn new_key() -> Result<i64, SqlError> {
 
 /// A trigger on the queue, before a row is inserted.
 fn assign_key(call: &Call) -> Answer {
-    // SAFETY: the trigger that calls it is one of rows.
-    let Some(row) = (unsafe { row_trigger::NewRow::of(call) }) else {
+    let Some(row) = row_trigger::NewRow::of(call) else {
         return Err(SqlError::new(
             PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
             "net._assign_row_key is for a trigger before a row is inserted",
@@ -137,5 +136,5 @@ fn assign_key(call: &Call) -> Answer {
     let key = new_key()?;
     commit::note_key(key);
     commit::take_last_key();
-    Ok(Some(row.with([(c"row_key", key), (c"made_in", server::Stamp::of_this_database().0)])))
+    Ok(Some(row.with([(c"row_key", key), (c"made_in", server::DatabaseIdentity::of_this_database().0)])))
 }

@@ -83,8 +83,8 @@ unsafe extern "C-unwind" fn run(
 unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
     // SAFETY: the caller passes a utility statement that concerns us.
     match unsafe { Command::of(node) } {
-        Command::NeedsDatabase(name) => close(&name),
-        Command::LetsIn(name) => visit(&name),
+        Command::NeedsDatabase(name) => block(&name),
+        Command::AllowsConnections(name) => visit(&name),
         Command::Defaults(None) => commit::change_defaults_at_commit(None),
         Command::Defaults(Some(name)) => {
             if let Some(database) = oid(&name) {
@@ -139,7 +139,7 @@ enum Command {
     /// It cannot run while somebody is connected to this database.
     NeedsDatabase(CString),
     /// It may let connections into this database.
-    LetsIn(CString),
+    AllowsConnections(CString),
     /// It may change whether sessions of this database, or of all, write.
     Defaults(Option<CString>),
     /// It commits what another session, or this one earlier, prepared.
@@ -248,7 +248,7 @@ impl Command {
                 return Self::needs(statement.dbname);
             }
             match option(statement.options, c"allow_connections") {
-                Some(_) => Self::LetsIn(CStr::from_ptr(statement.dbname).to_owned()),
+                Some(_) => Self::AllowsConnections(CStr::from_ptr(statement.dbname).to_owned()),
                 None => Self::Other,
             }
         }
@@ -295,28 +295,28 @@ unsafe fn option(options: *const pg_sys::List, name: &CStr) -> Option<*mut pg_sy
 
 thread_local! {
     /// What keeps workers out of databases while this transaction runs.
-    static CLOSED: Cell<Vec<shmem::Entry>> = const { Cell::new(Vec::new()) };
+    static BLOCKED: Cell<Vec<shmem::Block>> = const { Cell::new(Vec::new()) };
 }
 
 /// Asks the worker of a database to leave, and all to stay out until the transaction has ended; waits until it has left.
 /// Does nothing where the caller could not run the command anyway.
-fn close(name: &CStr) {
+fn block(name: &CStr) {
     // SAFETY: catalog look-ups within the command's transaction.
     let database = unsafe {
         let database = pg_sys::get_database_oid(name.as_ptr(), true);
-        if database == pg_sys::InvalidOid || !may_close(database) {
+        if database == pg_sys::InvalidOid || !may_block(database) {
             return;
         }
         database
     };
     let shared = shmem::get();
-    let mut closed = CLOSED.take();
-    closed.extend(shared.close(database));
-    CLOSED.set(closed);
+    let mut blocked = BLOCKED.take();
+    blocked.extend(shared.block(database));
+    BLOCKED.set(blocked);
     shared.state_changed.wait_at_most(LEAVE, || !shared.may_be_entered(database));
 }
 
-/// Has somebody look whether a database has requests that wait when the transaction has committed.
+/// Has a visitor look whether a database has requests that wait when the transaction has committed.
 fn visit(name: &CStr) {
     if let Some(database) = oid(name) {
         commit::visit_at_commit(database);
@@ -331,8 +331,8 @@ fn oid(name: &CStr) -> Option<pg_sys::Oid> {
 
 /// Lets workers in again. Called when a transaction ends, either way; cannot raise.
 pub(crate) fn transaction_ended() {
-    for entry in CLOSED.take() {
-        shmem::get().reopen(entry);
+    for block in BLOCKED.take() {
+        shmem::get().unblock(block);
     }
 }
 
@@ -341,7 +341,7 @@ pub(crate) fn transaction_ended() {
 /// # Safety
 ///
 /// Within a transaction.
-unsafe fn may_close(database: pg_sys::Oid) -> bool {
+unsafe fn may_block(database: pg_sys::Oid) -> bool {
     // SAFETY: catalog look-ups.
     unsafe {
         let user = pg_sys::GetUserId();

@@ -10,7 +10,7 @@ use crate::pg::process::bgworker;
 use crate::pg::process::{cancel, server};
 use crate::pg::spi::transaction::transaction;
 use crate::settings;
-use crate::shmem::{self, Reason, Shared, Verdict, Waiting};
+use crate::shmem::{self, LaunchRequest, Reason, Shared, Verdict};
 
 /// How to start its process.
 pub(super) fn builder() -> BackgroundWorkerBuilder {
@@ -51,24 +51,25 @@ impl Visitor {
         self.shared.home.set_database(home);
         self.list();
         // That of the settings is its own worker's affair, unless that one is elsewhere.
-        let is_homes = |waiting: &Waiting| waiting.database == home && !self.shared.home_slot().is_running();
-        for waiting in self.shared.asked.after(None).filter(|waiting| waiting.verdict == Verdict::Unknown) {
+        let is_homes =
+            |waiting: &LaunchRequest| waiting.database == home.to_u32() && !self.shared.home_slot().is_running();
+        for waiting in self.shared.launch_requests.after(None).filter(|waiting| waiting.verdict == Verdict::Unknown) {
             if is_homes(&waiting) {
                 continue;
             }
             let verdict = if waiting.is_home() { self.look_for_home(home, &name) } else { self.look_at(waiting) };
-            self.shared.asked.judge(waiting, verdict);
+            self.shared.launch_requests.judge(waiting, verdict);
         }
     }
 
     /// Asks for the databases that are to be visited, as far as they can be noted.
     fn list(&self) {
-        let (launcher, asked) = (&self.shared.launcher, &self.shared.asked);
+        let (launcher, requests) = (&self.shared.launcher, &self.shared.launch_requests);
         let Some(from) = launcher.visit_from() else { return };
         let mut databases = Database::all();
         databases.retain(|database| database.oid.to_u32() >= from && !self.shared.is_served(database.oid));
         databases.sort_unstable_by_key(|database| database.oid.to_u32());
-        let rest = databases.iter().find(|database| !asked.add(database.oid, Reason::Visit));
+        let rest = databases.iter().find(|database| !requests.add(database.oid, Reason::Visit));
         launcher.visited(from, rest.map(|database| database.oid.to_u32()));
     }
 
@@ -89,15 +90,15 @@ impl Visitor {
     }
 
     /// Whether a worker can connect to a database that waits for one.
-    fn look_at(&self, Waiting { database, reason, .. }: Waiting) -> Verdict {
-        let is_first = self.shared.agenda.failures(database) == 0;
-        let (obstacle, is_news) = match database::look(database, self.username.as_deref()) {
+    fn look_at(&self, LaunchRequest { database, reason, .. }: LaunchRequest) -> Verdict {
+        let is_first = self.shared.wake_schedule.failures(database) == 0;
+        let (obstacle, is_news) = match database::look(database.into(), self.username.as_deref()) {
             Look::Clear(role) => {
                 self.shared.launcher.set_role(role);
                 return Verdict::Clear;
             }
             Look::NoDatabase => {
-                self.shared.agenda.remove(database);
+                self.shared.wake_schedule.remove(database);
                 return Verdict::Gone;
             }
             // Nothing is known to wait there.

@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
 use super::visitor;
-use crate::pg::process::backoff::Backoff;
 use crate::pg::process::dynamic::Process;
-use crate::shmem::{self, Asked};
+use crate::shmem::{self, LaunchRequests};
+use pg_net_core::backoff::{Backoff, Obstacle};
 
 /// For how long what a visitor found is taken for true.
 const GOOD: Duration = Duration::from_secs(1);
@@ -35,18 +35,18 @@ impl Visits {
         if self.visitor.take_if(|process| process.has_ended()).is_some() {
             self.ended = Some(now);
             if shmem::get().launcher.visits() == self.before {
-                self.backoff.fail(now);
+                self.backoff.fail(now, Obstacle::Failure);
             } else {
                 self.backoff.succeed();
             }
         }
     }
 
-    /// Has looked at anew what was found too long ago.
-    pub(super) fn forget_old(&mut self, now: Instant, asked: &Asked) {
+    /// Forgets what was found too long ago: a visitor looks again.
+    pub(super) fn forget_old(&mut self, now: Instant, requests: &LaunchRequests) {
         if self.visitor.is_none() && self.ended.is_some_and(|ended| now.saturating_duration_since(ended) > GOOD) {
             self.ended = None;
-            asked.forget(None);
+            requests.forget(None);
         }
     }
 

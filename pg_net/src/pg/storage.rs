@@ -1,4 +1,4 @@
-//! Tables below the executor.
+//! KnownTables below the executor.
 
 pub(crate) mod bulk;
 pub(crate) mod index_entries;

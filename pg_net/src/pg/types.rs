@@ -8,3 +8,4 @@ pub(crate) mod jsonb;
 pub(crate) mod list;
 pub(crate) mod random;
 pub(crate) mod text;
+pub(crate) mod value;

@@ -7,23 +7,23 @@ const MOST: usize = 32;
 
 /// Databases that workers must leave and not enter, while a command needs them to itself: an entry a command.
 #[repr(C)]
-pub(crate) struct Closed {
+pub(crate) struct BlockedDatabases {
     databases: [AtomicU32; MOST],
 }
 
 /// A command's entry. No guard: an abort of the transaction would jump over its drop.
 #[derive(Clone, Copy)]
-pub(crate) struct Entry(usize);
+pub(crate) struct Block(usize);
 
-impl Closed {
-    /// Keeps workers out of a database until [`reopen`](Self::reopen); `None` if there are too many such commands already.
-    pub(super) fn close(&self, database: pg_sys::Oid) -> Option<Entry> {
+impl BlockedDatabases {
+    /// Keeps workers out of a database until [`unblock`](Self::unblock); `None` if there are too many such commands already.
+    pub(super) fn block(&self, database: pg_sys::Oid) -> Option<Block> {
         let take = |entry: &AtomicU32| entry.compare_exchange(0, database.to_u32(), SeqCst, SeqCst).is_ok();
-        self.databases.iter().position(take).map(Entry)
+        self.databases.iter().position(take).map(Block)
     }
 
-    /// Ends [`close`](Self::close). The database.
-    pub(super) fn reopen(&self, entry: Entry) -> pg_sys::Oid {
+    /// Ends [`block`](Self::block). The database.
+    pub(super) fn unblock(&self, entry: Block) -> pg_sys::Oid {
         self.databases[entry.0].swap(0, SeqCst).into()
     }
 

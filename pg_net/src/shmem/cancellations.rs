@@ -55,9 +55,9 @@ pub(crate) fn end(committed: bool) {
     CANCELS.common().ended.fetch_add(1, SeqCst);
     let database = server::my_database();
     match super::get().serving(database) {
-        Some(worker) => worker.poke(),
+        Some(worker) => worker.set_latch(),
         // It may have left rows alone that this transaction had asked for, and has not taken.
-        None => super::get().ask(database, Reason::Visit),
+        None => super::get().request_launch(database, Reason::Visit),
     }
     TAKEN.with_borrow_mut(|taken| {
         if committed {

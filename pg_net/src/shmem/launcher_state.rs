@@ -7,7 +7,7 @@ use crate::pg::process::{latch, server};
 
 /// The launcher: its process, what others tell it, and what it leaves for the process that comes after it.
 #[repr(C)]
-pub(crate) struct Launcher {
+pub(crate) struct LauncherState {
     /// Its process; 0 while there is none.
     pid: AtomicI32,
     /// Its place among the server's processes.
@@ -41,7 +41,7 @@ pub(crate) enum Bound {
     Processes = 1,
 }
 
-impl Launcher {
+impl LauncherState {
     pub(super) fn initialize(&mut self) {
         *self.visit_from.get_mut() = 1;
     }

@@ -9,7 +9,7 @@ use pgrx::{pg_guard, pg_sys};
 use super::Shared;
 use super::cancellations::CANCELS;
 use super::waiters::WAITERS;
-use super::worker_calls::QUESTIONS;
+use super::worker_calls::CALLS;
 
 static SHARED: AtomicPtr<Shared> = AtomicPtr::new(ptr::null_mut());
 
@@ -38,7 +38,7 @@ pub(crate) fn reserve() {
 }
 
 fn size() -> usize {
-    size_of::<Shared>() + WAITERS.size() + QUESTIONS.size() + CANCELS.size()
+    size_of::<Shared>() + WAITERS.size() + CALLS.size() + CANCELS.size()
 }
 
 type Hook = Option<unsafe extern "C-unwind" fn()>;
@@ -73,7 +73,7 @@ unsafe extern "C-unwind" fn startup() {
         }
         SHARED.store(shared, SeqCst);
         WAITERS.make();
-        QUESTIONS.make();
+        CALLS.make();
         CANCELS.make();
     }
 }

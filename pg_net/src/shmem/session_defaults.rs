@@ -2,9 +2,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// Counts how often ALTER DATABASE and ALTER ROLE have changed what sessions are given that workers go by.
 #[repr(C)]
-pub(crate) struct Defaults(AtomicU64);
+pub(crate) struct SessionDefaults(AtomicU64);
 
-impl Defaults {
+impl SessionDefaults {
     pub(super) fn change(&self) {
         self.0.fetch_add(1, SeqCst);
     }

@@ -1,36 +1,36 @@
-//! What sessions ask the worker of their database, who alone knows which requests are under way.
+//! Calls of the worker: what sessions ask the worker of their database, which alone knows what requests are under way.
 //!
-//! A session asks one question at a time, and sleeps until the worker has answered, which it does between two of its
-//! transactions. Where no worker serves the database nothing is under way, and the session answers itself; a worker that
-//! comes to serve answers what is open before it claims anything. Both answer by the same exchange, so one of them does.
+//! A session makes one call at a time, and sleeps until the worker has answered, which it does between two of its transactions.
+//! Where no worker serves the database nothing is under way, and the session answers itself; a worker that comes to serve
+//! answers what is open before it claims anything. Both answer by the same exchange, so one of them does.
 
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering::SeqCst};
 
 use engine::Key;
+use pg_net_core::key_set::KeySet;
+pub(crate) use pg_net_core::key_set::fitting;
 use pgrx::pg_sys;
 
-use super::key_set::KeySet;
-pub(crate) use super::key_set::fitting;
 use super::per_process::PerProcess;
 use crate::pg::process::{latch, server, wait};
 
-/// How many questions are open; and the question of each process.
-pub(super) static QUESTIONS: PerProcess<AtomicU32, Place> = PerProcess::new(c"pg_net questions");
+/// How many calls are open; and the call of each process.
+pub(super) static CALLS: PerProcess<AtomicU32, Place> = PerProcess::new(c"pg_net worker calls");
 
 #[repr(C)]
 pub(super) struct Place {
-    /// A number that no other question of this place has had, and how far the question is: see [`phase`].
+    /// A number that no other call of this place has had, and how far the call is: see [`phase`].
     state: AtomicU64,
     database: AtomicU32,
     pid: AtomicI32,
     kind: AtomicU32,
-    /// The id of the request that the question is about.
+    /// The id of the request that the call is about.
     id: AtomicI64,
     /// The role that asked for that request.
     role: AtomicU32,
-    /// The rows that the question is about.
+    /// The rows that the call is about.
     keys: KeySet,
 }
 
@@ -41,8 +41,8 @@ const NO: u64 = 3;
 const PHASES: u64 = 4;
 
 thread_local! {
-    /// Whether this process has a question.
-    static ASKING: Cell<bool> = const { Cell::new(false) };
+    /// Whether this process has a call open.
+    static IS_OPEN: Cell<bool> = const { Cell::new(false) };
 }
 
 fn phase(state: u64) -> u64 {
@@ -56,9 +56,9 @@ fn number(state: u64) -> u64 {
 const MAY_TAKE_BACK: u32 = 0;
 const IS_UNDER_WAY: u32 = 1;
 
-/// A question, as the worker hears it.
+/// A call, as the worker gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
+pub(crate) enum WorkerCall {
     /// May the rows with these keys be taken back? From the answer until the [`Grant`] is dropped, the worker leaves those alone
     /// that may.
     MayTakeBack(Vec<Key>),
@@ -74,10 +74,10 @@ pub(crate) enum Reply {
     UnderWay(Option<pg_sys::Oid>),
 }
 
-/// What was asked, until it is dropped.
-struct Asked;
+/// An open call, until it is dropped.
+struct OpenCall;
 
-impl Drop for Asked {
+impl Drop for OpenCall {
     fn drop(&mut self) {
         end();
     }
@@ -86,27 +86,26 @@ impl Drop for Asked {
 /// Rows that may be taken back, for as long as it is not dropped.
 pub(crate) struct Grant {
     pub(crate) keys: Vec<Key>,
-    _asked: Asked,
+    _call: OpenCall,
 }
 
 /// Asks which of the rows with these keys, which must be sorted and [fit](fitting), may be taken back, and waits for the
 /// answer. A cancelled statement or a terminated session ends the wait with its error.
 pub(crate) fn may_take_back(keys: &[Key]) -> Grant {
     let place = mine();
-    let (asked, question) = open(place, MAY_TAKE_BACK, |place| place.keys.put(keys));
-    let answered = wait_for_answer(place, question, YES);
+    let (open, call) = open_call(place, MAY_TAKE_BACK, |place| place.keys.put(keys));
+    let answered = wait_for_answer(place, call, YES);
     // Of what cannot be told the worker has said nothing: then it is not ours.
-    let is_granted =
-        |key: &Key| answered == Answered::ByUs || place.keys.is_refused(number(question), *key) == Some(false);
-    Grant { keys: keys.iter().copied().filter(is_granted).collect(), _asked: asked }
+    let is_granted = |key: &Key| answered == Answered::ByUs || place.keys.is_refused(number(call), *key) == Some(false);
+    Grant { keys: keys.iter().copied().filter(is_granted).collect(), _call: open }
 }
 
 /// Asks whether a request with this id is under way that has left the queue, and waits for the answer, as
 /// [`may_take_back`] does. The role that asked for it.
 pub(crate) fn under_way(id: i64) -> Option<pg_sys::Oid> {
     let place = mine();
-    let (_asked, question) = open(place, IS_UNDER_WAY, |place| place.id.store(id, SeqCst));
-    wait_for_answer(place, question, NO);
+    let (_open, call) = open_call(place, IS_UNDER_WAY, |place| place.id.store(id, SeqCst));
+    wait_for_answer(place, call, NO);
     (phase(place.state.load(SeqCst)) == YES).then(|| pg_sys::Oid::from(place.role.load(SeqCst)))
 }
 
@@ -117,18 +116,18 @@ enum Answered {
 }
 
 /// Waits until the worker has answered, or there is none: then the answer is `own`.
-fn wait_for_answer(place: &Place, question: u64, own: u64) -> Answered {
+fn wait_for_answer(place: &Place, call: u64, own: u64) -> Answered {
     while phase(place.state.load(SeqCst)) == ASKED {
-        // The question first, then the look for a worker: one that has come since sees the question.
+        // The call first, then the search for a worker: one that has come since sees the call.
         match super::get().serving(server::my_database()) {
             Some(worker) => {
-                worker.poke();
+                worker.set_latch();
                 wait::wait_for_latch(None);
                 pgrx::check_for_interrupts!();
             }
             None => {
-                let answered = question - ASKED + own;
-                if place.state.compare_exchange(question, answered, SeqCst, SeqCst).is_ok() {
+                let answered = call - ASKED + own;
+                if place.state.compare_exchange(call, answered, SeqCst, SeqCst).is_ok() {
                     return Answered::ByUs;
                 }
             }
@@ -137,12 +136,12 @@ fn wait_for_answer(place: &Place, question: u64, own: u64) -> Answered {
     Answered::ByWorker
 }
 
-/// Opens a question. It ends when the guard is dropped, whichever way that comes about.
-fn open(place: &Place, kind: u32, put: impl FnOnce(&Place)) -> (Asked, u64) {
+/// Opens a call. It ends when the guard is dropped, whichever way that comes about.
+fn open_call(place: &Place, kind: u32, put: impl FnOnce(&Place)) -> (OpenCall, u64) {
     end();
-    ASKING.set(true);
-    QUESTIONS.common().fetch_add(1, SeqCst);
-    let guard = Asked;
+    IS_OPEN.set(true);
+    CALLS.common().fetch_add(1, SeqCst);
+    let guard = OpenCall;
     let number = number(place.state.load(SeqCst)) + 1;
     place.database.store(server::my_database().to_u32(), SeqCst);
     place.pid.store(server::my_pid(), SeqCst);
@@ -153,18 +152,18 @@ fn open(place: &Place, kind: u32, put: impl FnOnce(&Place)) -> (Asked, u64) {
     (guard, asked)
 }
 
-/// Ends the question of this process, if it has one. Cannot raise: called when a transaction ends, however it does, too.
+/// Ends the call of this process, if it has one. Cannot raise: called when a transaction ends, however it does, too.
 pub(crate) fn end() {
-    if ASKING.take() {
+    if IS_OPEN.take() {
         let place = mine();
         // An answer that comes in between is lost, and one that comes later finds another state than it was for.
         place.state.store(number(place.state.load(SeqCst)) * PHASES + IDLE, SeqCst);
-        QUESTIONS.common().fetch_sub(1, SeqCst);
+        CALLS.common().fetch_sub(1, SeqCst);
     }
 }
 
 fn mine() -> &'static Place {
-    &QUESTIONS.each()[latch::my_place() as usize]
+    &CALLS.each()[latch::my_place() as usize]
 }
 
 impl Place {
@@ -172,14 +171,14 @@ impl Place {
         self.database.load(SeqCst) == database.to_u32()
     }
 
-    fn question(&self) -> Question {
+    fn call(&self) -> WorkerCall {
         match self.kind.load(SeqCst) {
-            MAY_TAKE_BACK => Question::MayTakeBack(self.keys.get()),
-            _ => Question::IsUnderWay(self.id.load(SeqCst)),
+            MAY_TAKE_BACK => WorkerCall::MayTakeBack(self.keys.get()),
+            _ => WorkerCall::IsUnderWay(self.id.load(SeqCst)),
         }
     }
 
-    /// Writes down what is replied to the question in this state. The state that says so.
+    /// Writes down what is replied to the call in this state. The state that says so.
     fn write(&self, state: u64, reply: Reply) -> u64 {
         let phase = match reply {
             Reply::AllBut(refused) => {
@@ -197,10 +196,10 @@ impl Place {
 }
 
 /// Answers what sessions of a database ask. Called by its worker, between two transactions.
-pub(crate) fn answer(database: pg_sys::Oid, mut reply: impl FnMut(Question) -> Reply) {
+pub(crate) fn answer(database: pg_sys::Oid, mut reply: impl FnMut(WorkerCall) -> Reply) {
     each_asked(database, |place_number, place, state| {
-        let answered = place.write(state, reply(place.question()));
-        // A question that has ended meanwhile, and perhaps been followed by another, has another state.
+        let answered = place.write(state, reply(place.call()));
+        // A call that has ended meanwhile, and perhaps been followed by another, has another state.
         if place.state.compare_exchange(state, answered, SeqCst, SeqCst).is_ok() {
             latch::set(place_number, place.pid.load(SeqCst));
         }
@@ -208,15 +207,15 @@ pub(crate) fn answer(database: pg_sys::Oid, mut reply: impl FnMut(Question) -> R
 }
 
 /// Wakes those who wait for the worker of a database: it is going.
-pub(crate) fn rouse(database: pg_sys::Oid) {
+pub(crate) fn wake_callers(database: pg_sys::Oid) {
     each_asked(database, |number, place, _| latch::set(number, place.pid.load(SeqCst)));
 }
 
 fn each_asked(database: pg_sys::Oid, mut act: impl FnMut(u32, &Place, u64)) {
-    if QUESTIONS.common().load(SeqCst) == 0 {
+    if CALLS.common().load(SeqCst) == 0 {
         return;
     }
-    for (number, place) in QUESTIONS.each().iter().enumerate() {
+    for (number, place) in CALLS.each().iter().enumerate() {
         let state = place.state.load(SeqCst);
         if phase(state) == ASKED && place.is_of(database) {
             act(number as u32, place, state);
@@ -227,11 +226,11 @@ fn each_asked(database: pg_sys::Oid, mut act: impl FnMut(u32, &Place, u64)) {
 /// The row keys in a database that may be taken back, and perhaps are being deleted right now.
 pub(crate) fn granted(database: pg_sys::Oid) -> HashSet<Key> {
     let mut granted = HashSet::new();
-    for place in QUESTIONS.each() {
+    for place in CALLS.each() {
         let state = place.state.load(SeqCst);
         if phase(state) == YES
             && place.is_of(database)
-            && let Question::MayTakeBack(keys) = place.question()
+            && let WorkerCall::MayTakeBack(keys) = place.call()
         {
             let is_granted = |key: &Key| place.keys.is_refused(number(state), *key) != Some(true);
             granted.extend(keys.into_iter().filter(is_granted));

@@ -1,6 +1,6 @@
-//! Tables whose rows are settings of the user's, and belong in a dump.
+//! KnownTables whose rows are settings of the user's, and belong in a dump.
 //!
-//! Such a table is a configuration table of the extension (manual, "Extension Configuration Tables") only while it has rows: a
+//! Such a table is a configuration table of the extension (manual, "Extension Configuration KnownTables") only while it has rows: a
 //! dump reads every configuration table, and the owner of a database, who need not be the extension's, may not read these.
 //! `pg_extension_config_dump` works only in scripts of extensions, so the catalog is changed here.
 

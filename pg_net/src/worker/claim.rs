@@ -12,17 +12,18 @@ mod queue_row;
 mod reading;
 pub(super) mod removed;
 mod schedule;
+mod sender;
 mod taking_back;
 mod withheld;
 
 use std::time::{Duration, Instant};
 
 use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginNews, Outcome, Policy, Window};
+use pg_net_core::backoff::Backoff;
 
-use super::engine_host::Sender;
-use super::known_tables::{Found, Tables};
-use super::record::Record;
-use crate::pg::process::backoff::Backoff;
+use super::claimed::ClaimedRows;
+use super::known_tables::{Found, KnownTables};
+use crate::pg::process::obstacle::obstacle;
 use crate::pg::spi::plan::{Plan, Session};
 use crate::pg::spi::transaction::{Aborted, transaction};
 use crate::pg::types::clock::Timestamp;
@@ -30,11 +31,11 @@ use crate::tables::dump;
 use crate::tables::egress_rules::Rules;
 use crate::{mutants, settings, shmem};
 
-use at_most_once::TakeOut;
-use batch::Batch;
-use database_identity::Copies;
-pub(super) use queue_row::Asked;
+use at_most_once::AtMostOnce;
+pub(super) use batch::Batch;
+use database_identity::OwnIdentity;
 use schedule::Schedule;
+pub(super) use sender::Sender;
 use withheld::{Withdrawals, Withheld};
 
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
@@ -44,7 +45,7 @@ const AHEAD: usize = 2;
 const LOOK_AHEAD: Duration = Duration::from_millis(10);
 
 pub(super) struct Claim {
-    window: Window<Asked>,
+    window: ClaimedRows,
     /// Every row up to here has been met.
     cursor: Key,
     /// A range below the cursor where commits have brought rows since.
@@ -59,9 +60,9 @@ pub(super) struct Claim {
     look_ahead_at: Instant,
     backoff: Backoff,
     targets: LastTarget,
-    copies: Copies,
+    identity: OwnIdentity,
     rules: Rules,
-    take_out: TakeOut,
+    at_most_once_rows: AtMostOnce,
     /// How often the queue had been emptied when it was read last.
     emptied: u64,
     /// Whether the engine has requests of a queue that is gone.
@@ -89,9 +90,9 @@ impl Claim {
             look_ahead_at: Instant::now(),
             backoff: Backoff::default(),
             targets: LastTarget::default(),
-            copies: Copies::new(),
+            identity: OwnIdentity::new(),
             rules: Rules::new(),
-            take_out: TakeOut::new(),
+            at_most_once_rows: AtMostOnce::new(),
             emptied: shmem::get().my_slot().removals.emptied(),
             has_orphans: false,
             plans: Plans {
@@ -111,14 +112,9 @@ impl Claim {
         std::mem::take(&mut self.is_new)
     }
 
-    /// What is remembered of a claimed row.
-    pub(super) fn asked(&self, key: Key) -> Option<&Asked> {
-        self.window.get(key)
-    }
-
-    /// How many rows are claimed whose outcomes are not recorded.
-    pub(super) fn claimed(&self) -> usize {
-        self.window.claimed()
+    /// The rows that are claimed and whose outcomes are not recorded.
+    pub(super) fn rows(&self) -> &ClaimedRows {
+        &self.window
     }
 
     /// The outcome of a claimed row is recorded, or the row is gone.
@@ -150,8 +146,8 @@ impl Claim {
         self.more = true;
     }
 
-    /// Nothing that is claimed will have an outcome, and nobody is left to record one for: the queue is another one. Whoever
-    /// calls this calls [`drop_orphans`](Self::drop_orphans) next.
+    /// Nothing that is claimed will have an outcome, and there is no row left to record one for: the queue is another one. To be
+    /// followed by [`drop_orphans`](Self::drop_orphans).
     pub(super) fn start_over(&mut self) {
         drop(self.window.clear());
         self.has_orphans = true;
@@ -162,11 +158,11 @@ impl Claim {
     /// not, as it is sent at most once; they are still to be recorded.
     pub(super) fn abandon(&mut self) -> Vec<Outcome> {
         self.window.forget_standings();
-        let lost: Vec<_> = self.window.clear().filter(|(_, asked)| asked.at_most_once).collect();
+        let lost: Vec<_> = self.window.clear().filter(|(_, claimed)| claimed.at_most_once).collect();
         self.read_again();
         lost.into_iter()
-            .map(|(key, asked)| {
-                self.window.claim(key, None, 0, asked);
+            .map(|(key, claimed)| {
+                self.window.claim(key, None, 0, claimed);
                 Outcome { key, result: Err(Failure::abandoned()), elapsed: Duration::ZERO }
             })
             .collect()
@@ -177,7 +173,7 @@ impl Claim {
         self.window.forget_parked();
         self.cursor = Key::MIN;
         self.behind = None;
-        self.take_out.clear();
+        self.at_most_once_rows.clear();
         self.more = true;
         self.crowded = None;
         self.schedule.start_over();
@@ -191,7 +187,7 @@ impl Claim {
             return Some(self.backoff.deadline().map_or(at, |until| until.max(at)));
         }
         let due = self.schedule.wait().map(|wait| now + wait);
-        due.into_iter().chain(self.take_out.deadline()).min().filter(|_| self.window.room() > 0)
+        due.into_iter().chain(self.at_most_once_rows.deadline()).min().filter(|_| self.window.room() > 0)
     }
 
     /// Whether something is in the way of rows that will be tried again: the last attempt to claim failed, or their origin is
@@ -221,61 +217,47 @@ impl Claim {
         }
     }
 
-    /// Claims one batch and hands it to the engine. Whether there is more to do at once.
+    /// Claims one batch, to be sent.
     ///
     /// `busy` says that outcomes are coming in: then the rows of a crowded flow are read as it gets room, and what lies
     /// behind them is looked for now and then only. Reading them twice would cost more than it brings.
-    pub(super) fn work(
-        &mut self,
-        now: Instant,
-        busy: bool,
-        tables: &mut Tables,
-        record: &mut Record,
-        sender: &Sender,
-    ) -> bool {
-        if let Some(range) = self.take_out.due(now) {
+    pub(super) fn work(&mut self, now: Instant, busy: bool, tables: &mut KnownTables) -> Batch {
+        if let Some(range) = self.at_most_once_rows.due(now) {
             self.note_behind(range);
         }
         let look_ahead = !busy || self.look_ahead_at <= now;
         if !self.can_claim(look_ahead) || !self.backoff.is_over(now) {
-            return false;
+            return Batch::default();
         }
-        self.take_notes();
+        self.take_pending_keys();
         let withdrawals = self.withheld.look();
         let mut batch = Batch::default();
         let claimed = transaction(c"claiming requests", |session| {
             self.read(session, tables, look_ahead, &withdrawals, &mut batch);
-            mutants::delete_at_claim(session, &batch.claimed);
+            if mutants::deletes_at_claim() {
+                self.at_most_once_rows.delete(session, &batch.claimed);
+            }
             mutants::read_freed();
         });
-        self.drop_orphans(sender);
-        match claimed {
-            Ok(()) => {
-                self.backoff.succeed();
-                if look_ahead {
-                    self.look_ahead_at = now + LOOK_AHEAD;
-                }
-            }
-            Err(error) => {
-                self.give_back(&batch, &error, now);
-                return false;
-            }
+        if let Err(error) = claimed {
+            self.give_back(&batch, &error, now);
+            return Batch::default();
+        }
+        self.backoff.succeed();
+        if look_ahead {
+            self.look_ahead_at = now + LOOK_AHEAD;
         }
         mutants::record_before_send(&batch.requests, &mut batch.failures);
-        let failed = !batch.failures.is_empty();
-        record.inbox().append(&mut batch.failures);
-        record.pass(batch.bytes);
-        // That the engine has ended is dealt with in the next round, as is the recording of what cannot be sent.
-        let refused = !batch.requests.is_empty() && !sender.submit(batch.requests);
-        refused || failed || self.can_claim(!busy)
+        batch.more = !batch.failures.is_empty() || self.can_claim(!busy);
+        batch
     }
 
-    fn take_notes(&mut self) {
-        let notes = &shmem::get().my_slot().notes;
-        if let Some(due) = notes.take_due() {
+    fn take_pending_keys(&mut self) {
+        let pending = &shmem::get().my_slot().pending_keys;
+        if let Some(due) = pending.take_due() {
             self.schedule.add(due);
         }
-        let Some((lowest, highest)) = notes.take() else { return };
+        let Some((lowest, highest)) = pending.take() else { return };
         self.more |= highest > self.cursor;
         if lowest <= self.cursor {
             self.note_behind((lowest, highest.min(self.cursor)));
@@ -294,13 +276,13 @@ impl Claim {
             self.window.finish(key);
         }
         self.read_again();
-        self.backoff.fail_of(now, error.code);
+        self.backoff.fail(now, obstacle(error.code));
     }
 
     fn read(
         &mut self,
         session: &Session,
-        tables: &mut Tables,
+        tables: &mut KnownTables,
         look_ahead: bool,
         withdrawals: &Withdrawals,
         batch: &mut Batch,
@@ -310,7 +292,7 @@ impl Claim {
             Found::New(owner) => {
                 self.is_new = true;
                 self.start_over();
-                self.copies.settle(session);
+                self.identity.adopt_tables(session);
                 owner
             }
             Found::Nothing => {
@@ -344,13 +326,13 @@ impl Claim {
         }
         self.read_on(session, most, look_ahead, batch);
         self.hold_back(session, withdrawals, batch);
-        for key in self.take_out.take(session, std::mem::take(&mut batch.to_take_out)) {
+        for key in self.at_most_once_rows.take(session, std::mem::take(&mut batch.to_take_out)) {
             self.window.finish(key);
             batch.let_go(key);
         }
     }
 
-    /// Lets go what somebody is taking back.
+    /// Lets go of what a transaction is taking back.
     fn hold_back(&mut self, session: &Session, withdrawals: &Withdrawals, batch: &mut Batch) {
         for key in self.withheld.hold(session, withdrawals, &batch.claimed) {
             self.window.finish(key);

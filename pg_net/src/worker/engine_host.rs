@@ -4,46 +4,47 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use engine::{Engine, Key, OriginNews, Policy, Request};
+use engine::{Engine, Key, OriginNews, Outcome, Policy, Request};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SigSet, SigmaskHow};
+use pg_net_core::coalesce::OutcomeCoalescer;
 
-use super::record::Record;
+use super::claim::Sender;
 use crate::pg::process::wait::WaitSet;
 use crate::shmem::{self, waiters};
 
 mod descriptors;
-pub(super) mod origins;
+mod origins;
 
-/// How long outcomes gather where they come in quick succession: to record a few costs nearly as much as to record many, above all
-/// where the disk is waited for each time.
-const GATHER: Duration = Duration::from_millis(2);
-/// Outcomes that come within this after others were recorded are in quick succession.
-const QUICK: Duration = Duration::from_millis(1);
+use origins::Origins;
 
-pub(super) struct Sender {
+pub(super) struct EngineHost {
     engine: Engine,
     /// The engine writes to it when outcomes have come.
     event: Arc<EventFd>,
     wait_set: WaitSet,
     permit: Arc<Permit>,
-    /// When outcomes were recorded last.
-    recorded: Instant,
-    /// Until when outcomes are left to gather.
-    gathers_until: Instant,
+    coalescer: OutcomeCoalescer,
+    origins: Origins,
 }
 
-impl Sender {
+impl EngineHost {
     pub(super) fn new(policy: Policy, paused: bool) -> Self {
         let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
             .unwrap_or_else(|error| panic!("could not make an eventfd: {error}"));
         let event = Arc::new(event);
         let wait_set = WaitSet::new(&event);
         descriptors::raise_limit();
-        let heeded = AtomicU64::new(shmem::get().my_slot().removals.count());
-        let permit = Arc::new(Permit { paused: AtomicBool::new(paused), heeded });
-        let now = Instant::now();
-        Self { engine: start(policy, &event, &permit), event, wait_set, permit, recorded: now, gathers_until: now }
+        let handled_removals = AtomicU64::new(shmem::get().my_slot().removals.count());
+        let permit = Arc::new(Permit { paused: AtomicBool::new(paused), handled_removals });
+        Self {
+            engine: start(policy, &event, &permit),
+            event,
+            wait_set,
+            permit,
+            coalescer: OutcomeCoalescer::new(Instant::now()),
+            origins: Origins::new(),
+        }
     }
 
     /// Whether requests wait. What is under way goes on.
@@ -52,44 +53,17 @@ impl Sender {
         self.engine.ask_again();
     }
 
-    /// How many removals from the queue were looked after: while there are more, nothing starts.
-    pub(super) fn heeded(&self) -> u64 {
-        self.permit.heeded.load(SeqCst)
-    }
-
-    /// So many removals were looked after.
-    pub(super) fn heed(&self, removals: u64) {
-        self.permit.heeded.store(removals, SeqCst);
-        self.engine.ask_again();
-    }
-
-    /// Takes back those of these requests that have not started. Gives their keys.
-    pub(super) fn take_back(&self, keys: Vec<Key>) -> Vec<Key> {
-        self.engine.take_back(keys)
-    }
-
-    /// Takes back all that have not started.
-    pub(super) fn take_all_back(&self) {
-        self.engine.take_all_back();
-    }
-
-    /// Has what waits start as the limits allow, though there are removals that were not looked after.
-    pub(super) fn start_now(&self) {
-        if !self.permit.paused.load(SeqCst) {
-            self.engine.start_now();
-        }
-    }
-
     pub(super) fn is_alive(&self) -> bool {
         self.engine.is_alive()
     }
 
-    /// Starts a new engine in the place of one that died.
+    /// Starts a new engine in the place of one that died, which knows nothing of any origin.
     pub(super) fn revive(&mut self, policy: Policy) {
         self.engine = start(policy, &self.event, &self.permit);
+        self.origins.clear();
     }
 
-    /// Applies a configuration that was read anew; the files that it names may have changed, too.
+    /// Applies a configuration that was read again; the files that it names may have changed, too.
     pub(super) fn set_policy(&self, policy: Policy) {
         self.engine.set_policy(descriptors::bound(policy));
         self.engine.reload_files();
@@ -100,45 +74,47 @@ impl Sender {
         self.engine.submit(requests).is_ok()
     }
 
-    /// Whether outcomes are left to gather. Where somebody waits for one, they are only while others are to come.
+    /// Whether outcomes are left to gather. Where a session waits for one, they are only while others are to come.
     pub(super) fn gathers(&self, now: Instant) -> bool {
         self.deadline(now).is_some() && (self.engine.under_way() > 0 || !waiters::are_there())
     }
 
-    /// When to take the outcomes that were left to gather. Nobody tells of them, so it is no matter whether they still
-    /// [gather](Self::gathers): somebody may have begun to wait meanwhile.
+    /// When to take the outcomes that were left to gather. The engine does not tell of them, so it is no matter whether they still
+    /// [gather](Self::gathers): a session may have begun to wait meanwhile.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        (now < self.gathers_until).then_some(self.gathers_until)
+        self.coalescer.deadline(now)
     }
 
     /// Moves the outcomes that have come to where they are recorded. Where they come in quick succession, it leaves what comes from now
     /// on to gather.
-    pub(super) fn drain(&mut self, now: Instant, record: &mut Record) {
-        let is_quick = now.saturating_duration_since(self.recorded) < QUICK;
-        let before = record.inbox().len();
+    pub(super) fn drain(&mut self, now: Instant, inbox: &mut Vec<Outcome>) {
+        let is_quick = self.coalescer.is_quick(now);
+        let before = inbox.len();
         if !is_quick || waiters::are_there() {
-            self.engine.drain(record.inbox());
+            self.engine.drain(inbox);
         } else {
-            self.engine.drain_and_come_again(record.inbox());
+            self.engine.drain_and_come_again(inbox);
         }
-        if is_quick && record.inbox().len() > before {
-            self.gathers_until = now + GATHER;
+        if is_quick && inbox.len() > before {
+            self.coalescer.gather(now);
         }
     }
 
     /// Outcomes were recorded just now.
     pub(super) fn note_recorded(&mut self) {
-        self.recorded = Instant::now();
+        self.coalescer.recorded(Instant::now());
     }
 
     /// Moves the outcomes that have come to where they are recorded; of what comes after that, [`wait`](Self::wait) tells at once.
-    pub(super) fn drain_and_wait_for_more(&self, record: &mut Record) {
-        self.engine.drain(record.inbox());
+    pub(super) fn drain_and_wait_for_more(&self, inbox: &mut Vec<Outcome>) {
+        self.engine.drain(inbox);
     }
 
-    /// What has become of origins, asked for after [`drain`](Self::drain).
-    pub(super) fn news(&self) -> OriginNews {
-        self.engine.take_news()
+    /// What has become of origins, which is shown; asked for after [`drain`](Self::drain).
+    pub(super) fn news(&mut self) -> OriginNews {
+        let news = self.engine.take_news();
+        news.states.iter().for_each(|state| self.origins.show(state));
+        news
     }
 
     pub(super) fn under_way(&self) -> usize {
@@ -162,11 +138,36 @@ impl Sender {
     }
 }
 
+impl Sender for EngineHost {
+    fn take_back(&mut self, keys: Vec<Key>) -> (Vec<Key>, OriginNews) {
+        (self.engine.take_back(keys), self.news())
+    }
+
+    fn take_all_back(&self) {
+        self.engine.take_all_back();
+    }
+
+    fn handled_removals(&self) -> u64 {
+        self.permit.handled_removals.load(SeqCst)
+    }
+
+    fn set_handled_removals(&self, removals: u64) {
+        self.permit.handled_removals.store(removals, SeqCst);
+        self.engine.ask_again();
+    }
+
+    fn start_now(&self) {
+        if !self.permit.paused.load(SeqCst) {
+            self.engine.start_now();
+        }
+    }
+}
+
 /// What the engine's thread looks at before it starts a request.
 struct Permit {
     paused: AtomicBool,
     /// The removals from the queue that were looked after.
-    heeded: AtomicU64,
+    handled_removals: AtomicU64,
 }
 
 /// Starts an engine whose threads take no signal: Postgres' handlers belong to the main thread.
@@ -175,7 +176,7 @@ fn start(policy: Policy, event: &Arc<EventFd>, permit: &Arc<Permit>) -> Engine {
     let permit = Arc::clone(permit);
     // Shared memory stays where it is for as long as the process lives.
     let removals = &shmem::get().my_slot().removals;
-    let may_start = move || !permit.paused.load(SeqCst) && removals.count() == permit.heeded.load(SeqCst);
+    let may_start = move || !permit.paused.load(SeqCst) && removals.count() == permit.handled_removals.load(SeqCst);
     let before = SigSet::all()
         .thread_swap_mask(SigmaskHow::SIG_SETMASK)
         .unwrap_or_else(|error| panic!("could not mask the signals: {error}"));

@@ -5,11 +5,12 @@
 
 use std::time::{Duration, Instant};
 
+use pg_net_core::backoff::Backoff;
 use pgrx::pg_sys;
 
-use super::known_tables::{Found, Tables};
+use super::known_tables::{Found, KnownTables};
 use super::leave_queue::BUDGET;
-use crate::pg::process::backoff::Backoff;
+use crate::pg::process::obstacle::obstacle;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::spi::time_limit::TimeLimit;
@@ -65,7 +66,7 @@ impl Expire {
     }
 
     /// Removes what has expired, if it is time to look. Whether there is more to remove at once.
-    pub(super) fn work(&mut self, now: Instant, tables: &mut Tables) -> bool {
+    pub(super) fn work(&mut self, now: Instant, tables: &mut KnownTables) -> bool {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return false;
         }
@@ -77,14 +78,14 @@ impl Expire {
             }
             Err(error) => {
                 pgrx::warning!("pg_net: could not remove expired responses, and will try again: {error}");
-                self.backoff.fail_of(now, error.code);
+                self.backoff.fail(now, obstacle(error.code));
                 false
             }
         }
     }
 
     /// How long it is until the next look; `None` if there is no response left.
-    fn remove(&self, session: &Session, tables: &mut Tables) -> Option<Duration> {
+    fn remove(&self, session: &Session, tables: &mut KnownTables) -> Option<Duration> {
         match tables.find() {
             Found::Same(_) => {}
             // The next claim finds out what is new about them.

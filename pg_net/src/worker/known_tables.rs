@@ -4,7 +4,7 @@ use crate::pg::catalog::relation::Queue;
 use crate::pg::catalog::role::ActAs;
 
 /// What the worker knows of the tables. The extension may be dropped and created again between any two transactions.
-pub(super) struct Tables {
+pub(super) struct KnownTables {
     known: Option<Queue>,
     /// Whether the log has been told that the SQL is that of another version.
     told: bool,
@@ -20,7 +20,7 @@ pub(super) enum Found {
     Nothing,
 }
 
-impl Tables {
+impl KnownTables {
     pub(super) fn new() -> Self {
         Self { known: None, told: false }
     }

@@ -47,7 +47,7 @@ impl Leave {
         self.delete(session, keys)
     }
 
-    fn delete(&self, session: &Session, keys: &[Key]) -> HashSet<Key> {
+    pub(super) fn delete(&self, session: &Session, keys: &[Key]) -> HashSet<Key> {
         let array = array::int8s(keys.iter().copied());
         let _own = OwnDelete::begin();
         let deleted = session.run(&self.delete, Access::Write, [pg_sys::INT8ARRAYOID], [Some(array)]);
@@ -63,7 +63,7 @@ impl Leave {
         if let Ok(true) = deleted {
             return true;
         }
-        // Somebody else took it, or it was kept.
+        // It was gone already, or a trigger kept it.
         let was_kept = self.delete_below(session, key);
         if let (true, Err(refusal)) = (was_kept, deleted) {
             pgrx::warning!("pg_net: a request that is done leaves the queue without triggers, which failed: {refusal}");
@@ -76,9 +76,8 @@ impl Leave {
         let places = session.run(&self.place, Access::Write, [pg_sys::INT8OID], [Some(key.into())]);
         for row in 0..places.count() {
             let row = places.row::<2>(row);
-            if let (Some(table), Some(place)) = (row.oid(0), row.any(1)) {
-                // SAFETY: a place, by the statement, of a row that it has locked.
-                unsafe { bulk::delete_one(table, place) };
+            if let (Some(table), Some(place)) = (row.oid(0), row.place(1)) {
+                bulk::delete_one(table, place);
             }
         }
         places.count() > 0

@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::{Content, Headers, Outcome};
 use pgrx::pg_sys;
 
-use super::claim::Asked;
+use super::claimed::Claimed;
 use crate::pg::catalog::relation;
 use crate::pg::spi::plan::Session;
 use crate::pg::storage::bulk::Bulk;
@@ -96,14 +96,14 @@ struct HeaderColumns {
 
 impl<'a> Rows<'a> {
     /// What an outcome is as a row, in the memory context that is the current one for all of the batch.
-    pub(super) fn row(&mut self, outcome: &'a Outcome, asked: &Asked) -> OutcomeRow {
+    pub(super) fn row(&mut self, outcome: &'a Outcome, claimed: &Claimed) -> OutcomeRow {
         let trace = outcome.trace();
         let failure = outcome.result.as_ref().err();
         let response = outcome.result.as_ref().ok();
         let (plain, bytes) = content(outcome).map_or((None, None), body);
         let headers = response.map(|response| self.headers(&response.headers));
         [
-            Some(asked.id.into()),
+            Some(claimed.id.into()),
             response.map(|response| i32::from(response.status).into()),
             headers.and_then(|columns| columns.content_type),
             headers.map(|columns| columns.headers),
@@ -111,10 +111,10 @@ impl<'a> Rows<'a> {
             Some(failure.is_some_and(engine::Failure::timed_out).into()),
             failure.map(|failure| text::datum(&failure.to_string())),
             bytes,
-            asked.by.map(pg_sys::Datum::from),
-            asked.method.as_ref().map(|method| text::datum(method.as_str())),
-            asked.target.as_ref().map(|target| text::datum(&target.without_user_info())),
-            Some(attempts(outcome, asked).into()),
+            claimed.requested_by.map(pg_sys::Datum::from),
+            claimed.method.as_ref().map(|method| text::datum(method.as_str())),
+            claimed.target.as_ref().map(|target| text::datum(&target.without_user_info())),
+            Some(attempts(outcome, claimed).into()),
             trace.map(|_| milliseconds(outcome.elapsed)),
             trace.map(|trace| milliseconds(trace.phases.dns)),
             trace.map(|trace| milliseconds(trace.phases.handshake)),
@@ -156,8 +156,8 @@ impl<'a> Rows<'a> {
 }
 
 /// Attempts that were made: the claim counted one for what could not even be sent.
-fn attempts(outcome: &Outcome, asked: &Asked) -> i32 {
-    asked.attempts - i32::from(!outcome.was_attempted())
+fn attempts(outcome: &Outcome, claimed: &Claimed) -> i32 {
+    claimed.attempts - i32::from(!outcome.was_attempted())
 }
 
 /// Rows, an array a column.

@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 use crate::pg::process::{bgworker, server};
 use crate::pg::spi::internal;
 use crate::settings::{self, unknown};
-use crate::shmem::{self, Ending, HOME_DATABASE, Shared};
+use crate::shmem::{self, ExitReason, HOME_DATABASE, Shared};
 
 mod entry;
 pub(super) mod read_only;
@@ -42,12 +42,12 @@ pub(super) fn connect_home() -> bool {
     let shared = shmem::get();
     let home = &shared.home;
     let mut is_let_in = false;
-    let mut may_enter = shared.agenda.failures(HOME_DATABASE) == 0 && !home.has_made_room();
+    let mut may_enter = shared.wake_schedule.failures(HOME_DATABASE) == 0 && !home.has_made_room();
     loop {
         if may_enter {
             // From now on a command waits for this process; before, it was to be seen here.
             shared.home_slot().set_connecting(true);
-            let closed = &shared.closed;
+            let closed = &shared.blocked;
             if closed.is_empty() || (is_let_in && home.is_database_known() && !closed.contains(home.database())) {
                 break;
             }
@@ -67,8 +67,8 @@ pub(super) fn connect_home() -> bool {
 pub(super) fn connect_started() -> bool {
     let shared = shmem::get();
     let (database, role) = shared.my_slot().assignment();
-    if shared.closed.contains(database) {
-        Shared::set_ending(Ending::Again);
+    if shared.blocked.contains(database) {
+        Shared::set_exit_reason(ExitReason::Again);
         return false;
     }
     BackgroundWorker::connect_worker_to_spi_by_oid(Some(database), Some(role));
@@ -82,7 +82,7 @@ pub(super) fn take_over(database: pg_sys::Oid) {
     while !shared.my_slot().serves(database)
         && let Some(other) = shared.serving(database)
     {
-        other.dismiss();
+        other.request_exit();
         shared.state_changed.wait_at_most(TAKE_OVER, || shared.serving(database).is_none());
         pgrx::check_for_interrupts!();
     }

@@ -12,19 +12,19 @@
 //! functions one by one does not know of.
 
 use std::cell::Cell;
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString};
 
-use pgrx::{GucSetting, pg_guard, pg_sys};
+use pgrx::{GucSetting, pg_sys};
 
 use crate::pg::SqlError;
 use crate::pg::catalog::expression::Rewrite;
 use crate::pg::catalog::role;
 use crate::pg::fcall::call::{Call, sql_function};
-use crate::pg::process::guc::define_question;
+use crate::pg::process::guc::{define_question, show_hook};
 
 sql_function!(keep_caller, pg_finfo_keep_caller, keep);
 
-const SETTING: &std::ffi::CStr = c"pg_net.caller";
+const SETTING: &CStr = c"pg_net.caller";
 
 thread_local! {
     static NOTED: Cell<Option<pg_sys::Oid>> = const { Cell::new(None) };
@@ -32,8 +32,8 @@ thread_local! {
 
 /// The role that this request function was called by.
 ///
-/// A note counts for a SECURITY DEFINER function only: its calls never go without one, and so a note that somebody left by
-/// reading the setting is never taken for another's.
+/// A note counts for a SECURITY DEFINER function only: its calls never go without one, and so a note that a role left by reading
+/// the setting is never taken for another's.
 pub(in crate::functions) fn of(call: &Call) -> pg_sys::Oid {
     match NOTED.take() {
         Some(noted) if role::is_definers(call.function()) => noted,
@@ -43,8 +43,7 @@ pub(in crate::functions) fn of(call: &Call) -> pg_sys::Oid {
 
 /// The planner support function.
 fn keep(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
-    // SAFETY: the SQL declaration says internal, so that only the planner can call it, with a request of its own.
-    let rewrite = call.datum(0).and_then(|request| unsafe { Rewrite::asked_for(request) });
+    let rewrite = Rewrite::asked_for(call);
     let rewritten =
         rewrite.filter(|rewrite| role::is_definers(rewrite.function())).and_then(|rewrite| rewrite.read_last(SETTING));
     Ok(Some(rewritten.unwrap_or(pg_sys::Datum::null())))
@@ -53,12 +52,10 @@ fn keep(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
 /// Makes the setting known. Called once, while the library is preloaded.
 pub(crate) fn define() {
     static NOTHING: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
-    // SAFETY: the hook sets a variable of this process, and gives a constant.
-    unsafe { define_question(SETTING, c"Read by pg_net's own functions, to know who calls them.", &NOTHING, note) };
+    define_question(SETTING, c"Read by pg_net's own functions, to know who calls them.", &NOTHING, show_hook!(note));
 }
 
-#[pg_guard]
-unsafe extern "C-unwind" fn note() -> *const c_char {
+fn note() -> &'static CStr {
     NOTED.set(Some(role::current()));
-    c"".as_ptr()
+    c""
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::insert::{self, Places, Stored};
+use super::insert::{self, QueueHandles, Stored};
 use super::row_key_hint;
 use crate::hooks::commit;
 use crate::pg::SqlError;
@@ -60,16 +60,16 @@ pub(in crate::functions) fn insert(row: Row) -> Result<Option<i64>, SqlError> {
         return Err(read_only());
     }
     row.check_size()?;
-    let places = Places::find()?;
-    SqlError::without_detail(|| write(row, &places))?
+    let queue = QueueHandles::find()?;
+    SqlError::without_detail(|| write(row, &queue))?
 }
 
-fn write(row: Row, places: &Places) -> Result<Option<i64>, SqlError> {
-    let _owner = ActAs::new(places.owner(), 0);
+fn write(row: Row, queue: &QueueHandles) -> Result<Option<i64>, SqlError> {
+    let _owner = ActAs::new(queue.owner(), 0);
     // Before the sequences are asked: who takes the queue away, as `TRUNCATE … RESTART IDENTITY` does, locks it before them,
     // and in another order two sessions would wait for each other.
-    let table = places.open_queue()?;
-    let (id, row_key) = places.next_numbers();
+    let table = queue.open_queue()?;
+    let (id, row_key) = queue.next_numbers();
     commit::expect_key(row_key);
     let terms = row.terms.as_ref();
     let due = terms.and_then(|terms| terms.not_before);
@@ -91,7 +91,7 @@ fn write(row: Row, places: &Places) -> Result<Option<i64>, SqlError> {
             terms.idempotency_key.as_deref().map(text::datum),
         ]
     });
-    let Some(stored) = insert::insert(places, &table, usual, terms, Stored { id, row_key, due }) else {
+    let Some(stored) = insert::insert(queue, &table, usual, terms, Stored { id, row_key, due }) else {
         return Ok(None);
     };
     commit::note_key(stored.row_key);
@@ -106,7 +106,7 @@ fn write(row: Row, places: &Places) -> Result<Option<i64>, SqlError> {
 
 /// Who owns the queue: whose rights the functions act with.
 pub(in crate::functions) fn owner() -> Result<pg_sys::Oid, SqlError> {
-    Places::find().map(|places| places.owner())
+    QueueHandles::find().map(|queue| queue.owner())
 }
 
 fn read_only() -> SqlError {

@@ -86,7 +86,7 @@ thread_local! {
         }
     };
     /// With the count of changes before they were found.
-    static PLACES: Cell<Option<(u64, Places)>> = const { Cell::new(None) };
+    static HANDLES: Cell<Option<(u64, QueueHandles)>> = const { Cell::new(None) };
     static DEFAULTS: RefCell<Defaults<COLUMNS>> = const { RefCell::new(Defaults::new()) };
 }
 
@@ -101,14 +101,14 @@ pub(in crate::functions) struct Stored {
 ///
 /// The executor takes longer to start and end than the row to be stored, so it is spared where it would only store the row.
 pub(in crate::functions) fn insert(
-    places: &Places,
+    queue: &QueueHandles,
     table: &Table,
     usual: Usual,
     terms: Option<Terms>,
     asked: Stored,
 ) -> Option<Stored> {
-    let is_stored = whole(places, table, usual, terms)
-        .is_some_and(|row| bulk::insert_one(table, places.column_types(), row, places.assign_row_key));
+    let is_stored = whole(queue, table, usual, terms)
+        .is_some_and(|row| bulk::insert_one(table, queue.column_types(), row, queue.assign_row_key));
     if is_stored {
         // As the trigger would have.
         commit::take_last_key();
@@ -118,10 +118,10 @@ pub(in crate::functions) fn insert(
     let session = Session::connect();
     if table.has_rules() {
         // What they make of it is theirs; the worker finds what there is by the key.
-        run_insert(&session, places, usual, terms, false);
+        run_insert(&session, queue, usual, terms, false);
         return Some(asked);
     }
-    let rows = run_insert(&session, places, usual, terms, true);
+    let rows = run_insert(&session, queue, usual, terms, true);
     if rows.count() == 0 {
         commit::take_last_key();
         return None;
@@ -135,12 +135,12 @@ pub(in crate::functions) fn insert(
 }
 
 /// The row with all its columns; `None` where that takes the executor.
-fn whole(places: &Places, table: &Table, usual: Usual, terms: Option<Terms>) -> Option<Whole> {
+fn whole(queue: &QueueHandles, table: &Table, usual: Usual, terms: Option<Terms>) -> Option<Whole> {
     DEFAULTS.with_borrow_mut(|defaults| {
         let mut default = |column| match defaults.of(table, column) {
             ColumnDefault::Value(value) => Some(value),
-            ColumnDefault::Call(function) if Some(function) == places.this_database => {
-                Some(Some(server::Stamp::of_this_database().0.into()))
+            ColumnDefault::Call(function) if Some(function) == queue.this_database => {
+                Some(Some(server::DatabaseIdentity::of_this_database().0.into()))
             }
             ColumnDefault::Call(_) | ColumnDefault::Other => None,
         };
@@ -157,13 +157,13 @@ fn whole(places: &Places, table: &Table, usual: Usual, terms: Option<Terms>) -> 
 
 fn run_insert<'s>(
     session: &'s Session,
-    places: &Places,
+    queue: &QueueHandles,
     usual: Usual,
     terms: Option<Terms>,
     is_told: bool,
 ) -> Rows<'s> {
     let [id, method, url, headers, body, timeout, row_key, caller, delivery, most, _, due, key, _] =
-        places.column_types();
+        queue.column_types();
     let types = [id, method, url, headers, body, timeout, row_key, caller];
     let _internal = Internal::new();
     INSERTS.with(|inserts| match terms {
@@ -181,7 +181,7 @@ fn run_insert<'s>(
 
 /// The objects that an insert needs, looked up once and again when the extension is another one.
 #[derive(Clone, Copy)]
-pub(in crate::functions) struct Places {
+pub(in crate::functions) struct QueueHandles {
     queue: Queue,
     ids: pg_sys::Oid,
     row_keys: pg_sys::Oid,
@@ -196,22 +196,22 @@ pub(in crate::functions) struct Places {
     this_database: Option<pg_sys::Oid>,
 }
 
-impl Places {
+impl QueueHandles {
     pub(in crate::functions) fn find() -> Result<Self, SqlError> {
         let changes = invalidation::changed_places();
-        let known = PLACES.get();
+        let known = HANDLES.get();
         if let Some((found_at, known)) = known
             && found_at == changes
         {
             return Ok(known);
         }
         let queue = Queue::find().ok_or_else(missing)?;
-        let places = match known {
+        let handles = match known {
             Some((_, known)) if known.queue == queue => known,
             _ => Self::look_up(queue)?,
         };
-        PLACES.set(Some((changes, places)));
-        Ok(places)
+        HANDLES.set(Some((changes, handles)));
+        Ok(handles)
     }
 
     fn look_up(queue: Queue) -> Result<Self, SqlError> {

@@ -1,15 +1,16 @@
 //! The roles that `net.restore_open_access` has opened the tables to.
 
 use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString};
 
-use pgrx::{GucSetting, pg_guard, pg_sys};
+use pgrx::{GucSetting, pg_sys};
 
 use crate::pg::catalog::invalidation::{self, Watched};
 use crate::pg::catalog::{relation, role, scan};
-use crate::pg::process::guc::define_question;
+use crate::pg::process::guc::{define_question, show_hook};
+use crate::pg::process::server;
 
-/// A setting that tells whoever reads it whether the tables are open to them: conditions on rows are made of Postgres' own
+/// A setting that tells the role which reads it whether the tables are open to it: conditions on rows are made of Postgres' own
 /// functions, and can read a setting.
 pub(in crate::hooks::access) const SETTING: &CStr = c"pg_net.open_access";
 
@@ -53,21 +54,14 @@ pub(in crate::hooks::access) fn is_open() -> bool {
 /// Makes the setting known.
 pub(in crate::hooks::access) fn define() {
     static NOTHING: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
-    // SAFETY: the hook gives one of two constants.
-    unsafe {
-        define_question(
-            SETTING,
-            c"Whether net.restore_open_access has opened the tables to who reads this.",
-            &NOTHING,
-            show,
-        )
-    };
+    define_question(
+        SETTING,
+        c"Whether net.restore_open_access has opened the tables to the role that reads this.",
+        &NOTHING,
+        show_hook!(show),
+    );
 }
 
-#[pg_guard]
-unsafe extern "C-unwind" fn show() -> *const c_char {
-    // SAFETY: plain variables of this process.
-    let may_look = unsafe { pg_sys::IsTransactionState() && pg_sys::MyDatabaseId != pg_sys::InvalidOid };
-    let shown = if may_look && is_open() { c"on" } else { c"off" };
-    shown.as_ptr()
+fn show() -> &'static CStr {
+    if server::is_in_transaction() && is_open() { c"on" } else { c"off" }
 }

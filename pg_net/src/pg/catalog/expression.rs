@@ -1,30 +1,31 @@
 //! Expressions as the planner has them.
 
 use std::ffi::CStr;
+use std::marker::PhantomData;
 
 use pgrx::pg_sys;
 
+use crate::pg::fcall::call::Call;
 use crate::pg::types::text;
 
 /// The built-in function `current_setting(text)`.
 const CURRENT_SETTING: u32 = 2077;
 
 /// A function call that the planner asks a support function to rewrite.
-pub(crate) struct Rewrite {
+pub(crate) struct Rewrite<'a> {
     call: *mut pg_sys::FuncExpr,
+    lives: PhantomData<&'a ()>,
 }
 
-impl Rewrite {
-    /// The call to rewrite, if that is what the planner asks for.
-    ///
-    /// # Safety
-    ///
-    /// `request` must be what the planner passes to a support function; the result must not outlive that call.
-    pub(crate) unsafe fn asked_for(request: pg_sys::Datum) -> Option<Self> {
-        let request = request.cast_mut_ptr::<pg_sys::SupportRequestSimplify>();
-        // SAFETY: by the caller's promise a node, whose tag tells its type.
+impl<'a> Rewrite<'a> {
+    /// The call to rewrite, if that is what the planner asks a support function for, which is called here.
+    pub(crate) fn asked_for(call: &'a Call) -> Option<Self> {
+        let request = call.datum(0)?.cast_mut_ptr::<pg_sys::SupportRequestSimplify>();
+        // SAFETY: the SQL declaration says internal, so that only the planner can call it, with a request of its own: a node,
+        // whose tag tells its type.
         unsafe {
-            ((*request).type_ == pg_sys::NodeTag::T_SupportRequestSimplify).then(|| Self { call: (*request).fcall })
+            ((*request).type_ == pg_sys::NodeTag::T_SupportRequestSimplify)
+                .then(|| Self { call: (*request).fcall, lives: PhantomData })
         }
     }
 

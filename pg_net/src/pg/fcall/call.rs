@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use pgrx::pg_sys;
+use pgrx::{FromDatum, pg_sys};
 
 use crate::pg::SqlError;
 use crate::pg::catalog::relation;
 use crate::pg::types::clock::Timestamp;
+use crate::pg::types::composite::Composite;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text;
 
@@ -124,6 +125,22 @@ impl<'a> Call<'a> {
     pub(crate) fn int8s(&self, place: usize) -> Vec<i64> {
         // SAFETY: the SQL declaration says bigint[]; the value lives as long as the call.
         unsafe { crate::pg::types::array::int8s_of(self.datum(place)) }
+    }
+
+    /// The elements of a `text[]` argument that are not null, as UTF-8; `None` for a null.
+    pub(crate) fn texts(&self, place: usize) -> Result<Option<Vec<Cow<'a, str>>>, SqlError> {
+        let Some(datum) = self.datum(place) else { return Ok(None) };
+        // SAFETY: the SQL declaration says text[]; the value lives as long as the call.
+        let array = unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(datum, false) };
+        // SAFETY: as above: an element of the array.
+        let text = |element| text::from_server(unsafe { text::bytes_of(element) });
+        array.iter().flat_map(pgrx::Array::iter).flatten().map(text).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The elements of an argument that is an array of a composite type, but for nulls; none for a null.
+    pub(crate) fn composites(&self, place: usize) -> Vec<Composite<'a>> {
+        // SAFETY: the SQL declaration says so; the value lives as long as the call.
+        self.datum(place).map_or_else(Vec::new, |datum| unsafe { Composite::elements(datum) })
     }
 
     /// An `interval` argument in microseconds, with 30 days to a month as Postgres has it when it compares intervals.

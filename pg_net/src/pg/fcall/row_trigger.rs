@@ -1,6 +1,7 @@
 //! Triggers of ours, in C, that look at a row before it is inserted.
 
 use std::ffi::CStr;
+use std::marker::PhantomData;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
@@ -8,18 +9,15 @@ use super::call::Call;
 use crate::pg::SqlError;
 
 /// The row that is to be inserted.
-pub(crate) struct NewRow {
+pub(crate) struct NewRow<'a> {
     row: pg_sys::HeapTuple,
     columns: pg_sys::TupleDesc,
+    lives: PhantomData<&'a ()>,
 }
 
-impl NewRow {
+impl<'a> NewRow<'a> {
     /// `None` where the call is of another kind.
-    ///
-    /// # Safety
-    ///
-    /// What is returned must not outlive the call.
-    pub(crate) unsafe fn of(call: &Call) -> Option<Self> {
+    pub(crate) fn of(call: &'a Call) -> Option<Self> {
         // SAFETY: the context of a call is a node, and its tag tells of what kind; a trigger's relation is open.
         unsafe {
             let data = (*call.frame()).context.cast::<pg_sys::TriggerData>();
@@ -28,8 +26,11 @@ impl NewRow {
             }
             let wanted = pg_sys::TRIGGER_EVENT_INSERT | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_BEFORE;
             let kind = pg_sys::TRIGGER_EVENT_OPMASK | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_TIMINGMASK;
-            ((*data).tg_event & kind == wanted)
-                .then(|| Self { row: (*data).tg_trigtuple, columns: (*(*data).tg_relation).rd_att })
+            ((*data).tg_event & kind == wanted).then(|| Self {
+                row: (*data).tg_trigtuple,
+                columns: (*(*data).tg_relation).rd_att,
+                lives: PhantomData,
+            })
         }
     }
 

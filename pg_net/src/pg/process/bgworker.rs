@@ -1,7 +1,9 @@
 //! What our own processes do beside their work: how they are described to the postmaster, how they begin, how they end.
 
+use std::cell::Cell;
+
 use pgrx::bgworkers::{BackgroundWorkerBuilder, BgWorkerStartTime};
-use pgrx::pg_sys;
+use pgrx::{pg_guard, pg_sys};
 
 use super::signal;
 
@@ -13,18 +15,30 @@ pub(crate) fn builder(name: &str, function: &str) -> BackgroundWorkerBuilder {
         .set_start_time(BgWorkerStartTime::RecoveryFinished)
 }
 
-/// Has a function run when this process ends, however it does, with its pid as argument.
-pub(crate) fn at_exit(function: unsafe extern "C-unwind" fn(i32, pg_sys::Datum)) {
-    // SAFETY: the callback is a function of this library, which is never unloaded.
-    unsafe { pg_sys::before_shmem_exit(Some(function), pg_sys::Datum::from(pg_sys::MyProcPid)) };
+thread_local! {
+    static AT_EXIT: Cell<Option<fn(i32)>> = const { Cell::new(None) };
 }
 
-/// Ends this process. Any other code than 0 has the postmaster start one anew that is to be started again.
+/// Has a function run when this process ends, however it does, with its pid as argument. One function a process.
+pub(crate) fn at_exit(function: fn(i32)) {
+    AT_EXIT.set(Some(function));
+    // SAFETY: the callback is a function of this library, which is never unloaded.
+    unsafe { pg_sys::before_shmem_exit(Some(exiting), pg_sys::Datum::from(pg_sys::MyProcPid)) };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn exiting(_code: i32, pid: pg_sys::Datum) {
+    if let Some(function) = AT_EXIT.get() {
+        function(pid.value() as i32);
+    }
+}
+
+/// Ends this process. Any other code than 0 has the postmaster start the process again, if it is one that it restarts.
 pub(crate) fn end(code: i32) -> ! {
     // SAFETY: ends the process by the way that runs the callbacks.
     unsafe { pg_sys::proc_exit(code) };
     #[cfg(feature = "pg18")]
-    unreachable!("proc_exit returns to nobody");
+    unreachable!("proc_exit does not return");
 }
 
 /// Reads the configuration files again. Outside of any transaction.

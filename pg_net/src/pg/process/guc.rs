@@ -68,19 +68,42 @@ fn each(mut see: impl FnMut(&pg_sys::config_generic)) {
     }
 }
 
-/// Makes a setting known that holds nothing: reading it asks `show`. Not listed by SHOW ALL, and set by nobody.
-///
-/// # Safety
-///
-/// `show` must give a C string that lives as long as the process, or until it is called again.
-pub(crate) unsafe fn define_question(
+/// A function that Postgres calls for what a setting shows.
+#[derive(Clone, Copy)]
+pub(crate) struct ShowHook(unsafe extern "C-unwind" fn() -> *const c_char);
+
+impl ShowHook {
+    /// # Safety
+    ///
+    /// The hook must give a C string that lives as long as the process, or until it is called again.
+    pub(crate) const unsafe fn new(hook: unsafe extern "C-unwind" fn() -> *const c_char) -> Self {
+        Self(hook)
+    }
+}
+
+/// A show hook around a function `fn() -> &'static CStr`.
+macro_rules! show_hook {
+    ($show:path) => {{
+        #[pgrx::pg_guard]
+        unsafe extern "C-unwind" fn hook() -> *const std::ffi::c_char {
+            let shown: &'static std::ffi::CStr = $show();
+            shown.as_ptr()
+        }
+        // SAFETY: the hook above gives a constant.
+        unsafe { $crate::pg::process::guc::ShowHook::new(hook) }
+    }};
+}
+pub(crate) use show_hook;
+
+/// Makes a setting known that holds nothing: reading it asks `show`. Not listed by SHOW ALL, and cannot be set.
+pub(crate) fn define_question(
     name: &'static CStr,
     description: &'static CStr,
     nothing: &'static GucSetting<Option<CString>>,
-    show: unsafe extern "C-unwind" fn() -> *const c_char,
+    show: ShowHook,
 ) {
     let (context, flags) = (GucContext::Internal, GucFlags::NO_SHOW_ALL | GucFlags::DISALLOW_IN_FILE);
-    // SAFETY: by the caller's promise; the hook is a function of this library, which is never unloaded.
+    // SAFETY: what a `ShowHook` promises; the hook is a function of this library, which is never unloaded.
     unsafe {
         GucRegistry::define_string_guc_with_hooks(
             name,
@@ -91,7 +114,7 @@ pub(crate) unsafe fn define_question(
             flags,
             None,
             None,
-            Some(show),
+            Some(show.0),
         );
     }
 }

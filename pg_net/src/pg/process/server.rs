@@ -26,6 +26,12 @@ pub(crate) fn my_database() -> pg_sys::Oid {
     unsafe { pg_sys::MyDatabaseId }
 }
 
+/// Whether this process is in a transaction, in a database.
+pub(crate) fn is_in_transaction() -> bool {
+    // SAFETY: plain variables of this process.
+    unsafe { pg_sys::IsTransactionState() && pg_sys::MyDatabaseId != pg_sys::InvalidOid }
+}
+
 /// The process id of this process.
 pub(crate) fn my_pid() -> i32 {
     // SAFETY: a plain variable of this process, set when it starts.
@@ -173,9 +179,9 @@ pub(crate) fn is_in_recovery() -> bool {
 
 /// Which database this is, among those of all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp(pub(crate) i64);
+pub(crate) struct DatabaseIdentity(pub(crate) i64);
 
-impl Stamp {
+impl DatabaseIdentity {
     /// That of the database that this process is connected to.
     pub(crate) fn of_this_database() -> Self {
         // SAFETY: reads shared memory of Postgres'.

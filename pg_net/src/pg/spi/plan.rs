@@ -9,6 +9,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::pg::SqlError;
 use crate::pg::types::clock::Timestamp;
+use crate::pg::types::composite::Composite;
 
 /// A statement with its parameter types. Planned at its first use in a session, whatever the arguments are, then kept;
 /// Postgres plans it anew when something that it depends on changes.
@@ -215,16 +216,43 @@ impl<'s, const N: usize> Row<'s, N> {
         self.get(column, &[pg_sys::XIDOID]).map(|datum| pg_sys::TransactionId::from(datum.value() as u32))
     }
 
+    /// A `tid` column: where a row stands in its table.
+    pub(crate) fn place(&self, column: usize) -> Option<Place> {
+        // SAFETY: a tid, by its type; it is copied.
+        self.get(column, &[pg_sys::TIDOID]).map(|datum| Place(unsafe { *datum.cast_mut_ptr() }))
+    }
+
     /// The elements of a `bigint[]` column that are not null; none for a null.
     pub(crate) fn int8s(&self, column: usize) -> Vec<i64> {
         // SAFETY: a bigint[], by its type, which lives until the session ends.
         unsafe { crate::pg::types::array::int8s_of(self.get(column, &[pg_sys::INT8ARRAYOID])) }
     }
 
-    /// A column with an array or a row, copied to the memory context that the session was connected in.
-    pub(crate) fn transfer(&self, column: usize) -> Option<pg_sys::Datum> {
-        // SAFETY: an array or a row, whatever is in it, and so a varlena; it lives until the session ends.
-        (!self.nulls[column]).then(|| unsafe { pg_sys::SPI_datumTransfer(self.values[column], false, -1) })
+    /// A column with a composite value, copied to the memory context that the session was connected in.
+    pub(crate) fn transfer<'a>(&self, column: usize) -> Option<Composite<'a>> {
+        self.transfer_datum(column, |of_type| of_type).map(|datum| {
+            // SAFETY: a composite value, by its type, copied to memory that outlives the session.
+            unsafe { Composite::from_datum(datum) }
+        })
+    }
+
+    /// The same for an array of such values; none for a null.
+    pub(crate) fn transfer_all<'a>(&self, column: usize) -> Vec<Composite<'a>> {
+        // SAFETY: a catalog look-up within a transaction.
+        let element = |of_type| unsafe { pg_sys::get_element_type(of_type) };
+        self.transfer_datum(column, element).map_or_else(Vec::new, |datum| {
+            // SAFETY: an array of composite values, by its type, copied to memory that outlives the session.
+            unsafe { Composite::elements(datum) }
+        })
+    }
+
+    fn transfer_datum(&self, column: usize, row_type: impl Fn(pg_sys::Oid) -> pg_sys::Oid) -> Option<pg_sys::Datum> {
+        // SAFETY: the description has `N` columns and lives as long as the row; what is transferred is a varlena, by its type.
+        unsafe {
+            let found = type_of(self.columns, column);
+            assert!(pg_sys::type_is_rowtype(row_type(found)), "the column has no composite values");
+            (!self.nulls[column]).then(|| pg_sys::SPI_datumTransfer(self.values[column], false, -1))
+        }
     }
 
     /// How many bytes a text, bytea or jsonb column holds, without reading them.
@@ -244,6 +272,16 @@ impl<'s, const N: usize> Row<'s, N> {
     pub(crate) fn jsonb(&self, column: usize) -> Option<crate::pg::types::jsonb::Jsonb<'s>> {
         // SAFETY: a jsonb, by its type; row and copy live in the session's memory.
         self.get(column, &[pg_sys::JSONBOID]).map(|datum| unsafe { crate::pg::types::jsonb::Jsonb::from_datum(datum) })
+    }
+}
+
+/// Where a row stands in its table.
+#[derive(Clone, Copy)]
+pub(crate) struct Place(pg_sys::ItemPointerData);
+
+impl Place {
+    pub(in crate::pg) fn pointer(&mut self) -> pg_sys::ItemPointer {
+        &raw mut self.0
     }
 }
 

@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 
 use super::index_entries::IndexEntries;
 use super::table::{Passing, Table};
-use crate::pg::spi::plan::Session;
+use crate::pg::spi::plan::{Place, Session};
 
 /// A table that is open for rows of `N` columns. What it holds is let go of by [`insert`](Self::insert), or by the abort of
 /// the transaction.
@@ -114,16 +114,12 @@ pub(crate) fn insert_one<const N: usize>(
     true
 }
 
-/// Deletes a row of a table, with no trigger or rule hearing of it.
-///
-/// # Safety
-///
-/// `place` must be a `tid`, of a row of the table that this transaction holds locked.
-pub(crate) unsafe fn delete_one(table: pg_sys::Oid, place: pg_sys::Datum) {
-    let Some(table) = Table::open(table) else { return };
-    // SAFETY: by the caller's promise; the table is open, and is a heap.
+/// Deletes a row of a table, with no trigger or rule hearing of it. Raises where this transaction does not hold the row locked.
+pub(crate) fn delete_one(table: pg_sys::Oid, mut place: Place) {
+    let Some(table) = Table::open(table).filter(Table::is_heap) else { return };
+    // SAFETY: the table is open, and is a heap.
     unsafe {
-        pg_sys::simple_heap_delete(table.relation(), place.cast_mut_ptr());
+        pg_sys::simple_heap_delete(table.relation(), place.pointer());
         pg_sys::CommandCounterIncrement();
     }
 }

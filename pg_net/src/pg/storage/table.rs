@@ -55,6 +55,11 @@ impl Table {
         unsafe { (*(*self.0).rd_rel).relkind as u8 == pg_sys::RELKIND_RELATION }
     }
 
+    pub(in crate::pg) fn is_heap(&self) -> bool {
+        // SAFETY: the relation is open.
+        unsafe { (*(*self.0).rd_rel).relam == pg_sys::HEAP_TABLE_AM_OID }
+    }
+
     /// Who owns it.
     pub(crate) fn owner(&self) -> pg_sys::Oid {
         // SAFETY: the relation is open.
@@ -62,11 +67,11 @@ impl Table {
     }
 
     /// Looks at each trigger.
-    pub(crate) fn each_trigger(&self, mut look: impl FnMut(&pg_sys::Trigger)) {
+    pub(crate) fn each_trigger(&self, mut look: impl FnMut(Trigger)) {
         // SAFETY: the relation is open; there are as many triggers as the number says.
         unsafe {
             if let Some(found) = (*self.0).trigdesc.as_ref() {
-                (0..found.numtriggers as usize).for_each(|at| look(&*found.triggers.add(at)));
+                (0..found.numtriggers as usize).for_each(|at| look(Trigger(&*found.triggers.add(at))));
             }
         }
     }
@@ -89,7 +94,7 @@ impl Table {
                         .any(|at| i32::from((*constraints.defval.add(at)).adnum) > own_columns(self.oid()))
             });
             let mut has_triggers = false;
-            self.each_trigger(|trigger| has_triggers |= is_users(trigger));
+            self.each_trigger(|trigger| has_triggers |= trigger.is_users());
             has_triggers || computes || class.relforcerowsecurity || class.relhassubclass || self.has_rules()
         }
     }
@@ -126,8 +131,8 @@ impl Table {
                 triggers += 1;
                 passed += i32::from(match passing {
                     Passing::Nothing => false,
-                    Passing::Trigger(function) => function == Some(trigger.tgfoid),
-                    Passing::UserCode => is_users(trigger),
+                    Passing::Trigger(function) => function == Some(trigger.function()),
+                    Passing::UserCode => trigger.is_users(),
                 });
             });
             // Of a trigger of ours there is one.
@@ -174,6 +179,32 @@ impl Table {
                 .find(|default| default.adnum as usize == column + 1)
                 .map(|default| CStr::from_ptr(default.adbin))
         }
+    }
+}
+
+/// A trigger of a table that is open.
+#[derive(Clone, Copy)]
+pub(crate) struct Trigger<'a>(&'a pg_sys::Trigger);
+
+impl Trigger<'_> {
+    pub(crate) fn name(self) -> String {
+        // SAFETY: a trigger's name is a C string.
+        unsafe { CStr::from_ptr(self.0.tgname) }.to_string_lossy().into_owned()
+    }
+
+    /// The function that it runs.
+    pub(crate) fn function(self) -> pg_sys::Oid {
+        self.0.tgfoid
+    }
+
+    /// Whether it fires at an event: one of `TRIGGER_TYPE_…`.
+    pub(crate) fn fires_at(self, event: u32) -> bool {
+        self.0.tgtype as u32 & event != 0
+    }
+
+    /// Whether it is not ours, nor the server's own.
+    pub(crate) fn is_users(self) -> bool {
+        is_users(self.0)
     }
 }
 

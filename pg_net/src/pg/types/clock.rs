@@ -2,14 +2,8 @@
 
 use std::time::Duration;
 
+pub(crate) use pg_net_core::{NEVER, NEVER_YET, Timestamp};
 use pgrx::pg_sys;
-
-/// A `timestamptz`: microseconds since the beginning of 2000, UTC (manual, "Date/Time Types").
-pub(crate) type Timestamp = i64;
-
-/// `-infinity` and `infinity`.
-pub(crate) const NEVER_YET: Timestamp = Timestamp::MIN;
-pub(crate) const NEVER: Timestamp = Timestamp::MAX;
 
 /// The time now, not that of the transaction's start.
 pub(crate) fn now() -> Timestamp {

@@ -4,20 +4,16 @@ use std::time::Duration;
 use pgrx::pg_sys;
 
 use crate::pg::types::clock;
-use crate::shmem::{Shared, Waiting};
+use crate::shmem::{HOME_DATABASE, LaunchRequest, Shared};
 
-/// There is nobody at the door: the process is connecting or connected, or there is none.
+/// No process waits at the door: the process is connecting or connected, or there is none.
 const NOBODY: u32 = 0;
-/// The process waits to be let in, and comes in by itself if nobody answers.
+/// The process waits to be let in, and comes in by itself if there is no answer.
 const WAITS: u32 = 1;
 /// The process waits until it is let in: a visitor has found something in its way, or it has made room for others.
 const HELD: u32 = 2;
 /// The process is let in.
 const OPEN: u32 = 3;
-
-/// What stands for the database of the settings, which may not exist, where the worker of `pg_net.database_name` waits and where
-/// its failures are counted. No database has it.
-pub(crate) const HOME_DATABASE: pg_sys::Oid = pg_sys::Oid::from_u32(u32::MAX);
 
 /// How long a request leaves what keeps the worker of `pg_net.database_name` out, before a visitor looks again.
 const SOON: Duration = Duration::from_secs(1);
@@ -36,7 +32,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Somebody changed whom it is to serve, perhaps.
+    /// The settings of whom it is to serve may have changed.
     pub(crate) fn look_at_settings(&self) {
         self.settings.store(true, SeqCst);
     }
@@ -68,8 +64,8 @@ impl Home {
 
     /// The database of the settings is this one; there is none if it is invalid.
     pub(crate) fn set_database(&self, database: pg_sys::Oid) {
-        let known = if database == pg_sys::InvalidOid { HOME_DATABASE } else { database };
-        self.database.store(known.to_u32(), SeqCst);
+        let known = if database == pg_sys::InvalidOid { HOME_DATABASE } else { database.to_u32() };
+        self.database.store(known, SeqCst);
     }
 
     /// The calling process, which is the worker, waits from now on to be let in.
@@ -89,7 +85,7 @@ impl Home {
         [WAITS, HELD].contains(&self.door.load(SeqCst))
     }
 
-    /// Whether the process that waits may come in by itself when nobody answers.
+    /// Whether the process that waits may come in by itself when there is no answer.
     pub(crate) fn may_come_in(&self) -> bool {
         self.door.load(SeqCst) == WAITS
     }
@@ -99,7 +95,7 @@ impl Home {
         let _ = self.door.compare_exchange(WAITS, HELD, SeqCst, SeqCst);
     }
 
-    /// Nobody can tell now whether something is in the way: the process may come in by itself, unless it has made room.
+    /// It cannot be told now whether something is in the way: the process may come in by itself, unless it has made room.
     /// Whether that is news.
     fn release(&self) -> bool {
         !self.has_made_room() && self.door.compare_exchange(HELD, WAITS, SeqCst, SeqCst).is_ok()
@@ -120,7 +116,7 @@ impl Home {
         self.door.compare_exchange(OPEN, NOBODY, SeqCst, SeqCst).is_ok()
     }
 
-    /// The calling process, which waits, comes in by itself, if nobody holds it or has let it in.
+    /// The calling process, which waits, comes in by itself, unless it is held or was let in.
     fn come_in(&self) -> bool {
         self.door.compare_exchange(WAITS, NOBODY, SeqCst, SeqCst).is_ok()
     }
@@ -131,39 +127,39 @@ impl Shared {
     pub(crate) fn wait_for_entry(&self) {
         self.home_slot().set_connecting(false);
         self.home.wait();
-        self.asked.add_home();
+        self.launch_requests.add_home();
         self.launcher.call();
         // A command may have waited to see whether it connects.
         self.state_changed.broadcast();
     }
 
     /// Lets the worker of `pg_net.database_name` in, which waits.
-    pub(crate) fn let_home_in(&self, waiting: Waiting) {
-        self.asked.remove(waiting);
+    pub(crate) fn let_home_in(&self, waiting: LaunchRequest) {
+        self.launch_requests.remove(waiting);
         if self.home.open() {
-            self.home_slot().poke();
+            self.home_slot().set_latch();
         }
     }
 
-    /// Somebody asks for the worker of `pg_net.database_name`, which waits: what a visitor found in its way may be gone.
+    /// A session asks for the worker of `pg_net.database_name`, which waits: what a visitor found in its way may be gone.
     pub(crate) fn hurry_home(&self) {
         if !self.home.may_come_in() {
-            self.agenda.hurry(HOME_DATABASE, clock::after(clock::now(), SOON));
+            self.wake_schedule.shorten(HOME_DATABASE, clock::after(clock::now(), SOON));
         }
     }
 
-    /// Has the worker of `pg_net.database_name`, if it waits to be let in, come in by itself: nobody can tell what is in its way.
+    /// Has the worker of `pg_net.database_name`, if it waits to be let in, come in by itself: it cannot be told what is in its way.
     pub(crate) fn release_home(&self) {
         if self.home.release() {
-            self.home_slot().poke();
+            self.home_slot().set_latch();
         }
     }
 
-    /// The calling process, the worker of `pg_net.database_name`, comes in by itself: nobody has answered. Whether it may.
+    /// The calling process, the worker of `pg_net.database_name`, comes in by itself: there was no answer. Whether it may.
     pub(crate) fn come_in(&self, max_workers: usize) -> bool {
-        let is_in = self.closed.is_empty() && self.others() < max_workers && self.home.come_in();
+        let is_in = self.blocked.is_empty() && self.others() < max_workers && self.home.come_in();
         if is_in {
-            self.asked.remove_home();
+            self.launch_requests.remove_home();
         }
         is_in
     }

@@ -1,9 +1,10 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 
+use pg_net_core::pending_keys::PendingKeys;
 use pgrx::pg_sys;
 
+use super::removals::Removals;
 use crate::pg::process::{latch, server};
-use crate::shmem::{Notes, Removals};
 
 /// What the slot of the worker of `pg_net.database_name` has for a database while it is connecting, by name.
 const CONNECTING: u32 = u32::MAX;
@@ -36,34 +37,34 @@ pub(crate) struct Slot {
     running: AtomicBool,
     /// One of [`STAYS`], [`VISITS`] and [`LEAVES`].
     visit: AtomicU32,
-    /// How many have asked for the queue to be read since the worker took this: commits, and the worker itself.
+    /// Pending wake-ups: commits that brought something, and the worker itself.
     work: AtomicU32,
     /// Whether the worker is to look at the outcomes that are held.
     held: AtomicBool,
     /// Row keys that commits have brought.
-    pub(crate) notes: Notes,
+    pub(crate) pending_keys: PendingKeys,
     pub(crate) removals: Removals,
 }
 
 impl Slot {
     pub(in crate::shmem) fn initialize(&mut self) {
         // The memory comes zeroed, which is right for every number but these.
-        self.notes.initialize();
+        self.pending_keys.initialize();
     }
 
-    /// A commit has something for the worker. Where one has asked before and the worker did not look yet, that will do: it looks at
-    /// the notes after that. As long as there is no worker each commit sees to it that one comes: the postmaster may oversleep.
+    /// A commit has something for the worker. If a wake-up is already pending, do nothing: the worker reads the pending keys after it
+    /// takes the wake-up. As long as there is no worker, each commit sees to it that one comes: the postmaster may oversleep.
     pub(crate) fn wake(&self) {
         let was_asked = self.work.fetch_add(1, SeqCst) > 0;
         if !was_asked || !self.has_process() {
-            self.poke();
+            self.set_latch();
         }
     }
 
     /// A process that stores what was held has left something to the other one.
     pub(crate) fn look_at_held(&self) {
         self.held.store(true, SeqCst);
-        self.poke();
+        self.set_latch();
     }
 
     /// Whether the worker is to look at the outcomes that are held, since the last call.
@@ -72,7 +73,7 @@ impl Slot {
     }
 
     /// Sets the worker's latch; where there is no worker, sees to it that one comes.
-    pub(crate) fn poke(&self) {
+    pub(crate) fn set_latch(&self) {
         match self.pid.load(SeqCst) {
             0 => server::nudge_postmaster(),
             pid => latch::set(self.place.load(SeqCst), pid),
@@ -84,12 +85,12 @@ impl Slot {
         self.work.fetch_add(1, SeqCst);
     }
 
-    /// How many asked for the queue to be read since the last call.
+    /// Takes the pending wake-ups: how many came since the last call.
     pub(crate) fn take_work(&self) -> u32 {
         self.work.swap(0, SeqCst)
     }
 
-    /// Whether anybody asked for the queue to be read since the last [`take_work`](Self::take_work).
+    /// Whether a wake-up came since the last [`take_work`](Self::take_work).
     pub(crate) fn has_work(&self) -> bool {
         self.work.load(SeqCst) > 0
     }
@@ -119,20 +120,20 @@ impl Slot {
         self.running.load(SeqCst)
     }
 
-    /// Whether a worker is connected that nobody has asked to leave, and that is not leaving a visit.
+    /// Whether a worker is connected that was not asked to leave, and that is not leaving a visit.
     pub(crate) fn is_running_as_wanted(&self) -> bool {
         self.is_running() && !self.is_to_leave() && self.visit.load(SeqCst) != LEAVES
     }
 
     /// Asks the worker that runs now to leave, so that a new one can come; one that is on its way, as soon as it runs: as whom it
     /// connects is settled already.
-    pub(crate) fn dismiss(&self) {
+    pub(crate) fn request_exit(&self) {
         let least = if self.is_running() { self.incarnation.load(SeqCst) + 1 } else { u64::MAX };
         self.wanted.store(least, SeqCst);
-        self.poke();
+        self.set_latch();
     }
 
-    /// Nobody asks the worker to leave that is about to come.
+    /// The worker that is about to come is not asked to leave.
     pub(in crate::shmem) fn admit(&self) {
         self.wanted.store(0, SeqCst);
     }
@@ -150,7 +151,7 @@ impl Slot {
         }
     }
 
-    /// Whether the worker came for a visit that is over now: there is nothing to do, and nobody has it stay.
+    /// Whether the worker came for a visit that is over now: there is nothing to do, and no session has it stay.
     pub(crate) fn end_visit(&self) -> bool {
         self.visit.compare_exchange(VISITS, LEAVES, SeqCst, SeqCst).is_ok()
     }
@@ -166,7 +167,7 @@ impl Slot {
         self.visit.store(if visit { VISITS } else { STAYS }, SeqCst);
         self.admit();
         self.work.store(0, SeqCst);
-        self.notes.take();
+        self.pending_keys.take();
         self.ticket.store(ticket, SeqCst);
         self.database.store(database.to_u32(), SeqCst);
     }

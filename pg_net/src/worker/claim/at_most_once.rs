@@ -1,4 +1,4 @@
-//! Requests that are sent at most once: they leave the queue before anybody can send them.
+//! Requests that are sent at most once: they leave the queue before they can be sent.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -15,15 +15,15 @@ use crate::worker::leave_queue::Leave;
 /// When a row that was locked is looked at again.
 const LOCKED: Duration = Duration::from_secs(1);
 
-pub(in crate::worker) struct TakeOut {
+pub(in crate::worker) struct AtMostOnce {
     free: Plan,
     plan: Plan,
     leave: Leave,
-    /// A range that has rows which somebody held locked, and when to read it again.
+    /// A range that has rows which another transaction held locked, and when to read it again.
     locked: Option<(Instant, (Key, Key))>,
 }
 
-impl TakeOut {
+impl AtMostOnce {
     pub(in crate::worker) fn new() -> Self {
         Self {
             // Who holds a row locked must not hold up the others.
@@ -41,7 +41,7 @@ impl TakeOut {
     }
 
     /// Deletes the rows with these keys. Gives those that are not to be sent now: a row that is gone is not sent at all, one
-    /// that somebody holds locked is read again later.
+    /// that is locked is read again later.
     pub(in crate::worker) fn take(&mut self, session: &Session, keys: Vec<Key>) -> Vec<Key> {
         if keys.is_empty() {
             return keys;
@@ -63,6 +63,11 @@ impl TakeOut {
             self.locked = Some((at, (lowest.min(key), highest.max(key))));
         }
         left
+    }
+
+    /// Deletes rows as they are. For a fault that is built in on purpose.
+    pub(super) fn delete(&self, session: &Session, keys: &[Key]) {
+        self.leave.delete(session, keys);
     }
 
     /// When there are rows to read again.

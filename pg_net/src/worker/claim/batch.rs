@@ -10,7 +10,10 @@ pub(in crate::worker) struct Batch {
     /// Those of them that are sent at most once.
     pub(in crate::worker) to_take_out: Vec<Key>,
     pub(in crate::worker) requests: Vec<Request>,
+    /// Requests that cannot be sent: the outcomes that they end with.
     pub(in crate::worker) failures: Vec<Outcome>,
+    /// Whether there may be more to claim at once.
+    pub(in crate::worker) more: bool,
 }
 
 impl Batch {

@@ -1,30 +1,30 @@
-//! Copies of a database: they do not send what the original sends.
+//! OwnIdentity of a database: they do not send what the original sends.
 //!
 //! Each request bears the stamp of the database in which it was made, and only rows with this database's are claimed. Here
 //! the worker finds out, when it first meets the tables, whether they have come from elsewhere.
 
 use pgrx::pg_sys;
 
-use crate::pg::process::server::{self, Stamp};
+use crate::pg::process::server::{self, DatabaseIdentity};
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::user_code::without_user_triggers;
 use crate::worker::held::hold;
 
-pub(in crate::worker) struct Copies {
-    here: Stamp,
+pub(in crate::worker) struct OwnIdentity {
+    here: DatabaseIdentity,
     read: Plan,
     inherited: Plan,
     adopt: Plan,
     unhold: Plan,
     forget: Plan,
-    settle: Plan,
+    claim: Plan,
 }
 
-impl Copies {
+impl OwnIdentity {
     pub(in crate::worker) fn new() -> Self {
         Self {
-            here: Stamp::of_this_database(),
+            here: DatabaseIdentity::of_this_database(),
             read: Plan::new(c"select stamp, database from net._home"),
             inherited: Plan::new(
                 c"select pg_catalog.count(*) from net.http_request_queue where made_in operator(pg_catalog.<>) $1",
@@ -33,7 +33,7 @@ impl Copies {
             // There are servers that take no DELETE without a condition.
             unhold: Plan::new(c"delete from net._held_response where true"),
             forget: Plan::new(c"delete from net._home where true"),
-            settle: Plan::new(c"insert into net._home (stamp, database) values ($1, $2)"),
+            claim: Plan::new(c"insert into net._home (stamp, database) values ($1, $2)"),
         }
     }
 
@@ -43,12 +43,12 @@ impl Copies {
     }
 
     /// Makes the tables this database's, where they have come from elsewhere.
-    pub(in crate::worker) fn settle(&self, session: &Session) {
+    pub(in crate::worker) fn adopt_tables(&self, session: &Session) {
         let Some(home) = OnTable::named(c"_home") else { return };
         let homes = session.run(&self.read, Access::Read, [], []);
         let homes: Vec<_> = (0..homes.count())
             .map(|row| homes.row::<2>(row))
-            .map(|home| (Stamp(home.int8(0).unwrap_or_default()), home.oid(1).unwrap_or_default()))
+            .map(|home| (DatabaseIdentity(home.int8(0).unwrap_or_default()), home.oid(1).unwrap_or_default()))
             .collect();
         if homes.iter().any(|&(stamp, _)| stamp == self.here) {
             return;
@@ -80,12 +80,12 @@ impl Copies {
         let _owner = OnTable::named(c"_home");
         without_user_triggers(|| session.run(&self.forget, Access::Write, [], []));
         let home = [Some(self.here.0.into()), Some(server::my_database().into())];
-        without_user_triggers(|| session.run(&self.settle, Access::Write, [pg_sys::INT8OID, pg_sys::OIDOID], home));
+        without_user_triggers(|| session.run(&self.claim, Access::Write, [pg_sys::INT8OID, pg_sys::OIDOID], home));
     }
 
     /// Whether the tables were left in this very database when pg_upgrade moved it to another server. Up to Postgres 14 that
     /// gave it another oid.
-    fn was_upgraded(&self, stamp: Stamp, database: pg_sys::Oid) -> bool {
+    fn was_upgraded(&self, stamp: DatabaseIdentity, database: pg_sys::Oid) -> bool {
         let here = server::my_database();
         let keeps_oids = cfg!(not(any(feature = "pg13", feature = "pg14")));
         stamp.server(database) != self.here.server(here) && (database == here || !keeps_oids)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::method::{self, Method};
+use engine::method;
 use engine::{Asker, Failure, Key, LastTarget, Request, Target};
 use pgrx::pg_sys;
 
@@ -12,6 +12,7 @@ use crate::pg::spi::plan::Row;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text;
 use crate::settings;
+use crate::worker::claimed::Claimed;
 
 /// A statement that gives queue rows.
 macro_rules! select {
@@ -32,29 +33,6 @@ macro_rules! select {
     };
 }
 pub(in crate::worker) use select;
-
-/// What is remembered of a claimed row until its outcome is recorded.
-#[derive(Clone, Debug)]
-pub(in crate::worker) struct Asked {
-    pub(in crate::worker) id: i64,
-    /// None where that is not known: the row was made by hand, or before the update from the C version.
-    pub(in crate::worker) by: Option<pg_sys::Oid>,
-    /// None where the row names none that could be sent.
-    pub(in crate::worker) method: Option<Method>,
-    pub(in crate::worker) target: Option<Target>,
-    /// The row has left the queue: nothing is to be sent a second time.
-    pub(in crate::worker) at_most_once: bool,
-    pub(in crate::worker) max_attempts: i32,
-    /// Attempts made, the one that is claimed included.
-    pub(in crate::worker) attempts: i32,
-}
-
-impl Asked {
-    /// What is sent at most once cannot go back to a queue that it has left, whatever its row says of attempts.
-    pub(in crate::worker) fn may_be_tried_again(&self) -> bool {
-        self.max_attempts > 1 && !self.at_most_once
-    }
-}
 
 /// A row as the statements of [`select`] give it.
 pub(in crate::worker) struct QueueRow<'s>(Row<'s, 14>);
@@ -98,18 +76,18 @@ impl<'s> QueueRow<'s> {
         Err(Failure::invalid(format!("Request is larger than {most} bytes (pg_net.max_request_bytes)")))
     }
 
-    pub(in crate::worker) fn asked_by(&self) -> Option<pg_sys::Oid> {
+    pub(in crate::worker) fn requested_by(&self) -> Option<pg_sys::Oid> {
         self.0.oid(2)
     }
 
     pub(in crate::worker) fn asker(&self) -> Asker {
-        self.asked_by().unwrap_or_default().to_u32()
+        self.requested_by().unwrap_or_default().to_u32()
     }
 
-    pub(in crate::worker) fn asked(&self, target: Option<&Target>) -> Asked {
-        Asked {
+    pub(in crate::worker) fn claimed(&self, target: Option<&Target>) -> Claimed {
+        Claimed {
             id: self.0.int8(1).unwrap_or_default(),
-            by: self.asked_by(),
+            requested_by: self.requested_by(),
             method: self.string(3).ok().and_then(|method| method::parse(&method)),
             target: target.cloned(),
             at_most_once: self.is_at_most_once(),
@@ -159,12 +137,12 @@ impl<'s> QueueRow<'s> {
     }
 
     fn timeout(&self) -> Result<Duration, Failure> {
-        let (most, asked) = (settings::max_timeout_ms(), self.0.int4(7).unwrap_or_default());
-        if (1..=most).contains(&asked) {
-            return Ok(Duration::from_millis(asked.unsigned_abs().into()));
+        let (most, timeout) = (settings::max_timeout_ms(), self.0.int4(7).unwrap_or_default());
+        if (1..=most).contains(&timeout) {
+            return Ok(Duration::from_millis(timeout.unsigned_abs().into()));
         }
         Err(Failure::invalid(format!(
-            "timeout_milliseconds must be between 1 and {most} (pg_net.max_timeout_ms), got {asked}"
+            "timeout_milliseconds must be between 1 and {most} (pg_net.max_timeout_ms), got {timeout}"
         )))
     }
 

@@ -105,19 +105,19 @@ impl Claim {
     /// Deals with one row.
     fn meet(&mut self, row: &QueueRow, was_parked: bool, batch: &mut Batch) {
         let key = row.key();
-        if !self.copies.is_ours(row.made_in()) {
+        if !self.identity.is_ours(row.made_in()) {
             return;
         }
         let target = row.target(&mut self.targets);
-        let asked = || row.asked(target.as_ref().ok());
+        let claimed = || row.claimed(target.as_ref().ok());
         let flow = target.as_ref().ok().map(|target| Flow {
             origin: target.origin().clone(),
             asker: row.asker(),
             patient: row.is_patient(),
         });
-        let claimed = match flow {
-            Some(flow) if was_parked => self.window.claim(key, Some(&flow), row.size(), asked()),
-            Some(flow) => match self.window.offer(key, &flow, row.size(), asked) {
+        let is_claimed = match flow {
+            Some(flow) if was_parked => self.window.claim(key, Some(&flow), row.size(), claimed()),
+            Some(flow) => match self.window.offer(key, &flow, row.size(), claimed) {
                 Verdict::Claim => true,
                 Verdict::Parked => {
                     // The rows of one in trouble wait for longer than it takes to read past them.
@@ -128,14 +128,14 @@ impl Claim {
                 }
                 Verdict::Known => false,
             },
-            None => self.window.claim(key, None, 0, asked()),
+            None => self.window.claim(key, None, 0, claimed()),
         };
-        if !claimed {
+        if !is_claimed {
             return;
         }
         batch.claimed.push(key);
         batch.bytes += row.size();
-        if self.window.get(key).is_some_and(|asked| asked.at_most_once) {
+        if self.window.get(key).is_some_and(|claimed| claimed.at_most_once) {
             batch.to_take_out.push(key);
         }
         match target.and_then(|target| self.request(row, target)) {
@@ -149,7 +149,7 @@ impl Claim {
     /// The request that a row asks for, bound by the rules of who asked. What its URL alone tells is refused here; the engine
     /// looks again, at the address, before it connects.
     fn request(&mut self, row: &QueueRow, target: Target) -> Result<Request, Failure> {
-        let rules = self.rules.of(row.asked_by().unwrap_or_default());
+        let rules = self.rules.of(row.requested_by().unwrap_or_default());
         settings::egress().check(&target, rules.map(|rules| &**rules))?;
         let mut request = row.request(target)?;
         if let Some(rules) = rules {

@@ -7,21 +7,20 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use engine::Key;
+use pg_net_core::backoff::Backoff;
 use pgrx::pg_sys;
 
-use super::Claim;
-use crate::pg::process::backoff::Backoff;
+use super::{Claim, Sender};
+use crate::pg::process::obstacle::obstacle;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::spi::transaction::transaction;
 use crate::pg::types::array;
 use crate::shmem::{self, Removals};
-use crate::worker::engine_host::Sender;
-use crate::worker::engine_host::origins::Origins;
-use crate::worker::known_tables::{Found, Tables};
+use crate::worker::known_tables::{Found, KnownTables};
 
 pub(in crate::worker) struct Removed {
     /// How many removals were looked after.
-    heeded: u64,
+    handled: u64,
     /// Whether there were more when the last look was over: they may come so fast that the engine never starts anything.
     overtaken: bool,
     backoff: Backoff,
@@ -30,9 +29,9 @@ pub(in crate::worker) struct Removed {
 }
 
 impl Removed {
-    pub(in crate::worker) fn new(sender: &Sender) -> Self {
+    pub(in crate::worker) fn new(sender: &impl Sender) -> Self {
         Self {
-            heeded: sender.heeded(),
+            handled: sender.handled_removals(),
             overtaken: false,
             backoff: Backoff::default(),
             there: Plan::new(c"select row_key from net.http_request_queue where row_key = any ($1)"),
@@ -45,41 +44,40 @@ impl Removed {
 
     /// When to look, if there is something to look after.
     pub(in crate::worker) fn deadline(&self, now: Instant) -> Option<Instant> {
-        (removals().count() != self.heeded).then(|| self.backoff.deadline().unwrap_or(now))
+        (removals().count() != self.handled).then(|| self.backoff.deadline().unwrap_or(now))
     }
 
     /// Looks after the removals that there were.
     pub(in crate::worker) fn work(
         &mut self,
         now: Instant,
-        tables: &mut Tables,
+        tables: &mut KnownTables,
         claim: &mut Claim,
-        sender: &Sender,
-        origins: &mut Origins,
+        sender: &mut impl Sender,
     ) {
         let count = removals().count();
-        if count == self.heeded || !self.backoff.is_over(now) {
+        if count == self.handled || !self.backoff.is_over(now) {
             return;
         }
         let looked = transaction(c"looking for removed requests", |session| {
-            self.look(session, tables, claim, sender, origins);
+            self.look(session, tables, claim, sender);
         });
         claim.drop_orphans(sender);
         match looked {
             Ok(()) => {
                 self.backoff.succeed();
-                self.heeded = count;
-                sender.heed(count);
+                self.handled = count;
+                sender.set_handled_removals(count);
                 self.overtaken = removals().count() != count;
             }
             Err(error) => {
                 pgrx::warning!("pg_net: could not look for removed requests, and will try again: {}", error);
-                self.backoff.fail_of(now, error.code);
+                self.backoff.fail(now, obstacle(error.code));
             }
         }
     }
 
-    fn look(&self, session: &Session, tables: &mut Tables, claim: &mut Claim, sender: &Sender, origins: &mut Origins) {
+    fn look(&self, session: &Session, tables: &mut KnownTables, claim: &mut Claim, sender: &mut impl Sender) {
         // The lock first: what the removal has done to the table itself is known when it has been waited for.
         tables.wait_and_look();
         let Found::Same(_owner) = tables.find() else {
@@ -94,16 +92,16 @@ impl Removed {
         let gone = keys.iter().copied().filter(|key| !there.contains(key));
         // What is sent at most once has left the queue before. It ends with all others when the queue is emptied.
         let gone = gone.chain(claim.keys_that_left().filter(|_| was_emptied)).collect();
-        for key in claim.take_back(gone, sender, origins) {
+        for key in claim.take_back(gone, sender) {
             claim.finish(key);
         }
         if self.overtaken {
             let held = run(session, &self.held, Access::Write, &keys);
             let locked = keys.into_iter().filter(|key| there.contains(key) && !held.contains(key)).collect();
-            for key in claim.take_back(locked, sender, origins) {
+            for key in claim.take_back(locked, sender) {
                 claim.meet_again(key);
             }
-            // Nobody removes what is left until we let go of it.
+            // What is left cannot be removed until this transaction ends.
             sender.start_now();
         }
     }

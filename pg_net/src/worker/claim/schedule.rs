@@ -1,35 +1,29 @@
 //! Rows that wait for a time: retries, and requests that are not to be sent before one.
 //!
-//! They cost nothing until then: the worker knows the earliest time, and sleeps until it comes. Each row is met once, when
+//! They cost nothing until then: the worker knows the earliest time, and sleeps until it comes. Each row is read once, when
 //! it is due, by an index on that time.
 
 use std::time::Duration;
 
 use engine::Key;
+use pg_net_core::due_schedule::DueSchedule;
 use pgrx::pg_sys;
 
 use super::queue_row;
 use crate::pg::spi::plan::{Access, Plan, Rows, Session};
-use crate::pg::types::clock::{self, NEVER, NEVER_YET, Timestamp};
+use crate::pg::types::clock::{self, NEVER, Timestamp};
 
-pub(in crate::worker) struct Schedule {
-    /// Every row that is due up to here has been met.
-    cursor: (Timestamp, Key),
-    /// The earliest time behind the cursor that a row may wait for.
-    next: Timestamp,
-    /// Whether `next` is a guess, and the table has to tell.
-    unknown: bool,
-    due: Plan,
+pub(super) struct Schedule {
+    due: DueSchedule,
+    read: Plan,
     first: Plan,
 }
 
 impl Schedule {
-    pub(in crate::worker) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            cursor: (NEVER_YET, Key::MIN),
-            next: NEVER_YET,
-            unknown: true,
-            due: Plan::new(queue_row::select!(
+            due: DueSchedule::default(),
+            read: Plan::new(queue_row::select!(
                 "where due is not null and (due, row_key) > ($1, $2) and due <= $3 order by due, row_key limit $4"
             )),
             first: Plan::new(
@@ -40,71 +34,56 @@ impl Schedule {
     }
 
     /// The queue is read again from its start.
-    pub(in crate::worker) fn start_over(&mut self) {
-        self.add(NEVER_YET);
+    pub(super) fn start_over(&mut self) {
+        self.due.start_over();
     }
 
     /// There is no queue.
-    pub(in crate::worker) fn clear(&mut self) {
-        (self.unknown, self.next) = (false, NEVER);
+    pub(super) fn clear(&mut self) {
+        self.due.clear();
     }
 
     /// There is a row that is due at this time.
-    pub(in crate::worker) fn add(&mut self, due: Timestamp) {
-        if due <= self.cursor.0 {
-            self.cursor = (due, Key::MIN);
-        }
-        self.next = self.next.min(due);
-        self.unknown |= due == NEVER_YET;
+    pub(super) fn add(&mut self, due: Timestamp) {
+        self.due.add(due);
     }
 
     /// Whether there are rows to read now.
-    pub(in crate::worker) fn is_due(&self) -> bool {
-        self.unknown || (self.next != NEVER && self.next <= clock::now())
+    pub(super) fn is_due(&self) -> bool {
+        self.due.is_due(clock::now)
     }
 
     /// How long it is until there are.
-    pub(in crate::worker) fn wait(&self) -> Option<Duration> {
-        if self.unknown {
-            return Some(Duration::ZERO);
-        }
-        (self.next != NEVER).then(|| clock::between(clock::now(), self.next))
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.due.wait(clock::now)
     }
 
     /// Reads rows that are due, in order, at most so many. Hand each to [`met`](Self::met), then call
     /// [`done`](Self::done).
-    pub(in crate::worker) fn read<'s>(&self, session: &'s Session, most: usize) -> Rows<'s> {
+    pub(super) fn read<'s>(&self, session: &'s Session, most: usize) -> Rows<'s> {
+        let (due, key) = self.due.cursor();
         session.run(
-            &self.due,
+            &self.read,
             Access::Read,
             [pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID, pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID],
-            [
-                Some(self.cursor.0.into()),
-                Some(self.cursor.1.into()),
-                Some(clock::now().into()),
-                Some((most as i64).into()),
-            ],
+            [Some(due.into()), Some(key.into()), Some(clock::now().into()), Some((most as i64).into())],
         )
     }
 
-    /// A row that was read has been met.
-    pub(in crate::worker) fn met(&mut self, due: Timestamp, key: Key) {
-        self.cursor = (due, key);
+    /// A row that was read has been dealt with.
+    pub(super) fn met(&mut self, due: Timestamp, key: Key) {
+        self.due.read(due, key);
     }
 
     /// The read is over. `whole` says that it gave every row that is due.
-    pub(in crate::worker) fn done(&mut self, session: &Session, whole: bool) {
-        self.unknown = !whole;
-        self.next = if whole { self.first(session) } else { self.cursor.0 };
+    pub(super) fn done(&mut self, session: &Session, whole: bool) {
+        if whole { self.due.read_all(self.first(session)) } else { self.due.read_some() }
     }
 
     fn first(&self, session: &Session) -> Timestamp {
-        let rows = session.run(
-            &self.first,
-            Access::Read,
-            [pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID],
-            [Some(self.cursor.0.into()), Some(self.cursor.1.into())],
-        );
+        let (due, key) = self.due.cursor();
+        let types = [pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID];
+        let rows = session.run(&self.first, Access::Read, types, [Some(due.into()), Some(key.into())]);
         if rows.count() == 0 { NEVER } else { rows.row::<1>(0).timestamp(0).unwrap_or(NEVER) }
     }
 }

@@ -10,12 +10,12 @@ use crate::pg::types::clock::{self, Timestamp};
 use crate::shmem::{self, Sick};
 
 /// What this worker has to say about origins, as it stands in shared memory.
-pub(in crate::worker) struct Origins {
+pub(super) struct Origins {
     entries: HashMap<Origin, usize>,
 }
 
 impl Origins {
-    pub(in crate::worker) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let origins = Self { entries: HashMap::new() };
         // A worker that crashed may have left something behind.
         shmem::get().origins.free_all(server::my_database());
@@ -23,7 +23,7 @@ impl Origins {
     }
 
     /// Shows how an origin is doing, or nothing more of one that is well.
-    pub(in crate::worker) fn show(&mut self, state: &OriginState) {
+    pub(super) fn show(&mut self, state: &OriginState) {
         let shown = &shmem::get().origins;
         if state.is_well() {
             if let Some(entry) = self.entries.remove(&state.origin) {
@@ -57,7 +57,7 @@ impl Origins {
     }
 
     /// Shows nothing any more: the engine that said it is gone.
-    pub(in crate::worker) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.entries.clear();
         shmem::get().origins.free_all(server::my_database());
     }

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use super::hold;
 use super::late::Lane;
 use crate::pg::catalog::{own_tables, relation};
-use crate::pg::process::backoff::Backoff;
 use crate::pg::process::dynamic::Process;
+use crate::pg::process::obstacle::obstacle;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan};
 use crate::pg::spi::transaction::transaction;
 use crate::pg::types::clock::{self, Timestamp};
+use pg_net_core::backoff::{Backoff, Obstacle};
 
 /// How long a process that is told to end may take: one that is in the midst of a function that cannot be interrupted.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -86,7 +87,7 @@ impl Lanes {
             if is_due && lane.backoff.is_over(now) {
                 lane.process = Process::start(lane.lane.builder());
                 if lane.process.is_none() {
-                    lane.backoff.fail(now);
+                    lane.backoff.fail(now, Obstacle::Failure);
                 }
             }
         }
@@ -110,7 +111,7 @@ impl Lanes {
             Err(error) => {
                 pgrx::warning!("pg_net: could not look for held responses, and will try again: {error}");
                 self.look = true;
-                self.backoff.fail_of(now, error.code);
+                self.backoff.fail(now, obstacle(error.code));
             }
         }
     }
@@ -131,7 +132,11 @@ impl Starter {
         self.due = due;
         if std::mem::take(&mut self.has_ended) {
             // Perhaps it has come since; or the process fails, and must not be started without end.
-            if due.is_some_and(|due| due <= now) { self.backoff.fail(now) } else { self.backoff.succeed() }
+            if due.is_some_and(|due| due <= now) {
+                self.backoff.fail(now, Obstacle::Failure)
+            } else {
+                self.backoff.succeed()
+            }
         }
     }
 }

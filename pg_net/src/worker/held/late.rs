@@ -41,8 +41,7 @@ impl Lane {
             Self::Quick => ("pg_net held responses", "pg_net_quick"),
             Self::Slow => ("pg_net slow responses", "pg_net_slow"),
         };
-        // SAFETY: reads a variable of this process.
-        let role = unsafe { pg_sys::GetSessionUserId() };
+        let role = role::of_session();
         let place = u64::from(server::my_database().to_u32()) | u64::from(role.to_u32()) << 32;
         crate::worker::builder(name, function).set_argument(Some(pg_sys::Datum::from(place)))
     }
@@ -83,7 +82,7 @@ fn run(lane: Lane, place: pg_sys::Datum) {
         if BackgroundWorker::sighup_received() {
             session::reload_configuration();
         }
-        if shmem::get().closed.contains(server::my_database()) {
+        if shmem::get().blocked.contains(server::my_database()) {
             break;
         }
         match transaction(c"storing a held response", |session| late.store_next(session)) {

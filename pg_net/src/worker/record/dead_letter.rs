@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use engine::Key;
+use pg_net_core::disposition::Disposition;
 use pgrx::pg_sys;
 
-use super::store::{Entry, Fate};
+use super::store::Entry;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Row, Session};
 use crate::pg::types::array;
@@ -13,7 +14,7 @@ use crate::user_code::{guarded, without_user_triggers};
 use crate::worker::leave_queue::{BUDGET, Leave, persist};
 use crate::worker::response_row::{OutcomeRow, Rows};
 
-pub(in crate::worker) struct Bury {
+pub(super) struct DeadLetterRows {
     find: Plan,
     insert: Plan,
 }
@@ -26,8 +27,8 @@ const COLUMNS: usize = 19;
 const OUTCOME: [usize; 9] = [1, 2, 3, 4, 7, 5, 6, 19, 20];
 const ATTEMPTS: usize = 11;
 
-impl Bury {
-    pub(in crate::worker) fn new() -> Self {
+impl DeadLetterRows {
+    pub(super) fn new() -> Self {
         Self {
             find: Plan::new(
                 c"select row_key, id, method::pg_catalog.text, url, headers, body, timeout_milliseconds, requested_by, max_attempts, \
@@ -45,14 +46,14 @@ impl Bury {
     }
 
     /// Takes requests that used up their attempts out of the queue, which acts as its owner meanwhile, and gives their responses.
-    pub(in crate::worker) fn bury(
+    pub(super) fn add(
         &self,
         session: &Session,
         leave: &Leave,
         batch: &[Entry],
         responses: &mut Vec<(Key, OutcomeRow)>,
     ) {
-        let used_up: Vec<&Entry> = batch.iter().filter(|entry| entry.fate == Fate::UsedUp).collect();
+        let used_up: Vec<&Entry> = batch.iter().filter(|entry| entry.disposition == Disposition::DeadLetter).collect();
         if used_up.is_empty() {
             return;
         }
@@ -69,7 +70,7 @@ impl Bury {
         for entry in used_up {
             let key = entry.outcome.key;
             let Some(request) = requests.get(&key).filter(|_| taken.contains(&key)) else { continue };
-            let response = made.row(entry.outcome, entry.asked);
+            let response = made.row(entry.outcome, entry.claimed);
             self.insert(session, &dead_letter, request, &response);
             responses.push((key, response));
         }

@@ -3,63 +3,52 @@
 use std::collections::HashSet;
 
 use engine::{Key, Outcome};
+use pg_net_core::disposition::Disposition;
 use pgrx::pg_sys;
 
-use super::dead_letter::Bury;
+use super::dead_letter::DeadLetterRows;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::storage::table::Passing;
 use crate::pg::types::array::{self, Array, Element};
-use crate::pg::types::clock::Timestamp;
 use crate::user_code::{guarded, without_user_triggers};
-use crate::worker::claim::Asked;
+use crate::worker::claimed::Claimed;
 use crate::worker::held::hold::{Held, Hold, Patience};
-use crate::worker::known_tables::{Found, Tables};
+use crate::worker::known_tables::{Found, KnownTables};
 use crate::worker::leave_queue::{BUDGET, Leave, persist};
 use crate::worker::response_row::{self, OutcomeRow, Rows};
 
 /// Outcomes that one transaction records where code of users runs for each.
 const MOST_WITH_CODE: usize = 16;
 
-/// What an outcome means for its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::worker) enum Fate {
-    /// It is done.
-    Done,
-    /// It is tried again at this time.
-    PutOff(Timestamp),
-    /// It was to be tried again, and has no attempts left.
-    UsedUp,
-}
-
 /// An outcome, what is remembered of its request, and what it means for it.
-pub(in crate::worker) struct Entry<'a> {
-    pub(in crate::worker) outcome: &'a Outcome,
-    pub(in crate::worker) asked: &'a Asked,
-    pub(in crate::worker) fate: Fate,
+pub(super) struct Entry<'a> {
+    pub(super) outcome: &'a Outcome,
+    pub(super) claimed: &'a Claimed,
+    pub(super) disposition: Disposition,
 }
 
 /// How the next batch is written.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::worker) struct Care {
-    /// Passes over rows that somebody holds locked. Else they make it wait, and fail when the lock_timeout is over; to look for them
-    /// costs as much as everything else, and nearly always there are none.
-    pub(in crate::worker) of_locks: bool,
+pub(super) struct Care {
+    /// Leaves rows alone that another transaction holds locked. Otherwise the batch waits for them, and fails when the lock_timeout is
+    /// over. To look for them costs as much as everything else, and nearly always there are none.
+    pub(super) skip_locked: bool,
     /// Stores each response by itself, and holds one that a constraint refuses.
-    pub(in crate::worker) of_constraints: bool,
+    pub(super) one_by_one: bool,
 }
 
-pub(in crate::worker) struct Store {
+pub(super) struct Store {
     leave: Leave,
     insert: Plan,
     put_off: Plan,
-    bury: Bury,
+    dead_letter: DeadLetterRows,
     hold: Hold,
     patience: Patience,
     locked: Plan,
 }
 
-pub(in crate::worker) enum Stored {
+pub(super) enum Stored {
     Some(Except),
     /// The tables are gone, or others: the batch belongs to none.
     OtherTables,
@@ -67,17 +56,17 @@ pub(in crate::worker) enum Stored {
 
 /// What was not recorded, or not as a response.
 #[derive(Debug, Default)]
-pub(in crate::worker) struct Except {
-    /// Somebody holds these rows locked.
-    pub(in crate::worker) locked: HashSet<Key>,
+pub(super) struct Except {
+    /// Another transaction holds these rows locked.
+    pub(super) locked: HashSet<Key>,
     /// These are left to the next batch.
-    pub(in crate::worker) left: HashSet<Key>,
+    pub(super) left: HashSet<Key>,
     /// How many outcomes are held.
-    pub(in crate::worker) held: usize,
+    pub(super) held: usize,
 }
 
 impl Store {
-    pub(in crate::worker) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             leave: Leave::new(),
             insert: Plan::new(response_row::INSERT),
@@ -86,7 +75,7 @@ impl Store {
                   from unnest($1, $2, $3) as r (row_key, attempts, due) \
                   where q.row_key operator(pg_catalog.=) r.row_key",
             ),
-            bury: Bury::new(),
+            dead_letter: DeadLetterRows::new(),
             hold: Hold::new(),
             patience: Patience::new(),
             locked: Plan::new(
@@ -98,11 +87,11 @@ impl Store {
         }
     }
 
-    /// Writes the batch. A row that somebody deleted meanwhile has nobody who waits for its outcome.
-    pub(in crate::worker) fn run(
+    /// Writes the batch. A row that was deleted meanwhile gets no response.
+    pub(super) fn run(
         &mut self,
         session: &Session,
-        tables: &mut Tables,
+        tables: &mut KnownTables,
         mut batch: Vec<Entry>,
         care: Care,
     ) -> Stored {
@@ -121,7 +110,7 @@ impl Store {
                 let left = batch.split_off(batch.len().min(MOST_WITH_CODE));
                 except.left = left.iter().map(|entry| entry.outcome.key).collect();
             }
-            if care.of_locks {
+            if care.skip_locked {
                 except.locked = self.locked(session, &batch);
                 batch.retain(|entry| !except.locked.contains(&entry.outcome.key));
             }
@@ -143,27 +132,29 @@ impl Store {
     fn leave_queue(&self, session: &Session, queue: &OnTable, batch: &[Entry], rows: &mut Vec<(Key, OutcomeRow)>) {
         // Rare, and so not even looked for row by row on the common path.
         let mut refused = HashSet::new();
-        if batch.iter().any(|entry| entry.fate != Fate::Done) {
+        if batch.iter().any(|entry| entry.disposition != Disposition::Done) {
             refused = self.put_off(session, queue, batch);
-            self.bury.bury(session, &self.leave, batch, rows);
+            self.dead_letter.add(session, &self.leave, batch, rows);
         }
-        let is_done = |entry: &&Entry| entry.fate == Fate::Done || refused.contains(&entry.outcome.key);
+        let is_done = |entry: &&Entry| entry.disposition == Disposition::Done || refused.contains(&entry.outcome.key);
         let done = || batch.iter().filter(is_done);
         // Those that are sent at most once have left the queue before.
-        let keys: Vec<Key> = done().filter(|entry| !entry.asked.at_most_once).map(|entry| entry.outcome.key).collect();
+        let keys: Vec<Key> =
+            done().filter(|entry| !entry.claimed.at_most_once).map(|entry| entry.outcome.key).collect();
         let taken = if keys.is_empty() { HashSet::new() } else { self.leave.take(session, queue, &keys) };
         let all = taken.len() == keys.len();
         let mut made = Rows::default();
         for entry in done() {
-            if all || entry.asked.at_most_once || taken.contains(&entry.outcome.key) {
-                rows.push((entry.outcome.key, made.row(entry.outcome, entry.asked)));
+            if all || entry.claimed.at_most_once || taken.contains(&entry.outcome.key) {
+                rows.push((entry.outcome.key, made.row(entry.outcome, entry.claimed)));
             }
         }
     }
 
     /// Has rows wait for another attempt. Gives those that the queue's constraints do not let: their requests are done.
     fn put_off(&self, session: &Session, queue: &OnTable, batch: &[Entry]) -> HashSet<Key> {
-        let put_off: Vec<&Entry> = batch.iter().filter(|entry| matches!(entry.fate, Fate::PutOff(_))).collect();
+        let put_off: Vec<&Entry> =
+            batch.iter().filter(|entry| matches!(entry.disposition, Disposition::Retry(_))).collect();
         if !queue.has_code() {
             if !put_off.is_empty() {
                 self.update(session, &put_off);
@@ -189,9 +180,9 @@ impl Store {
         let [mut keys, mut attempts, mut dues] =
             [Element::Int8, Element::Int4, Element::Timestamp].map(|element| Array::with_capacity(element, 0));
         for entry in entries {
-            if let Fate::PutOff(due) = entry.fate {
+            if let Disposition::Retry(due) = entry.disposition {
                 keys.push(Some(entry.outcome.key.into()));
-                attempts.push(Some(entry.asked.attempts.into()));
+                attempts.push(Some(entry.claimed.attempts.into()));
                 dues.push(Some(due.into()));
             }
         }
@@ -207,7 +198,7 @@ impl Store {
     fn store(&mut self, session: &Session, rows: Vec<(Key, OutcomeRow)>, care: Care) -> usize {
         let responses = OnTable::needed(c"_http_response");
         let has_code = responses.has_code();
-        if !has_code && !care.of_constraints {
+        if !has_code && !care.one_by_one {
             let rows: Vec<OutcomeRow> = rows.into_iter().map(|(_, row)| row).collect();
             if !response_row::store_at_once(session, &rows, Passing::Nothing) {
                 self.insert(session, &rows);

@@ -24,7 +24,7 @@ pub(in crate::worker) fn wait() -> bool {
     let home = &shared.home;
     let mut revival = Revival::default();
     // The launcher waits at most half as long before it has a visitor look.
-    let failures = shared.agenda.failures(HOME_DATABASE);
+    let failures = shared.wake_schedule.failures(HOME_DATABASE);
     let mut pause = Duration::from_secs(1 << failures.min(6)).clamp(SHORTEST_WAIT, LONGEST_WAIT);
     let mut come_in_at = Instant::now() + pause;
     shared.wait_for_entry();
@@ -38,7 +38,7 @@ pub(in crate::worker) fn wait() -> bool {
             reload_configuration();
         }
         if is_changed {
-            shared.agenda.remove(HOME_DATABASE);
+            shared.wake_schedule.remove(HOME_DATABASE);
             // What was left to this process may be others' business now.
             shared.launcher.visit_all();
             shared.wait_for_entry();

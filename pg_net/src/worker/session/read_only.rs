@@ -59,7 +59,7 @@ impl ReadOnly {
 
     /// Looks, if something may have changed. Whether it is on.
     pub(in crate::worker) fn look(&mut self) -> bool {
-        let count = shmem::get().defaults.count();
+        let count = shmem::get().session_defaults.count();
         if self.looked_at == Some(count) {
             return is_on();
         }

@@ -1,16 +1,18 @@
+//! Condition variables in shared memory.
+
 use std::cell::UnsafeCell;
 
 use pgrx::pg_sys;
 
-/// Something that processes wait for and one announces: a condition variable of Postgres'.
+/// Something that processes wait for and one announces.
 #[repr(transparent)]
-pub(crate) struct Condition(UnsafeCell<pg_sys::ConditionVariable>);
+pub(crate) struct ConditionVariable(UnsafeCell<pg_sys::ConditionVariable>);
 
 // SAFETY: Postgres guards the variable by a spinlock of its own; processes, not threads, share it.
-unsafe impl Sync for Condition {}
+unsafe impl Sync for ConditionVariable {}
 
-impl Condition {
-    pub(super) fn initialize(&mut self) {
+impl ConditionVariable {
+    pub(crate) fn initialize(&mut self) {
         // SAFETY: memory of the right size that nothing else uses yet.
         unsafe { pg_sys::ConditionVariableInit(self.0.get()) };
     }
