@@ -1,11 +1,11 @@
 //! The launcher: starts workers for databases that wait for one.
 //!
-//! It serves no database and is connected to none, so that it is in nobody's way and shows in no list of sessions. What it needs
-//! of the catalogs a [`visitor`] reads, and leaves in shared memory. Whoever waits stands there until its worker is started,
+//! It serves no database and is connected to none, so that it is in no command's way and shows in no list of sessions. What it needs
+//! of the catalogs a [`visitor`] reads, and leaves in shared memory. A database that waits stands there until its worker is started,
 //! so that nothing is forgotten where a process ends. Where there is no room, the workers are told to make some: databases take
 //! turns.
 //!
-//! The worker of `pg_net.database_name` is started by the postmaster, so that nobody else can take its place. Where it cannot
+//! The worker of `pg_net.database_name` is started by the postmaster, so that no other process can take its place. Where it cannot
 //! connect at once, it waits at the door until the launcher lets it in.
 
 use std::time::Instant;
@@ -70,9 +70,9 @@ struct Launcher {
     revival: Revival,
     /// Whose turn was last.
     last: Option<LaunchRequest>,
-    /// Until the next attempt where the server had no room for a process: nobody says when it has again.
+    /// Until the next attempt where the server had no room for a process: no one tells when it has again.
     retry: Backoff,
-    /// When something on the agenda is due.
+    /// When the next entry of the wake schedule is due.
     due: Option<Instant>,
 }
 
@@ -126,7 +126,7 @@ impl Launcher {
         }
         let bound = self.start_all(now);
         self.shared.set_crowded(match bound {
-            None => Crowd::Nobody,
+            None => Crowd::None,
             Some(Bound::Workers) if self.shared.others() == 0 => Crowd::All,
             Some(_) => Crowd::Others,
         });
@@ -186,7 +186,7 @@ impl Launcher {
             }
         }
         if !self.visits.start(now, is_unseen) {
-            // Nobody can tell what is in the way.
+            // It cannot be told what is in the way.
             self.shared.release_home();
             if has_work {
                 self.tell(Bound::Processes);

@@ -21,8 +21,6 @@ mod tables;
 mod user_code;
 mod worker;
 
-/// The extension's version, as `User-Agent` and `application_name` carry it.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 const C_VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,
     Err(_) => panic!("a version has no NUL"),

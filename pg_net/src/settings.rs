@@ -18,7 +18,7 @@ use crate::pg::types::interval;
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(200);
 static TTL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"6 hours"));
 
-// How long a request may take at most. A timeout beyond it is the request's outcome, whoever asked.
+// How long a request may take at most. A timeout beyond it is the request's outcome, for every role.
 static MAX_TIMEOUT_MS: GucSetting<i32> = GucSetting::<i32>::new(600_000);
 
 // Where the worker connects is read before it is connected: only the server's own configuration can say it.
@@ -48,6 +48,9 @@ static KEEP_PARTIAL: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 static EGRESS: GucSetting<Egress> = GucSetting::<Egress>::new(Egress::Any);
 
+/// The extension's version, as `User-Agent` and `application_name` carry it.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Values of `pg_net.egress`.
 #[derive(Clone, Copy, PostgresGucEnum)]
 enum Egress {
@@ -58,6 +61,7 @@ enum Egress {
 }
 
 /// Makes the settings known. Called once, while the library is preloaded.
+// A table.
 pub(crate) fn define() {
     GucRegistry::define_int_guc(
         c"pg_net.batch_size",
@@ -148,7 +152,7 @@ pub(crate) fn define() {
     );
     GucRegistry::define_int_guc(
         c"pg_net.idle_connection_timeout",
-        c"How long a connection that nobody uses is kept for the next request.",
+        c"How long an unused connection is kept for the next request.",
         c"",
         &IDLE_CONNECTION_TIMEOUT,
         1,
@@ -323,7 +327,7 @@ pub(crate) fn max_in_flight_bytes() -> usize {
     MAX_IN_FLIGHT_BYTES.get() as usize
 }
 
-/// Where requests may go, whoever asks.
+/// Where requests may go, for every role.
 pub(crate) fn egress() -> engine::Egress {
     let reach = match EGRESS.get() {
         Egress::Any => engine::Reach::Any,
@@ -349,7 +353,7 @@ pub(crate) fn policy() -> engine::Policy {
         accept_encoding: ACCEPT_ENCODING.get(),
         keep_partial: KEEP_PARTIAL.get(),
         egress: egress(),
-        user_agent: format!("pg_net/{}", crate::VERSION),
+        user_agent: format!("pg_net/{VERSION}"),
         ..engine::Policy::default()
     };
     tls::apply(&mut policy);

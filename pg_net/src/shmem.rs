@@ -81,7 +81,7 @@ pub(crate) enum ExitReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Crowd {
     /// None of them.
-    Nobody = 0,
+    None = 0,
     /// Workers that were started on demand.
     Others = 1,
     /// All: there is none but the worker of `pg_net.database_name`.

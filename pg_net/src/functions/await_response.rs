@@ -8,6 +8,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::request::{enqueue, row_key_hint};
 use crate::pg::SqlError;
+use crate::pg::catalog::own_tables;
 use crate::pg::catalog::role::ActAs;
 use crate::pg::catalog::{relation, role};
 use crate::pg::fcall::call::{Call, sql_function};
@@ -139,7 +140,7 @@ thread_local! {
 
 impl Plans {
     fn outcomes(&self) -> &Outcomes {
-        let sees_dead_letters = relation::relation_in_net(c"dead_letter").is_some_and(relation::may_select);
+        let sees_dead_letters = relation::relation_in_net(own_tables::DEAD_LETTER).is_some_and(relation::may_select);
         &self.outcomes[usize::from(sees_dead_letters)]
     }
 }
@@ -337,7 +338,7 @@ fn is_under_way(id: i64) -> bool {
 
 /// Whether a request has an outcome that code of users keeps from the responses, for now. For the same roles.
 fn is_held(id: i64) -> bool {
-    let Some(table) = relation::relation_in_net(c"_held_response") else { return false };
+    let Some(table) = relation::relation_in_net(own_tables::HELD_RESPONSES) else { return false };
     let Some(owner) = relation::owner_of(table) else { return false };
     let asked_by = look(|session| {
         let _owner = ActAs::new(owner, 0);
@@ -351,7 +352,7 @@ fn is_held(id: i64) -> bool {
 
 /// Whether the current role would see the row of a request.
 fn may_know(asked_by: pg_sys::Oid) -> bool {
-    // One whose maker is not known is everybody's to see.
+    // One whose maker is not known may be seen by every role.
     if asked_by == pg_sys::InvalidOid {
         return true;
     }

@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 use super::request::{caller, enqueue};
 use crate::hooks::removals::OwnDelete;
 use crate::pg::SqlError;
+use crate::pg::catalog::own_tables;
 use crate::pg::catalog::role::ActAs;
 use crate::pg::fcall::call::{Call, sql_function};
 use crate::pg::spi::fresh_read::look;
@@ -93,7 +94,7 @@ fn take_back(mut waiting: Vec<Waiting>) -> usize {
 
 /// The keys of those rows that were still there: another session may have taken some back, and have committed.
 fn delete(keys: &[Key]) -> Vec<Key> {
-    let Some(_queue) = OnTable::named(c"http_request_queue") else { return Vec::new() };
+    let Some(_queue) = OnTable::named(own_tables::QUEUE) else { return Vec::new() };
     // By the index, however small the queue was when the statement was planned.
     let internal = Internal::new();
     for (name, value) in [(c"enable_seqscan", c"off"), (c"enable_bitmapscan", c"off"), (c"jit", c"off")] {

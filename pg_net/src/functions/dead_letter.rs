@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 use super::request::enqueue;
 use crate::hooks::commit;
 use crate::pg::SqlError;
+use crate::pg::catalog::own_tables;
 use crate::pg::fcall::call::{Call, sql_function};
 use crate::pg::spi::internal::Internal;
 use crate::pg::spi::on_table::OnTable;
@@ -72,7 +73,7 @@ fn retry_request(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
 /// Whether there was one to send again, and the queue has taken it. `None` where a table is gone.
 fn send_again(session: &Session, plans: &Plans, id: pg_sys::Datum, caller: pg_sys::Oid) -> Option<bool> {
     let dead = {
-        let _owner = OnTable::named(c"dead_letter")?;
+        let _owner = OnTable::named(own_tables::DEAD_LETTER)?;
         let types = [pg_sys::INT8OID, pg_sys::OIDOID];
         session.run(&plans.find, Access::Write, types, [Some(id), Some(caller.into())])
     };
@@ -84,10 +85,10 @@ fn send_again(session: &Session, plans: &Plans, id: pg_sys::Datum, caller: pg_sy
         return Some(false);
     }
     {
-        let _owner = OnTable::named(c"dead_letter")?;
+        let _owner = OnTable::named(own_tables::DEAD_LETTER)?;
         session.run(&plans.dead_letter, Access::Write, [pg_sys::TIDOID], [dead.any(PLACE)]);
     }
-    let _owner = OnTable::named(c"_http_response")?;
+    let _owner = OnTable::named(own_tables::RESPONSES)?;
     let types = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::INT4OID];
     session.run(&plans.unanswer, Access::Write, types, ANSWER.map(|column| dead.any(column)));
     Some(true)
@@ -96,7 +97,7 @@ fn send_again(session: &Session, plans: &Plans, id: pg_sys::Datum, caller: pg_sy
 /// False where a trigger of the queue's owner has made nothing of it.
 fn requeue(session: &Session, plans: &Plans, dead: &Row<11>) -> Option<bool> {
     let key = super::request::insert::next_row_key()?;
-    let queue = OnTable::named(c"http_request_queue")?;
+    let queue = OnTable::named(own_tables::QUEUE)?;
     commit::note_key(key);
     if queue.has_code() {
         // Perhaps it gives the row another key.

@@ -13,7 +13,7 @@ type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 fn check_pattern(call: &Call) -> Answer {
     let Some(text) = call.text(0)? else { return Ok(None) };
     let hint = "A rule is about one host, \"example.com\", or all hosts below it, \"*.example.com\"; \
-                addresses belong into the column network.";
+                put addresses in the column network.";
     match HostPattern::parse(&text) {
         Ok(pattern) if !pattern.is_address() => Ok(Some(true.into())),
         Ok(_) => Err(SqlError::invalid(format!("\"{}\" is an address", text.escape_debug())).hint(hint)),

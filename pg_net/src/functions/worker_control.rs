@@ -10,8 +10,9 @@ use crate::pg::fcall::call::{Call, sql_function};
 use crate::pg::fcall::row_trigger;
 use crate::pg::process::server;
 use crate::pg::types::text;
+use crate::settings::{self, VERSION};
+use crate::shmem;
 use crate::shmem::{Reason, Slot};
-use crate::{VERSION, settings, shmem};
 
 sql_function!(wake, pg_finfo_wake, wake_worker);
 sql_function!(worker_restart, pg_finfo_worker_restart, restart_worker);
@@ -28,7 +29,7 @@ type Answer = Result<Option<pg_sys::Datum>, SqlError>;
 /// What a function that returns void gives.
 const VOID: Answer = Ok(Some(pg_sys::Datum::null()));
 
-/// Whoever asks for this by hand has rows in the queue that came some other way than ours: the worker looks at all of it.
+/// A role that calls this by hand has rows in the queue that came some other way than ours: the worker reads all of it.
 fn wake_worker(_: &Call) -> Answer {
     commit::note_any_key();
     commit::wake_at_commit();

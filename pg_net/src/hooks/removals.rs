@@ -1,6 +1,6 @@
 //! What a transaction takes out of the queue by statements that are not ours, told to the worker when it commits.
 //!
-//! Whoever may delete from a table says so to nobody but the table. Two hooks of Postgres see each statement that could:
+//! A session that deletes from a table tells no other process. Two hooks of Postgres see each statement that could:
 //! the check of a statement's permissions, which knows what it deletes from, and that of objects which are dropped or truncated.
 //! Neither sees which rows: the worker looks, once for each such transaction, and once for nothing where none was there.
 
@@ -10,6 +10,7 @@ use std::ffi::{c_int, c_void};
 use pgrx::pg_sys::{ObjectAccessType, SubXactEvent, XactEvent};
 use pgrx::{pg_guard, pg_sys};
 
+use crate::pg::catalog::own_tables;
 use crate::pg::catalog::{invalidation, relation};
 use crate::pg::process::server;
 use crate::pg::types::list::cells;
@@ -85,7 +86,7 @@ fn is_queue(relation: pg_sys::Oid) -> bool {
     let queue = match QUEUE.get() {
         Some((found_at, queue)) if found_at == changes => queue,
         _ => {
-            let queue = relation::relation_in_net(c"http_request_queue");
+            let queue = relation::relation_in_net(own_tables::QUEUE);
             QUEUE.set(Some((changes, queue)));
             queue
         }

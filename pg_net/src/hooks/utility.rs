@@ -1,5 +1,5 @@
 //! Commands that concern the workers: those that need a database to themselves, those that let connections into one, those that
-//! change what its sessions are given, and `COMMIT PREPARED`; and those that would stop everybody's requests: LOCK and TRUNCATE
+//! change what its sessions are given, and `COMMIT PREPARED`; and those that would stop all requests: LOCK and TRUNCATE
 //! of our tables.
 
 use std::cell::Cell;
@@ -136,7 +136,7 @@ unsafe fn concerns_us(node: *const pg_sys::Node) -> bool {
 
 /// What a command means for us.
 enum Command {
-    /// It cannot run while somebody is connected to this database.
+    /// It cannot run while a session is connected to this database.
     NeedsDatabase(CString),
     /// It may let connections into this database.
     AllowsConnections(CString),

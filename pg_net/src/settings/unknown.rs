@@ -22,7 +22,7 @@ pub(crate) fn warn_at_start() {
     warn(names, "");
 }
 
-/// The same when the configuration was read anew. For one process of the server.
+/// The same when the configuration was read again. For one process of the server.
 pub(crate) fn warn_at_reload() {
     let names = named(Source::Server);
     shmem::get().told_settings.store(number(&names), SeqCst);

@@ -1,7 +1,7 @@
 //! Transactions that take requests back, until they have committed or rolled back.
 //!
 //! Such a transaction deletes rows, and whether they are to be sent is not known before it ends. No list of them is kept:
-//! while any is open, the worker looks which of the rows that it meets somebody is deleting, and leaves those alone.
+//! while any is open, the worker looks which of the rows that it meets are being deleted, and leaves those alone.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -44,7 +44,7 @@ pub(crate) fn is_open_here() -> bool {
     OPEN.get()
 }
 
-/// The transaction has ended. Everybody sees that by now, so who finds it no longer counted sees its end in the tables.
+/// The transaction has ended. All sessions see that by now: one that finds it no longer counted sees its end in the tables.
 /// Cannot raise.
 pub(crate) fn end(committed: bool) {
     worker_calls::end();

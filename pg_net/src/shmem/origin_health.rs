@@ -81,7 +81,7 @@ impl Origins {
         self.entries[entry].database.store(0, SeqCst);
     }
 
-    /// Frees all of a database's: its worker starts anew, or goes.
+    /// Frees all of a database's: its worker starts again, or goes.
     pub(crate) fn free_all(&self, database: pg_sys::Oid) {
         for entry in &self.entries {
             let _ = entry.database.compare_exchange(database.to_u32(), 0, SeqCst, SeqCst);

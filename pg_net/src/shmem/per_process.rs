@@ -30,7 +30,7 @@ impl<C: Sync + 'static, T: Sync + 'static> PerProcess<C, T> {
         size_of::<Piece<C, T>>() + server::most_processes() * size_of::<T>()
     }
 
-    /// Makes the piece, or makes it anew after a crash.
+    /// Makes the piece, and again after a crash.
     ///
     /// # Safety
     ///

@@ -1,4 +1,4 @@
-//! How the piece comes to be: asked for while the library is preloaded, made by the postmaster, made anew after a crash.
+//! How the piece comes to be: asked for while the library is preloaded, made by the postmaster, and again after a crash.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering::SeqCst};
@@ -60,7 +60,7 @@ unsafe extern "C-unwind" fn request() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn startup() {
-    // SAFETY: as in `request`. The memory is zeroed, large enough, and aligned for any type; after a crash it is made anew.
+    // SAFETY: as in `request`. The memory is zeroed, large enough, and aligned for any type; after a crash it is made again.
     unsafe {
         if let Some(next) = NEXT_STARTUP {
             pg_guard_ffi_boundary(|| next());

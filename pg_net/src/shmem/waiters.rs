@@ -1,7 +1,7 @@
 //! Who waits for the response to which request.
 //!
-//! A session that waits sleeps until somebody tells it that something has happened to just this request. The order is what
-//! makes that safe: a waiter first says what it waits for and then looks at the tables; whoever changes them commits first
+//! A session that waits sleeps until a process tells it that something has happened to just this request. The order is what
+//! makes that safe: a waiter first says what it waits for and then looks at the tables; a process that changes them commits first
 //! and then looks who waits. So one of the two sees the other.
 
 use std::cell::Cell;
@@ -44,7 +44,7 @@ impl Wait {
         Self(())
     }
 
-    /// From now on it is this request. Whoever calls this looks at the tables next.
+    /// From now on it is this request. To be followed by a read of the tables.
     pub(crate) fn expect(&self, request: i64) {
         let mine = mine();
         // A teller that comes in between wakes us for nothing, at worst.
@@ -80,13 +80,13 @@ fn mine() -> &'static Waiter {
     &WAITERS.each()[latch::my_place() as usize]
 }
 
-/// Whether somebody waits, in whatever database.
+/// Whether a session waits, in whatever database.
 pub(crate) fn are_there() -> bool {
     WAITERS.common().load(SeqCst) > 0
 }
 
 /// Something has happened to these requests of a database, and is committed: wakes those who wait for one of them. The
-/// requests are asked for only where somebody waits.
+/// requests are asked for only where a session waits.
 pub(crate) fn tell(database: pg_sys::Oid, requests: impl FnOnce() -> Vec<i64>) {
     if are_there() {
         let mut requests = requests();

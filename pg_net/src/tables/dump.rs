@@ -8,12 +8,13 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use crate::pg::catalog::own_tables;
 use crate::pg::catalog::role::ActAs;
 use crate::pg::catalog::{relation, scan};
 use crate::pg::spi::plan::{Access, Plan, Session};
 
 /// The tables, in the schema `net`.
-const TABLES: [&CStr; 2] = [super::egress_rules::TABLE, crate::hooks::access::OPEN_ACCESS];
+const TABLES: [&CStr; 2] = [own_tables::EGRESS_RULES, own_tables::OPEN_ACCESS];
 
 thread_local! {
     static IS_REGISTERED: Plan = const {
@@ -62,7 +63,7 @@ pub(crate) fn changed(table: pg_sys::Oid) {
 /// Mends what triggers were kept from doing. The worker asks for it when it meets the tables, or other rules.
 pub(crate) fn mend(session: &Session) {
     for table in TABLES.iter().filter_map(|name| relation::relation_in_net(name)) {
-        // Where somebody is at it just now, it will be right when they are done.
+        // If another transaction is changing it just now, it leaves it right.
         if scan::has_rows(table) != is_registered(session, table) && relation::try_lock_extension() {
             agree(session, table);
         }
@@ -78,7 +79,7 @@ fn agree(session: &Session, table: pg_sys::Oid) {
         let change = if has_rows { &REGISTER } else { &UNREGISTER };
         change.with(|plan| session.run(plan, Access::WriteLatest, [pg_sys::OIDOID], [Some(table.into())]).count());
     }
-    if has_rows && relation::relation_in_net(super::egress_rules::TABLE) == Some(table) {
+    if has_rows && relation::relation_in_net(own_tables::EGRESS_RULES) == Some(table) {
         let _owner = relation::owner_of(table).map(|owner| ActAs::new(owner, 0));
         GO_ON.with(|plan| session.run(plan, Access::WriteLatest, [], []).count());
     }

@@ -1,21 +1,18 @@
 //! The rules of `net.egress_rule`, as they apply to a role.
 
 use std::collections::HashMap;
-use std::ffi::CStr;
 use std::sync::Arc;
 
 use engine::{Action, EgressRule, HostPattern, Network, RuleSet};
 use pgrx::pg_sys;
 
 use crate::pg::catalog::invalidation::{self, Watched};
+use crate::pg::catalog::own_tables;
 use crate::pg::catalog::relation;
 use crate::pg::catalog::role::{self, ActAs};
 use crate::pg::spi::plan::{Access, Plan, Row, Session};
 use crate::pg::spi::snapshot::Latest;
 use crate::pg::types::text;
-
-/// The table of rules, in the schema `net`.
-pub(crate) const TABLE: &CStr = c"egress_rule";
 
 /// The rules as this process last read them.
 pub(crate) struct Rules {
@@ -29,7 +26,7 @@ pub(crate) struct Rules {
 }
 
 struct Entry {
-    /// Whose rule it is, and the members'; everybody's, where there is none.
+    /// The role that the rule is for, with its members; without one it is for all roles.
     role: Option<pg_sys::Oid>,
     rule: EgressRule,
 }
@@ -57,9 +54,9 @@ impl Rules {
     pub(crate) fn read(&mut self, session: &Session) {
         // What changes from here on is not in what is read.
         let count = invalidation::count();
-        let table = relation::relation_in_net(TABLE);
+        let table = relation::relation_in_net(own_tables::EGRESS_RULES);
         invalidation::watch(Watched::EgressRules, table.unwrap_or(pg_sys::InvalidOid));
-        // Whoever the queue belongs to.
+        // As the owner of the rules, which need not be that of the queue.
         let owner = table.and_then(relation::owner_of);
         let _owner = owner.map(|owner| ActAs::new(owner, pg_sys::SECURITY_RESTRICTED_OPERATION));
         let _snapshot = Latest::new();
@@ -97,7 +94,7 @@ fn entry(row: &Row<7>) -> Entry {
     let host = row.bytes(3).map(host);
     let network = row.bytes(4).map(|address| network(address, row.int4(5)));
     let port = row.int4(6).map(|port| u16::try_from(port).ok());
-    // The table's checks see to it that all can be read. Where somebody took them away, such a rule shuts rather than opens.
+    // If the CHECK constraints were dropped, an unreadable rule fails closed.
     let readable = host != Some(None) && network != Some(None) && port != Some(None);
     let action = if readable && row.bytes(2) == Some(b"allow") { Action::Allow } else { Action::Deny };
     Entry {

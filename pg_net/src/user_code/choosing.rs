@@ -1,7 +1,7 @@
 //! Which triggers a statement on the extension's tables runs, and how.
 //!
 //! A statement has a copy of each table's triggers of its own, made when it starts. There, what is not to run is disabled, and what is
-//! to run is led through `net._run_trigger`. That is so for every statement: ours, the worker's, and those of whoever may write the tables.
+//! to run is led through `net._run_trigger`. That is so for every statement: ours, the worker's, and those of every role that may write the tables.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -208,7 +208,7 @@ impl Obstacle {
             )),
             Self::ForeignKey => Some(format!(
                 "pg_net: trigger \"{name}\" is passed by where a foreign key changes the table: it would run {function} with the \
-                 rights of whoever set that off"
+                 rights of the role that set it off"
             )),
             Self::Replaced => Some(format!(
                 "pg_net: trigger \"{name}\" is passed by: net._run_trigger(), which is to run {function}, has been replaced"

@@ -1,4 +1,4 @@
-//! COPY and TRUNCATE fire triggers without a statement that we could see start: as whoever runs the command, with that role's search path.
+//! COPY and TRUNCATE fire triggers without a statement that we could see start: as the role that runs the command, with its search path.
 //! Where that would give code more than is its due, the command is refused.
 
 use pgrx::{PgSqlErrorCode, pg_sys};

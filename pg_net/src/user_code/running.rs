@@ -59,7 +59,7 @@ pub(crate) extern "C" fn pg_finfo_run_trigger() -> &'static pg_sys::Pg_finfo_rec
 }
 
 /// `net._run_trigger`. The user's function is called from a frame that owns nothing, without a guard: its error jumps over it and stays
-/// exactly what it was. What was set for it is then set back by whoever rolls back.
+/// exactly what it was. What was set for it is then set back by the rollback.
 #[doc(hidden)]
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C-unwind" fn run_trigger(frame: pg_sys::FunctionCallInfo) -> pg_sys::Datum {

@@ -10,6 +10,7 @@ use pgrx::pg_sys;
 
 use super::known_tables::{Found, KnownTables};
 use super::leave_queue::BUDGET;
+use crate::pg::catalog::own_tables;
 use crate::pg::process::obstacle::obstacle;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
@@ -51,7 +52,7 @@ impl Expire {
         }
     }
 
-    /// The configuration was read anew, and perhaps another ttl with it.
+    /// The configuration was read again, and perhaps another ttl with it.
     pub(super) fn reload(&mut self) {
         self.due = Some(Instant::now());
     }
@@ -95,13 +96,13 @@ impl Expire {
             }
             Found::Nothing => return None,
         }
-        let responses = OnTable::named(c"_http_response")?;
+        let responses = OnTable::named(own_tables::RESPONSES)?;
         let most = if responses.has_code() { MOST_WITH_CODE } else { MOST };
         let time = responses.has_code().then(|| TimeLimit::new(BUDGET));
         let ttl = Some(text::varlena(settings::ttl().as_bytes()));
         let removed =
             session.run(&self.delete, Access::Write, [pg_sys::TEXTOID, pg_sys::INT8OID], [ttl, Some(most.into())]);
-        responses.settle();
+        responses.run_deferred_constraints();
         drop(time);
         if removed.count() as i64 == most {
             return Some(Duration::ZERO);

@@ -25,12 +25,12 @@ impl KnownTables {
         Self { known: None, told: false }
     }
 
-    /// Forgets what was found, so that the next look gives [`Found::New`] to whoever has to know.
+    /// Forgets what was found, so that the next search gives [`Found::New`].
     pub(super) fn forget(&mut self) {
         self.known = None;
     }
 
-    /// Waits until nobody has the queue that was found to himself, and has the transaction see what is committed by then.
+    /// Waits until no other transaction has the queue that was found locked exclusively, and has the transaction see what is committed by then.
     pub(super) fn wait_and_look(&self) {
         if let Some(queue) = self.known {
             queue.wait_and_look();

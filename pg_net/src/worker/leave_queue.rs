@@ -57,7 +57,7 @@ impl Leave {
     fn take_one(&self, session: &Session, queue: &OnTable, key: Key) -> bool {
         let deleted = persist(|| {
             let deleted = self.delete(session, &[key]);
-            queue.settle();
+            queue.run_deferred_constraints();
             !deleted.is_empty()
         });
         if let Ok(true) = deleted {

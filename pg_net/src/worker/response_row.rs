@@ -8,6 +8,7 @@ use engine::{Content, Headers, Outcome};
 use pgrx::pg_sys;
 
 use super::claimed::Claimed;
+use crate::pg::catalog::own_tables;
 use crate::pg::catalog::relation;
 use crate::pg::spi::plan::Session;
 use crate::pg::storage::bulk::Bulk;
@@ -176,7 +177,7 @@ const CREATED: usize = 7;
 
 /// Stores rows below the executor. False, and nothing is done, where that would not do what [`INSERT`] does, but for what is passed by.
 pub(super) fn store_at_once(session: &Session, rows: &[OutcomeRow], passing: Passing) -> bool {
-    let Some(table) = relation::relation_in_net(c"_http_response") else { return false };
+    let Some(table) = relation::relation_in_net(own_tables::RESPONSES) else { return false };
     let types: [_; COLUMNS + 1] = array::with(element_types(), CREATED, pg_sys::TIMESTAMPTZOID);
     let Some(mut bulk) = Bulk::open(session, table, types, &[CREATED], rows.len(), passing) else { return false };
     let created = Some(clock::transaction_start().into());

@@ -47,8 +47,8 @@ pub(super) fn connect_home() -> bool {
         if may_enter {
             // From now on a command waits for this process; before, it was to be seen here.
             shared.home_slot().set_connecting(true);
-            let closed = &shared.blocked;
-            if closed.is_empty() || (is_let_in && home.is_database_known() && !closed.contains(home.database())) {
+            let blocked = &shared.blocked;
+            if blocked.is_empty() || (is_let_in && home.is_database_known() && !blocked.contains(home.database())) {
                 break;
             }
         }
@@ -110,7 +110,7 @@ pub(super) fn prepare_session(name: &str) {
         (c"exit_on_error", c"off"),
         (c"statement_timeout", c"0"),
         (c"idle_in_transaction_session_timeout", c"0"),
-        // Whoever holds a table locked must not keep the worker from answering to a signal.
+        // A session that holds a table locked must not keep the worker from answering to a signal.
         (c"lock_timeout", c"1s"),
         // Where a session and the worker wait for each other, as both delete rows, it is the worker who finds out and gives up.
         (c"deadlock_timeout", c"100ms"),

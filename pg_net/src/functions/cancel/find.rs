@@ -33,7 +33,7 @@ thread_local! {
                 and (pg_catalog.pg_has_role($2, q.requested_by, 'usage') or pg_catalog.pg_has_role($2, $3, 'usage'))",
         )
     };
-    /// Whoever asked, as they are. Of each is looked only at what this takes, where it is one that is looked for.
+    /// Of any role, as they are. Of each row only what this needs is read.
     static BLOCK_OF_ROWS: Plan = const {
         Plan::new(
             c"select q.row_key, q.id, q.requested_by from net.http_request_queue q \

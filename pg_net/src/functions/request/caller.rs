@@ -8,8 +8,8 @@
 //! ```
 //!
 //! which is `x`, and reads the setting in the caller's place, as the last thing before the call. Reading it notes who reads.
-//! A function of ours could note that too, but calling it would take one more EXECUTE, which whoever grants the request
-//! functions one by one does not know of.
+//! A function of ours could note that too, but calling it would take one more EXECUTE, which an administrator who grants the
+//! request functions one by one does not know of.
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString};

@@ -1,6 +1,7 @@
-//! Commands that would stop everybody: strong locks, and TRUNCATE.
+//! Commands that would stop all requests: strong locks, and TRUNCATE.
 //!
-//! Who may delete rows of a table may also lock it in any mode, by Postgres' rules, and everybody may delete their own rows here.
+//! By Postgres' rules a role that may delete rows of a table may also lock it in any mode, and here every role may delete its
+//! own rows.
 
 #[cfg(not(feature = "pg13"))]
 use pgrx::pg_guard;

@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString};
 use pgrx::{GucSetting, pg_sys};
 
 use crate::pg::catalog::invalidation::{self, Watched};
+use crate::pg::catalog::own_tables;
 use crate::pg::catalog::{relation, role, scan};
 use crate::pg::process::guc::{define_question, show_hook};
 use crate::pg::process::server;
@@ -13,9 +14,6 @@ use crate::pg::process::server;
 /// A setting that tells the role which reads it whether the tables are open to it: conditions on rows are made of Postgres' own
 /// functions, and can read a setting.
 pub(in crate::hooks::access) const SETTING: &CStr = c"pg_net.open_access";
-
-/// The table of these roles, in the schema `net`.
-pub(crate) const TABLE: &CStr = c"_open_access";
 
 thread_local! {
     static OPENED: RefCell<Opened> = const { RefCell::new(Opened { read_at: None, roles: Vec::new(), last: None }) };
@@ -37,7 +35,8 @@ pub(in crate::hooks::access) fn is_open() -> bool {
     OPENED.with_borrow_mut(|opened| {
         let changes = invalidation::count();
         if opened.read_at != Some(changes) {
-            let table = relation::relation_in_net(TABLE).filter(|&table| relation::is_extensions(table));
+            let table =
+                relation::relation_in_net(own_tables::OPEN_ACCESS).filter(|&table| relation::is_extensions(table));
             invalidation::watch(Watched::OpenAccess, table.unwrap_or(pg_sys::InvalidOid));
             *opened = Opened { read_at: Some(changes), roles: table.map_or_else(Vec::new, scan::oids), last: None };
         }

@@ -7,16 +7,20 @@ use pgrx::pg_sys;
 
 use super::{invalidation, relation};
 
-/// By their names in the schema `net`.
-const NAMES: [&CStr; 7] = [
-    c"http_request_queue",
-    c"_http_response",
-    c"dead_letter",
-    c"egress_rule",
-    c"_open_access",
-    c"_home",
-    c"_held_response",
-];
+// Their names in the schema `net`.
+pub(crate) const QUEUE: &CStr = c"http_request_queue";
+pub(crate) const RESPONSES: &CStr = c"_http_response";
+pub(crate) const DEAD_LETTER: &CStr = c"dead_letter";
+/// Outcomes that code of users keeps from the responses.
+pub(crate) const HELD_RESPONSES: &CStr = c"_held_response";
+/// Where requests may go.
+pub(crate) const EGRESS_RULES: &CStr = c"egress_rule";
+/// The roles that the tables were opened to.
+pub(crate) const OPEN_ACCESS: &CStr = c"_open_access";
+/// Which database the tables were made in.
+pub(crate) const IDENTITY: &CStr = c"_home";
+
+const NAMES: [&CStr; 7] = [QUEUE, RESPONSES, DEAD_LETTER, EGRESS_RULES, OPEN_ACCESS, IDENTITY, HELD_RESPONSES];
 
 /// An object of one of these names, and whether it is the extension's.
 type Named = Option<(pg_sys::Oid, bool)>;

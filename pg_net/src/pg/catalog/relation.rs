@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use super::own_tables;
 use pgrx::pg_sys;
 
 /// The extension's queue in this database.
@@ -16,16 +17,16 @@ pub(crate) struct Queue {
 impl Queue {
     /// Finds the queue; `None` where the extension is not installed.
     pub(crate) fn find() -> Option<Self> {
-        let relation = relation_in_net(c"http_request_queue")?;
+        let relation = relation_in_net(own_tables::QUEUE)?;
         Some(Self { relation, owner: owner_of(relation)? })
     }
 
-    /// Whether the queue is the extension's, and not a table that somebody gave the same name.
+    /// Whether the queue is the extension's, and not another table of the same name.
     pub(crate) fn belongs_to_extension(self) -> bool {
         is_extensions(self.relation)
     }
 
-    /// Waits until nobody has the queue to himself, and has the transaction see what is committed by then.
+    /// Waits until no other transaction has the queue locked exclusively, and has the transaction see what is committed by then.
     ///
     /// The snapshot that a transaction begins with will not do: to one that is older than an `ALTER TABLE` which rewrites
     /// the table, the table is empty (manual, "Caveats" of concurrency control).
@@ -175,8 +176,8 @@ unsafe extern "C-unwind" {
     fn nextval_internal(sequence: pg_sys::Oid, check_permissions: bool) -> i64;
 }
 
-/// The next value of a sequence, whoever owns it: that of the row keys belongs to no table, and does not follow one that is given
-/// to somebody else.
+/// The next value of a sequence, without a check of privileges: that of the row keys belongs to no table, and does not follow one
+/// that gets another owner.
 pub(crate) fn next_value(sequence: pg_sys::Oid) -> i64 {
     // SAFETY: takes a sequence's oid and raises if it is none, through the boundary that turns an error into a panic.
     unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| nextval_internal(sequence, false)) }
@@ -215,7 +216,7 @@ pub(crate) fn function_in_net(name: &CStr) -> Option<pg_sys::Oid> {
     })
 }
 
-/// Whether a function is in C: then only a superuser has made it what it is, whoever owns it.
+/// Whether a function is in C: then only a superuser can have made it what it is, also where another role owns it.
 pub(crate) fn is_in_c(function: pg_sys::Oid) -> bool {
     /// `ClanguageId` of Postgres' pg_language.
     const C: u32 = 13;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use pgrx::pg_sys;
 
-/// Whether this process is a worker of ours, and not somebody's session.
+/// Whether this process is a worker of ours, and not a user's session.
 static IS_WORKER: AtomicBool = AtomicBool::new(false);
 
 /// This process is a worker of ours.
@@ -36,8 +36,8 @@ pub(crate) fn owns(table: pg_sys::Oid) -> bool {
 
 /// The security context in which the code of a table's owner runs, where it is `outer` around it.
 ///
-/// In a session it is that of a SECURITY DEFINER function. In a worker there is nobody to keep a superuser's code from switching back
-/// to, and it is what a session of the owner's would be.
+/// In a session it is that of a SECURITY DEFINER function. In a worker there is no other role that a superuser's code could
+/// switch back to, and the context is that of a session of the owner's.
 pub(crate) fn context_of_owner(owner: pg_sys::Oid, outer: i32) -> i32 {
     let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;
     match (is_worker(), is_worker() && is_superuser(owner)) {
@@ -78,7 +78,7 @@ pub(crate) fn reads_all_data() -> bool {
     reader != pg_sys::InvalidOid && is_member(reader)
 }
 
-/// Whether a function runs as its owner, whoever calls it.
+/// Whether a function runs as its owner, not as its caller.
 pub(crate) fn is_definers(function: pg_sys::Oid) -> bool {
     // SAFETY: the row of pg_proc stays valid until it is released, and is read only before.
     unsafe {
@@ -92,8 +92,8 @@ pub(crate) fn is_definers(function: pg_sys::Oid) -> bool {
     }
 }
 
-/// Whether a role has the rights of another: it is that one, or a member that inherits. That a superuser has everybody's rights
-/// does not count, a membership does.
+/// Whether a role has the rights of another: it is that one, or a member that inherits. A superuser counts
+/// as a member only of roles granted explicitly.
 pub(crate) fn has_rights_of(role: pg_sys::Oid, of: pg_sys::Oid) -> bool {
     // SAFETY: catalog look-ups within a transaction.
     unsafe {

@@ -14,7 +14,7 @@ pub(crate) fn with_policy(policies: *mut pg_sys::List, condition: Condition) -> 
         let policy = pg_sys::palloc0(size_of::<pg_sys::RowSecurityPolicy>()).cast::<pg_sys::RowSecurityPolicy>();
         (*policy).policy_name = pg_sys::pstrdup(c"pg_net".as_ptr());
         (*policy).polcmd = b'*' as std::ffi::c_char;
-        (*policy).roles = everybody();
+        (*policy).roles = all_roles();
         (*policy).permissive = true;
         (*policy).qual = condition.expression();
         (*policy).with_check_qual = ptr::null_mut();
@@ -23,7 +23,7 @@ pub(crate) fn with_policy(policies: *mut pg_sys::List, condition: Condition) -> 
 }
 
 /// The array of roles that stands for PUBLIC.
-fn everybody() -> *mut pg_sys::ArrayType {
+fn all_roles() -> *mut pg_sys::ArrayType {
     let mut public = pg_sys::Datum::from(pg_sys::InvalidOid);
     // SAFETY: an array of one oid, which is passed by value and takes four bytes.
     unsafe {

@@ -1,4 +1,4 @@
-//! Cancelling, which is a signal: somebody's `pg_cancel_backend`, or Postgres' own, when the `lock_timeout` of this process is
+//! Cancelling, which is a signal: a `pg_cancel_backend`, or Postgres' own, when the `lock_timeout` of this process is
 //! over.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

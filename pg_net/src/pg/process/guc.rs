@@ -50,7 +50,7 @@ pub(crate) fn reset_source(name: &CStr) -> Source {
 }
 
 fn each(mut see: impl FnMut(&pg_sys::config_generic)) {
-    // SAFETY: an array of so many pointers to settings, which nobody changes while it is read: `see` sets none. From
+    // SAFETY: an array of so many pointers to settings, which is not changed while it is read: `see` sets none. From
     // Postgres 16 on it is made for the caller, who frees it.
     unsafe {
         #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]

@@ -127,7 +127,7 @@ pub(crate) fn reset_for_session(name: &std::ffi::CStr) {
     }
 }
 
-/// Sets a setting, whoever may, for the level of settings that was begun last.
+/// Sets a setting, whatever its context, for the level of settings that was begun last.
 pub(crate) fn set_for_level(name: &std::ffi::CStr, value: &std::ffi::CStr) {
     // SAFETY: both are C strings that Postgres copies.
     unsafe {

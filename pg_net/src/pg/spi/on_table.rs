@@ -1,6 +1,6 @@
 //! Acting on a table of the extension's, with the rights of whom that very table belongs to.
 //!
-//! Users attach code to the tables: triggers, rules, CHECKs, defaults. What runs inside of a statement runs as whoever runs the
+//! Users attach code to the tables: triggers, rules, CHECKs, defaults. What runs inside of a statement runs as the role that runs the
 //! statement. So each statement of ours touches one table only, and runs as its owner; where code is attached, with that role's
 //! search path as well, which is why these statements name operators and functions in full. (`unnest` of several arrays is the
 //! parser's own, whatever the path, and must not be qualified.)
@@ -62,7 +62,7 @@ impl OnTable {
 
     /// Runs what constraints of other tables have put off to the commit, while it is clear with whose rights: after a statement that may
     /// have run code of users.
-    pub(crate) fn settle(&self) {
+    pub(crate) fn run_deferred_constraints(&self) {
         if self.has_code && role::is_worker() {
             // SAFETY: the statement SET CONSTRAINTS ALL IMMEDIATE, within a transaction; zeros are its empty list.
             unsafe {

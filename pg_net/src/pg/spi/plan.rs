@@ -12,7 +12,7 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Composite;
 
 /// A statement with its parameter types. Planned at its first use in a session, whatever the arguments are, then kept;
-/// Postgres plans it anew when something that it depends on changes.
+/// Postgres plans it again when something that it depends on changes.
 pub(crate) struct Plan {
     sql: &'static CStr,
     kept: Cell<pg_sys::SPIPlanPtr>,
@@ -153,7 +153,7 @@ impl<'s> Rows<'s> {
 
 /// The columns of one row, counted from 0.
 ///
-/// Whoever owns a table may give its columns other types than they had when the statement was written, so each value's type
+/// The owner of a table may give its columns other types than they had when the statement was written, so each value's type
 /// is looked at before the value is.
 pub(crate) struct Row<'s, const N: usize> {
     columns: pg_sys::TupleDesc,

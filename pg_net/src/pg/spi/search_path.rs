@@ -38,7 +38,7 @@ struct Files {
 
 /// The path of a new session of a role, as the text of the setting.
 ///
-/// In somebody's session, what is temporary there comes last: the caller's temporary tables must not take the place of the role's.
+/// In a user's session, what is temporary there comes last: the caller's temporary tables must not take the place of the role's.
 pub(crate) fn of_new_session(role: pg_sys::Oid) -> CString {
     let here = crate::pg::process::server::my_database();
     let none = pg_sys::InvalidOid;
@@ -109,7 +109,7 @@ unsafe fn path_among(settings: pg_sys::Datum) -> Option<CString> {
     }
 }
 
-/// What the configuration files have. Read with the rights that it takes, and again when this process has read its configuration anew.
+/// What the configuration files have. Read with the rights that it takes, and again when this process has read its configuration again.
 fn in_files() -> Option<CString> {
     FILES.with_borrow_mut(|files| {
         // SAFETY: a variable of this process.

@@ -48,7 +48,7 @@ pub(crate) fn note_user_code() {
 
 /// Whether there was a transaction since the last call.
 ///
-/// Whoever is about to wait for the latch asks: a transaction that waited, for a lock perhaps, has waited for the latch, too,
+/// To be asked before a wait for the latch: a transaction that waited, for a lock perhaps, has waited for the latch, too,
 /// and may have reset it when it was set for this process to see something else.
 pub(crate) fn take_ran() -> bool {
     RAN.take()

@@ -1,6 +1,6 @@
 //! Entries in a table's indexes for rows that are stored below the executor.
 //!
-//! The executor sets up a state of its own for them, and compiles each partial index's predicate, for every statement anew:
+//! The executor sets up a state of its own for them, and compiles each partial index's predicate, again for every statement:
 //! for one row that takes longer than the row and its entries. Here only what needs neither is done.
 
 use std::cell::RefCell;

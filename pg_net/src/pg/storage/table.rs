@@ -27,7 +27,7 @@ impl Table {
         (!relation.is_null()).then(|| Self(relation))
     }
 
-    /// Looks at a table, and leaves no lock: whoever is about to take a stronger one must not hold a weaker one that another session
+    /// Looks at a table, and leaves no lock: a session that is about to take a stronger one must not hold a weaker one that another session
     /// waits for in turn.
     pub(crate) fn glance<R>(table: pg_sys::Oid, look: impl FnOnce(&Self) -> R) -> Option<R> {
         let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
@@ -208,7 +208,7 @@ impl Trigger<'_> {
     }
 }
 
-/// Whether a trigger is not ours, nor the server's own. Whoever owns a function of ours may have made another one of it.
+/// Whether a trigger is not ours, nor the server's own. The owner of a function of ours may have replaced it.
 pub(crate) fn is_users(trigger: &pg_sys::Trigger) -> bool {
     const DISABLED: std::ffi::c_char = b'D' as std::ffi::c_char;
     let ours = [c"_assign_row_key", c"_settings_changed"];

@@ -7,7 +7,7 @@ use crate::pg::types::clock;
 use crate::shmem::{HOME_DATABASE, LaunchRequest, Shared};
 
 /// No process waits at the door: the process is connecting or connected, or there is none.
-const NOBODY: u32 = 0;
+const NONE: u32 = 0;
 /// The process waits to be let in, and comes in by itself if there is no answer.
 const WAITS: u32 = 1;
 /// The process waits until it is let in: a visitor has found something in its way, or it has made room for others.
@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// The worker of `pg_net.database_name` while it is not connected, and what it leaves for the process that comes after it.
 #[repr(C)]
 pub(crate) struct Home {
-    /// One of [`NOBODY`], [`WAITS`], [`HELD`] and [`OPEN`].
+    /// One of [`NONE`], [`WAITS`], [`HELD`] and [`OPEN`].
     door: AtomicU32,
     /// Whether the last process left so that other databases have room.
     has_made_room: AtomicBool,
@@ -77,7 +77,7 @@ impl Home {
 
     /// The calling process, which is the worker, waits no more.
     pub(in crate::shmem) fn leave_door(&self) {
-        self.door.store(NOBODY, SeqCst);
+        self.door.store(NONE, SeqCst);
     }
 
     /// Whether a process waits that was not let in yet.
@@ -113,12 +113,12 @@ impl Home {
 
     /// Whether the calling process, which waits, was let in. It waits no more then.
     pub(crate) fn is_let_in(&self) -> bool {
-        self.door.compare_exchange(OPEN, NOBODY, SeqCst, SeqCst).is_ok()
+        self.door.compare_exchange(OPEN, NONE, SeqCst, SeqCst).is_ok()
     }
 
     /// The calling process, which waits, comes in by itself, unless it is held or was let in.
     fn come_in(&self) -> bool {
-        self.door.compare_exchange(WAITS, NOBODY, SeqCst, SeqCst).is_ok()
+        self.door.compare_exchange(WAITS, NONE, SeqCst, SeqCst).is_ok()
     }
 }
 

@@ -7,6 +7,7 @@ use engine::Key;
 use pgrx::pg_sys;
 
 use crate::hooks::removals::OwnDelete;
+use crate::pg::catalog::own_tables;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::types::array;
@@ -46,7 +47,7 @@ impl AtMostOnce {
         if keys.is_empty() {
             return keys;
         }
-        let Some(queue) = OnTable::named(c"http_request_queue") else { return keys };
+        let Some(queue) = OnTable::named(own_tables::QUEUE) else { return keys };
         let plan = if queue.has_code() { &self.free } else { &self.plan };
         let array = array::int8s(keys.iter().copied());
         let _own = (!queue.has_code()).then(OwnDelete::begin);

@@ -5,11 +5,11 @@
 
 use pgrx::pg_sys;
 
+use crate::pg::catalog::own_tables;
 use crate::pg::process::server::{self, DatabaseIdentity};
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::user_code::without_user_triggers;
-use crate::worker::held::hold;
 
 pub(in crate::worker) struct OwnIdentity {
     here: DatabaseIdentity,
@@ -44,7 +44,7 @@ impl OwnIdentity {
 
     /// Makes the tables this database's, where they have come from elsewhere.
     pub(in crate::worker) fn adopt_tables(&self, session: &Session) {
-        let Some(home) = OnTable::named(c"_home") else { return };
+        let Some(home) = OnTable::named(own_tables::IDENTITY) else { return };
         let homes = session.run(&self.read, Access::Read, [], []);
         let homes: Vec<_> = (0..homes.count())
             .map(|row| homes.row::<2>(row))
@@ -54,7 +54,7 @@ impl OwnIdentity {
             return;
         }
         drop(home);
-        let Some(queue) = OnTable::named(c"http_request_queue") else { return };
+        let Some(queue) = OnTable::named(own_tables::QUEUE) else { return };
         let is_copy = !homes.is_empty() && !homes.iter().any(|&(stamp, database)| self.was_upgraded(stamp, database));
         for (stamp, database) in homes {
             if self.was_upgraded(stamp, database) {
@@ -74,10 +74,10 @@ impl OwnIdentity {
         }
         drop(queue);
         // Outcomes of the original's requests, which it stores itself: their triggers may send.
-        if is_copy && let Some(_owner) = OnTable::named(hold::TABLE) {
+        if is_copy && let Some(_owner) = OnTable::named(own_tables::HELD_RESPONSES) {
             session.run(&self.unhold, Access::Write, [], []);
         }
-        let _owner = OnTable::named(c"_home");
+        let _owner = OnTable::named(own_tables::IDENTITY);
         without_user_triggers(|| session.run(&self.forget, Access::Write, [], []));
         let home = [Some(self.here.0.into()), Some(server::my_database().into())];
         without_user_triggers(|| session.run(&self.claim, Access::Write, [pg_sys::INT8OID, pg_sys::OIDOID], home));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use engine::Key;
 
+use crate::pg::catalog::own_tables;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::types::array::{self, Array, Element};
@@ -14,8 +15,6 @@ use crate::pg::types::text;
 use crate::worker::leave_queue::BUDGET;
 use crate::worker::response_row::{self, OutcomeRow};
 
-/// The table, in the schema `net`.
-pub(in crate::worker) const TABLE: &std::ffi::CStr = c"_held_response";
 /// How often an outcome is tried with its triggers. The wait after the first failure, which gets longer by `GROWTH` with each.
 pub(in crate::worker) const FAILURES: i32 = 5;
 const FIRST: Duration = Duration::from_millis(100);
@@ -65,7 +64,7 @@ impl Hold {
         if held.is_empty() {
             return;
         }
-        let _owner = OnTable::needed(TABLE);
+        let _owner = OnTable::needed(own_tables::HELD_RESPONSES);
         let rows: Vec<OutcomeRow> = held.iter().map(|held| held.row).collect();
         let mut extra = EXTRA.map(|element| Array::with_capacity(element, held.len()));
         for Held { key, failure, is_slow, .. } in held {

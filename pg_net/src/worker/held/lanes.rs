@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::hold;
 use super::late::Lane;
 use crate::pg::catalog::{own_tables, relation};
 use crate::pg::process::dynamic::Process;
@@ -95,7 +94,8 @@ impl Lanes {
 
     fn read(&mut self, now: Instant) {
         let first = transaction(c"looking for held responses", |session| {
-            let table = relation::relation_in_net(hold::TABLE).filter(|&table| own_tables::contain(table))?;
+            let table =
+                relation::relation_in_net(own_tables::HELD_RESPONSES).filter(|&table| own_tables::contain(table))?;
             let _owner = OnTable::open(table)?;
             let rows = session.run(&self.first, Access::Read, [], []);
             let row = rows.row::<2>(0);
@@ -116,7 +116,7 @@ impl Lanes {
         }
     }
 
-    /// Ends the processes, and waits until they have ended: somebody may need the database to himself.
+    /// Ends the processes, and waits until they have ended: a command may need the database without other sessions.
     pub(in crate::worker) fn end(&mut self) {
         for lane in [&mut self.quick, &mut self.slow] {
             if let Some(process) = lane.process.take() {

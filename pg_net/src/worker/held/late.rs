@@ -18,11 +18,11 @@ use crate::pg::spi::plan::{Access, Plan, Row, Session};
 use crate::pg::spi::transaction::{report_idle, transaction};
 use crate::pg::storage::table::Passing;
 use crate::pg::types::{clock, text};
+use crate::settings::{self, VERSION};
 use crate::shmem::{self, waiters};
 use crate::user_code::{Refusal, guarded, without_user_triggers};
 use crate::worker::response_row::{self, OutcomeRow};
 use crate::worker::session;
-use crate::{VERSION, settings};
 
 /// What one run of a user's code may take where others wait behind it.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -144,7 +144,8 @@ impl Late {
 
     /// Deals with the first outcome that is due, if there is one.
     fn store_next(&self, session: &Session) -> Option<Step> {
-        let table = relation::relation_in_net(hold::TABLE).filter(|&table| own_tables::contain(table))?;
+        let table =
+            relation::relation_in_net(own_tables::HELD_RESPONSES).filter(|&table| own_tables::contain(table))?;
         let row: Row<23> = {
             let _owner = OnTable::open(table)?;
             let is_slow = self.lane == Lane::Slow;
@@ -200,7 +201,7 @@ impl Late {
     }
 
     fn insert(&self, session: &Session, row: &OutcomeRow, with_triggers: bool) -> Result<(), Refusal> {
-        let responses = OnTable::needed(c"_http_response");
+        let responses = OnTable::needed(own_tables::RESPONSES);
         let insert = || {
             session.run(
                 &self.insert,
@@ -208,7 +209,7 @@ impl Late {
                 response_row::types(),
                 response_row::columns(std::slice::from_ref(row)),
             );
-            responses.settle();
+            responses.run_deferred_constraints();
         };
         let limit = if with_triggers { self.lane.limit() } else { settings::trigger_timeout() };
         if with_triggers {
@@ -221,13 +222,13 @@ impl Late {
     }
 
     fn stored(&self, session: &Session, held: &Held) -> Step {
-        let _owner = OnTable::needed(hold::TABLE);
+        let _owner = OnTable::needed(own_tables::HELD_RESPONSES);
         session.run(&self.delete, Access::Write, [pg_sys::INT8OID], [Some(held.key.into())]);
         Step::Stored(held.id)
     }
 
     fn put_off(&self, session: &Session, held: &Held, failures: i32, is_slow: bool, refusal: Option<&Refusal>) {
-        let _owner = OnTable::needed(hold::TABLE);
+        let _owner = OnTable::needed(own_tables::HELD_RESPONSES);
         let pause = if refusal.is_some() { hold::pause(failures) } else { Duration::ZERO };
         let types = [pg_sys::INT8OID, pg_sys::INT4OID, pg_sys::BOOLOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID];
         let arguments = [

@@ -7,6 +7,7 @@ use pg_net_core::disposition::Disposition;
 use pgrx::pg_sys;
 
 use super::store::Entry;
+use crate::pg::catalog::own_tables;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Row, Session};
 use crate::pg::types::array;
@@ -57,7 +58,7 @@ impl DeadLetterRows {
         if used_up.is_empty() {
             return;
         }
-        let Some(queue) = OnTable::named(c"http_request_queue") else { return };
+        let Some(queue) = OnTable::named(own_tables::QUEUE) else { return };
         let keys: Vec<Key> = used_up.iter().map(|entry| entry.outcome.key).collect();
         let array = array::int8s(keys.iter().copied());
         let found = session.run(&self.find, Access::Write, [pg_sys::INT8ARRAYOID], [Some(array)]);
@@ -65,7 +66,7 @@ impl DeadLetterRows {
         drop(queue);
         let requests: HashMap<Key, Row<10>> =
             (0..found.count()).map(|row| found.row(row)).filter_map(|row| Some((row.int8(0)?, row))).collect();
-        let dead_letter = OnTable::needed(c"dead_letter");
+        let dead_letter = OnTable::needed(own_tables::DEAD_LETTER);
         let mut made = Rows::default();
         for entry in used_up {
             let key = entry.outcome.key;
@@ -83,7 +84,7 @@ impl DeadLetterRows {
         let row: [_; COLUMNS] = array::joined(request, outcome);
         let insert = || {
             session.run(&self.insert, Access::Write, types(), row);
-            dead_letter.settle();
+            dead_letter.run_deferred_constraints();
         };
         if !dead_letter.has_code() {
             insert();

@@ -7,6 +7,7 @@ use pg_net_core::disposition::Disposition;
 use pgrx::pg_sys;
 
 use super::dead_letter::DeadLetterRows;
+use crate::pg::catalog::own_tables;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::storage::table::Passing;
@@ -102,11 +103,11 @@ impl Store {
         let mut except = Except::default();
         let mut rows = Vec::with_capacity(batch.len());
         {
-            let Some(queue) = OnTable::named(c"http_request_queue") else {
+            let Some(queue) = OnTable::named(own_tables::QUEUE) else {
                 tables.forget();
                 return Stored::OtherTables;
             };
-            if queue.has_code() || OnTable::named(c"_http_response").is_some_and(|table| table.has_code()) {
+            if queue.has_code() || OnTable::named(own_tables::RESPONSES).is_some_and(|table| table.has_code()) {
                 let left = batch.split_off(batch.len().min(MOST_WITH_CODE));
                 except.left = left.iter().map(|entry| entry.outcome.key).collect();
             }
@@ -165,7 +166,7 @@ impl Store {
         for entry in put_off {
             let update = || {
                 self.update(session, &[entry]);
-                queue.settle();
+                queue.run_deferred_constraints();
             };
             let Err(refusal) = persist(update) else { continue };
             pgrx::warning!("pg_net: a request waits for its next attempt without triggers, which failed: {refusal}");
@@ -196,7 +197,7 @@ impl Store {
 
     /// Stores responses. How many are held instead.
     fn store(&mut self, session: &Session, rows: Vec<(Key, OutcomeRow)>, care: Care) -> usize {
-        let responses = OnTable::needed(c"_http_response");
+        let responses = OnTable::needed(own_tables::RESPONSES);
         let has_code = responses.has_code();
         if !has_code && !care.one_by_one {
             let rows: Vec<OutcomeRow> = rows.into_iter().map(|(_, row)| row).collect();
@@ -210,7 +211,7 @@ impl Store {
             let budget = self.patience.budget();
             let insert = || {
                 self.insert(session, &[row]);
-                responses.settle();
+                responses.run_deferred_constraints();
             };
             match guarded(budget, insert) {
                 Ok(()) => {}

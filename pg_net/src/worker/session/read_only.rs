@@ -52,7 +52,7 @@ impl ReadOnly {
         }
     }
 
-    /// The configuration was read anew.
+    /// The configuration was read again.
     pub(in crate::worker) fn reload(&mut self) {
         self.looked_at = None;
     }
