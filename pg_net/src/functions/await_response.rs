@@ -186,10 +186,7 @@ fn collect(call: &Call) -> Answer {
         }
     }
     Ok(look(|session| {
-        PLANS.with(|plans| {
-            let id = id.map(pg_sys::Datum::from);
-            session.run(&plans.response, Access::Read, [pg_sys::INT8OID], [id]).row::<1>(0).transfer(0)
-        })
+        PLANS.with(|plans| session.run(&plans.response, Access::Read, [Value::int8(id)]).row::<1>(0).transfer(0))
     })
     .map(Composite::datum))
 }
@@ -304,9 +301,8 @@ fn read<'a>(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading<'a>
     let mut missing = open.clone();
     if let Some((lowest, highest)) = row_key_hint::likely_keys(&open) {
         let ids = array::int8s(open.iter().copied());
-        let types = [pg_sys::INT8ARRAYOID, pg_sys::INT8OID, pg_sys::INT8OID];
-        let arguments = [Some(ids), Some(lowest.into()), Some(highest.into())];
-        find(&session.run(&plans.near, Access::Read, types, arguments), &mut missing)?;
+        let arguments = [ids, Value::int8(lowest), Value::int8(highest)];
+        find(&session.run(&plans.near, Access::Read, arguments), &mut missing)?;
     }
     if !missing.is_empty() {
         find(&run(session, &plans.queued, &missing), &mut missing)?;
@@ -343,7 +339,7 @@ fn is_held(id: i64) -> bool {
     let asked_by = look(|session| {
         let _owner = ActAs::new(owner, 0);
         PLANS.with(|plans| {
-            let rows = session.run(&plans.held, Access::Read, [pg_sys::INT8OID], [Some(id.into())]);
+            let rows = session.run(&plans.held, Access::Read, [Value::int8(id)]);
             (0..rows.count()).map(|row| rows.row::<1>(row).oid(0).unwrap_or_default()).collect::<Vec<_>>()
         })
     });
@@ -362,7 +358,7 @@ fn may_know(asked_by: pg_sys::Oid) -> bool {
 
 fn run<'s>(session: &'s Session, plan: &Plan, ids: &[i64]) -> Rows<'s> {
     let ids = array::int8s(ids.iter().copied());
-    session.run(plan, Access::Read, [pg_sys::INT8ARRAYOID], [Some(ids)])
+    session.run(plan, Access::Read, [ids])
 }
 
 /// Sleeps until something happens to the request that is waited for. False if the time is up first. A cancelled statement

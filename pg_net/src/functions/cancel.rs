@@ -103,6 +103,6 @@ fn delete(keys: &[Key]) -> Vec<Key> {
     let session = Session::connect();
     let keys = array::int8s(keys.iter().copied());
     let _own = OwnDelete::begin();
-    let deleted = DELETE.with(|delete| session.run(delete, Access::WriteLatest, [pg_sys::INT8ARRAYOID], [Some(keys)]));
+    let deleted = DELETE.with(|delete| session.run(delete, Access::WriteLatest, [keys]));
     (0..deleted.count()).filter_map(|row| deleted.row::<1>(row).int8(0)).collect()
 }

@@ -13,6 +13,7 @@ use crate::pg::fcall::call::{Call, sql_function};
 use crate::pg::spi::internal::Internal;
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Row, Session};
+use crate::pg::types::value::Value;
 
 sql_function!(retry, pg_finfo_retry, retry_request);
 
@@ -58,7 +59,7 @@ const REQUEST: [usize; 9] = [1, 2, 3, 4, 5, 6, 7, 8, 10];
 const ANSWER: [usize; 3] = [1, 7, 9];
 
 fn retry_request(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
-    let Some(id) = call.datum(0) else { return Ok(Some(false.into())) };
+    let Some(id) = call.int8(0) else { return Ok(Some(false.into())) };
     enqueue::owner()?;
     let caller = super::request::caller::of(call);
     let _internal = Internal::new();
@@ -71,11 +72,10 @@ fn retry_request(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
 }
 
 /// Whether there was one to send again, and the queue has taken it. `None` where a table is gone.
-fn send_again(session: &Session, plans: &Plans, id: pg_sys::Datum, caller: pg_sys::Oid) -> Option<bool> {
+fn send_again(session: &Session, plans: &Plans, id: i64, caller: pg_sys::Oid) -> Option<bool> {
     let dead = {
         let _owner = OnTable::named(own_tables::DEAD_LETTER)?;
-        let types = [pg_sys::INT8OID, pg_sys::OIDOID];
-        session.run(&plans.find, Access::Write, types, [Some(id), Some(caller.into())])
+        session.run(&plans.find, Access::Write, [Value::int8(id), Value::oid(caller)])
     };
     if dead.count() == 0 {
         return Some(false);
@@ -86,11 +86,10 @@ fn send_again(session: &Session, plans: &Plans, id: pg_sys::Datum, caller: pg_sy
     }
     {
         let _owner = OnTable::named(own_tables::DEAD_LETTER)?;
-        session.run(&plans.dead_letter, Access::Write, [pg_sys::TIDOID], [dead.any(PLACE)]);
+        session.run(&plans.dead_letter, Access::Write, [dead.any(PLACE)]);
     }
     let _owner = OnTable::named(own_tables::RESPONSES)?;
-    let types = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::INT4OID];
-    session.run(&plans.unanswer, Access::Write, types, ANSWER.map(|column| dead.any(column)));
+    session.run(&plans.unanswer, Access::Write, ANSWER.map(|column| dead.any(column)));
     Some(true)
 }
 
@@ -104,20 +103,9 @@ fn requeue(session: &Session, plans: &Plans, dead: &Row<11>) -> Option<bool> {
         commit::note_any_key();
     }
     let [id, method, url, headers, body, timeout, by, most, idempotency_key] = REQUEST.map(|column| dead.any(column));
-    let types = [
-        pg_sys::INT8OID,
-        super::request::insert::method_type()?,
-        pg_sys::TEXTOID,
-        pg_sys::JSONBOID,
-        pg_sys::BYTEAOID,
-        pg_sys::INT4OID,
-        pg_sys::OIDOID,
-        pg_sys::INT4OID,
-        pg_sys::TEXTOID,
-        pg_sys::INT8OID,
-    ];
-    let row = [id, method, url, headers, body, timeout, by, most, idempotency_key, Some(key.into())];
-    let stored = session.run(&plans.requeue, Access::Write, types, row).count();
+    let method = method.of_domain(super::request::insert::method_domain()?);
+    let row = [id, method, url, headers, body, timeout, by, most, idempotency_key, Value::int8(key)];
+    let stored = session.run(&plans.requeue, Access::Write, row).count();
     commit::take_last_key();
     Some(stored > 0)
 }

@@ -118,7 +118,7 @@ fn request(call: &Call, body: Option<&[u8]>, content_type: Option<ContentType>) 
     let headers = call.jsonb(4);
     let terms = Terms {
         max_attempts: call.int4(6).ok_or_else(|| validate::null_in("max_attempts"))?,
-        delivery: call.datum(7).ok_or_else(|| validate::null_in("delivery"))?,
+        delivery: call.enum_label(7).ok_or_else(|| validate::null_in("delivery"))?,
         not_before: call.timestamp(8),
         idempotency_key: call.text(9)?,
     };

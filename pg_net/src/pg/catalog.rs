@@ -10,3 +10,4 @@ pub(crate) mod relation;
 pub(crate) mod role;
 pub(crate) mod row_security;
 pub(crate) mod scan;
+pub(crate) mod schema;

@@ -12,6 +12,7 @@ use crate::pg::catalog::own_tables;
 use crate::pg::catalog::role::ActAs;
 use crate::pg::catalog::{relation, scan};
 use crate::pg::spi::plan::{Access, Plan, Session};
+use crate::pg::types::value::Value;
 
 /// The tables, in the schema `net`.
 const TABLES: [&CStr; 2] = [own_tables::EGRESS_RULES, own_tables::OPEN_ACCESS];
@@ -77,15 +78,14 @@ fn agree(session: &Session, table: pg_sys::Oid) {
         // The catalog is a superuser's to change, and the statement is ours.
         let _superuser = ActAs::new(pg_sys::BOOTSTRAP_SUPERUSERID.into(), 0);
         let change = if has_rows { &REGISTER } else { &UNREGISTER };
-        change.with(|plan| session.run(plan, Access::WriteLatest, [pg_sys::OIDOID], [Some(table.into())]).count());
+        change.with(|plan| session.run(plan, Access::WriteLatest, [Value::oid(table)]).count());
     }
     if has_rows && relation::relation_in_net(own_tables::EGRESS_RULES) == Some(table) {
         let _owner = relation::owner_of(table).map(|owner| ActAs::new(owner, 0));
-        GO_ON.with(|plan| session.run(plan, Access::WriteLatest, [], []).count());
+        GO_ON.with(|plan| session.run(plan, Access::WriteLatest, []).count());
     }
 }
 
 fn is_registered(session: &Session, table: pg_sys::Oid) -> bool {
-    IS_REGISTERED
-        .with(|plan| session.run(plan, Access::WriteLatest, [pg_sys::OIDOID], [Some(table.into())]).count() > 0)
+    IS_REGISTERED.with(|plan| session.run(plan, Access::WriteLatest, [Value::oid(table)]).count() > 0)
 }

@@ -60,7 +60,7 @@ impl Rules {
         let owner = table.and_then(relation::owner_of);
         let _owner = owner.map(|owner| ActAs::new(owner, pg_sys::SECURITY_RESTRICTED_OPERATION));
         let _snapshot = Latest::new();
-        let rows = session.run(&self.select, Access::Read, [], []);
+        let rows = session.run(&self.select, Access::Read, []);
         self.rules = (0..rows.count()).map(|row| entry(&rows.row(row))).collect();
         self.common = set_of(self.rules.iter().filter(|entry| entry.role.is_none()));
         self.by_role.clear();

@@ -5,9 +5,6 @@
 
 use std::time::{Duration, Instant};
 
-use pg_net_core::backoff::Backoff;
-use pgrx::pg_sys;
-
 use super::known_tables::{Found, KnownTables};
 use super::leave_queue::BUDGET;
 use crate::pg::catalog::own_tables;
@@ -16,8 +13,9 @@ use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::spi::time_limit::TimeLimit;
 use crate::pg::spi::transaction::transaction;
-use crate::pg::types::text;
+use crate::pg::types::value::Value;
 use crate::settings;
+use pg_net_core::backoff::Backoff;
 
 /// Responses that one transaction removes.
 const MOST: i64 = 2000;
@@ -99,15 +97,14 @@ impl Expire {
         let responses = OnTable::named(own_tables::RESPONSES)?;
         let most = if responses.has_code() { MOST_WITH_CODE } else { MOST };
         let time = responses.has_code().then(|| TimeLimit::new(BUDGET));
-        let ttl = Some(text::varlena(settings::ttl().as_bytes()));
-        let removed =
-            session.run(&self.delete, Access::Write, [pg_sys::TEXTOID, pg_sys::INT8OID], [ttl, Some(most.into())]);
+        let ttl = Value::server_text(settings::ttl().as_bytes());
+        let removed = session.run(&self.delete, Access::Write, [ttl, Value::int8(most)]);
         responses.run_deferred_constraints();
         drop(time);
         if removed.count() as i64 == most {
             return Some(Duration::ZERO);
         }
-        let next = session.run(&self.next, Access::Write, [pg_sys::TEXTOID], [ttl]);
+        let next = session.run(&self.next, Access::Write, [ttl]);
         let milliseconds = next.row::<1>(0).int8(0)?;
         Some(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).max(PAUSE))
     }

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use engine::Key;
-use pgrx::pg_sys;
 
 use super::held::hold::Patience;
 use crate::hooks::removals::OwnDelete;
@@ -15,6 +14,7 @@ use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::storage::bulk;
 use crate::pg::types::array;
+use crate::pg::types::value::Value;
 use crate::user_code::{Refusal, guarded};
 
 /// How long one run of a user's code may hold up the worker.
@@ -50,7 +50,7 @@ impl Leave {
     pub(super) fn delete(&self, session: &Session, keys: &[Key]) -> HashSet<Key> {
         let array = array::int8s(keys.iter().copied());
         let _own = OwnDelete::begin();
-        let deleted = session.run(&self.delete, Access::Write, [pg_sys::INT8ARRAYOID], [Some(array)]);
+        let deleted = session.run(&self.delete, Access::Write, [array]);
         (0..deleted.count()).filter_map(|row| deleted.row::<1>(row).int8(0)).collect()
     }
 
@@ -73,7 +73,7 @@ impl Leave {
 
     /// Deletes below triggers and rules.
     fn delete_below(&self, session: &Session, key: Key) -> bool {
-        let places = session.run(&self.place, Access::Write, [pg_sys::INT8OID], [Some(key.into())]);
+        let places = session.run(&self.place, Access::Write, [Value::int8(key)]);
         for row in 0..places.count() {
             let row = places.row::<2>(row);
             if let (Some(table), Some(place)) = (row.oid(0), row.place(1)) {

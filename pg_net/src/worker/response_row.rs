@@ -4,60 +4,23 @@ use std::ffi::CStr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use engine::{Content, Headers, Outcome};
-use pgrx::pg_sys;
+use engine::method::Method;
+use engine::{Content, Headers, Outcome, Phases, Target};
 
 use super::claimed::Claimed;
-use crate::pg::catalog::own_tables;
-use crate::pg::catalog::relation;
+use crate::pg::catalog::schema::{self, response};
+use crate::pg::catalog::{own_tables, relation};
 use crate::pg::spi::plan::Session;
 use crate::pg::storage::bulk::Bulk;
 use crate::pg::storage::table::Passing;
 use crate::pg::types::array::{self, Array, Element};
 use crate::pg::types::jsonb::ObjectBuilder;
+use crate::pg::types::value::Value;
 use crate::pg::types::{clock, text};
 
 /// Stores many rows at once: an array a column.
-pub(super) const INSERT: &CStr = c"insert into net._http_response \
-    (id, status_code, content_type, headers, content, timed_out, error_msg, content_bytes, requested_by, method, url, \
-     attempts, elapsed_ms, dns_ms, handshake_ms, exchange_ms, redirects, remote_address, protocol, error_kind, \
-     error_detail) \
-    select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
-
-/// The columns, each with the type of its elements, in the order of [`INSERT`].
-const ELEMENTS: [Element; COLUMNS] = [
-    Element::Int8,
-    Element::Int4,
-    Element::Text,
-    Element::Jsonb,
-    Element::Text,
-    Element::Bool,
-    Element::Text,
-    Element::Bytea,
-    Element::Oid,
-    Element::Text,
-    Element::Text,
-    Element::Int4,
-    Element::Float4,
-    Element::Float4,
-    Element::Float4,
-    Element::Float4,
-    Element::Int4,
-    Element::Text,
-    Element::Text,
-    Element::Text,
-    Element::Text,
-];
-
-pub(super) const COLUMNS: usize = 21;
-
-/// The parameter types of [`INSERT`].
-pub(super) fn types() -> [pg_sys::Oid; COLUMNS] {
-    ELEMENTS.map(Element::array_type)
-}
-
-fn element_types() -> [pg_sys::Oid; COLUMNS] {
-    ELEMENTS.map(Element::oid)
+pub(super) fn insert() -> &'static CStr {
+    schema::insert_many("_http_response", &response::NAMES)
 }
 
 /// Bytes of the body that came.
@@ -78,21 +41,21 @@ fn content(outcome: &Outcome) -> Option<&Content> {
 }
 
 /// A row of the response table, but for its `created`, in the current memory context.
-pub(super) type OutcomeRow = [Option<pg_sys::Datum>; COLUMNS];
+pub(super) type OutcomeRow = response::Row;
 
 /// Makes rows of the outcomes of one batch. Servers repeat themselves: what an outcome has in common with the one before is not
 /// made a second time.
 #[derive(Default)]
 pub(super) struct Rows<'a> {
     headers: Option<(&'a Headers, HeaderColumns)>,
-    remote: Option<(SocketAddr, pg_sys::Datum)>,
+    remote: Option<(SocketAddr, Value)>,
 }
 
 /// What the header fields of a response are in its row.
 #[derive(Clone, Copy)]
 struct HeaderColumns {
-    content_type: Option<pg_sys::Datum>,
-    headers: pg_sys::Datum,
+    content_type: Value,
+    headers: Value,
 }
 
 impl<'a> Rows<'a> {
@@ -101,42 +64,46 @@ impl<'a> Rows<'a> {
         let trace = outcome.trace();
         let failure = outcome.result.as_ref().err();
         let response = outcome.result.as_ref().ok();
-        let (plain, bytes) = content(outcome).map_or((None, None), body);
+        let (content, content_bytes) = body(content(outcome));
         let headers = response.map(|response| self.headers(&response.headers));
-        [
-            Some(claimed.id.into()),
-            response.map(|response| i32::from(response.status).into()),
-            headers.and_then(|columns| columns.content_type),
-            headers.map(|columns| columns.headers),
-            plain,
-            Some(failure.is_some_and(engine::Failure::timed_out).into()),
-            failure.map(|failure| text::datum(&failure.to_string())),
-            bytes,
-            claimed.requested_by.map(pg_sys::Datum::from),
-            claimed.method.as_ref().map(|method| text::datum(method.as_str())),
-            claimed.target.as_ref().map(|target| text::datum(&target.without_user_info())),
-            Some(attempts(outcome, claimed).into()),
-            trace.map(|_| milliseconds(outcome.elapsed)),
-            trace.map(|trace| milliseconds(trace.phases.dns)),
-            trace.map(|trace| milliseconds(trace.phases.handshake)),
-            trace.map(|trace| milliseconds(trace.phases.exchange)),
-            trace.map(|trace| (trace.redirects as i32).into()),
-            trace.and_then(|trace| trace.remote).map(|remote| self.remote(remote)),
-            trace.and_then(|trace| trace.version).map(text::datum),
-            failure.map(|failure| text::datum(failure.kind().name())),
-            match &outcome.result {
-                Ok(response) => response.detail.as_deref(),
-                Err(failure) => failure.detail(),
-            }
-            .map(text::datum),
-        ]
+        let detail = match &outcome.result {
+            Ok(response) => response.detail.as_deref(),
+            Err(failure) => failure.detail(),
+        };
+        let phase = |time: fn(&Phases) -> Duration| trace.map(|trace| milliseconds(time(&trace.phases)));
+        OutcomeRow {
+            id: Value::int8(claimed.id),
+            status_code: Value::int4(response.map(|response| i32::from(response.status))),
+            content_type: headers.map_or(Value::text(None::<&str>), |columns| columns.content_type),
+            headers: headers.map_or(Value::null(Element::Jsonb.oid()), |columns| columns.headers),
+            content,
+            timed_out: Value::bool(failure.is_some_and(engine::Failure::timed_out)),
+            error_msg: Value::text(failure.map(ToString::to_string).as_deref()),
+            content_bytes,
+            requested_by: Value::oid(claimed.requested_by),
+            method: Value::text(claimed.method.as_ref().map(Method::as_str)),
+            url: Value::text(claimed.target.as_ref().map(Target::without_user_info).as_deref()),
+            attempts: Value::int4(attempts(outcome, claimed)),
+            elapsed_ms: Value::float4(trace.map(|_| milliseconds(outcome.elapsed))),
+            dns_ms: Value::float4(phase(|phases| phases.dns)),
+            handshake_ms: Value::float4(phase(|phases| phases.handshake)),
+            exchange_ms: Value::float4(phase(|phases| phases.exchange)),
+            redirects: Value::int4(trace.map(|trace| trace.redirects as i32)),
+            remote_address: match trace.and_then(|trace| trace.remote) {
+                Some(remote) => self.remote(remote),
+                None => Value::text(None::<&str>),
+            },
+            protocol: Value::text(trace.and_then(|trace| trace.version)),
+            error_kind: Value::text(failure.map(|failure| failure.kind().name())),
+            error_detail: Value::text(detail),
+        }
     }
 
     fn headers(&mut self, fields: &'a Headers) -> HeaderColumns {
         match self.headers {
             Some((same, columns)) if same == fields => columns,
             _ => {
-                let content_type = fields.get("content-type").map(text::datum);
+                let content_type = Value::text(fields.get("content-type"));
                 let columns = HeaderColumns { content_type, headers: object(fields) };
                 self.headers = Some((fields, columns));
                 columns
@@ -144,13 +111,13 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn remote(&mut self, address: SocketAddr) -> pg_sys::Datum {
+    fn remote(&mut self, address: SocketAddr) -> Value {
         match self.remote {
-            Some((same, datum)) if same == address => datum,
+            Some((same, value)) if same == address => value,
             _ => {
-                let datum = text::datum(&address.to_string());
-                self.remote = Some((address, datum));
-                datum
+                let value = Value::text(&*address.to_string());
+                self.remote = Some((address, value));
+                value
             }
         }
     }
@@ -162,51 +129,51 @@ fn attempts(outcome: &Outcome, claimed: &Claimed) -> i32 {
 }
 
 /// Rows, an array a column.
-pub(super) fn columns(rows: &[OutcomeRow]) -> [Option<pg_sys::Datum>; COLUMNS] {
-    let mut columns = ELEMENTS.map(|element| Array::with_capacity(element, rows.len()));
+pub(super) fn columns(rows: &[OutcomeRow]) -> [Value; response::COUNT] {
+    let mut columns = response::ELEMENTS.map(|element| Array::with_capacity(element, rows.len()));
     for row in rows {
-        for (column, &value) in columns.iter_mut().zip(row) {
+        for (column, value) in columns.iter_mut().zip(row.values()) {
             column.push(value);
         }
     }
-    columns.map(|column| Some(column.build()))
+    columns.map(Array::build)
 }
 
-/// Where `created` stands among the columns.
-const CREATED: usize = 7;
-
-/// Stores rows below the executor. False, and nothing is done, where that would not do what [`INSERT`] does, but for what is passed by.
+/// Stores rows below the executor. False, and nothing is done, where that would not do what [`insert`] does, but for what is passed by.
 pub(super) fn store_at_once(session: &Session, rows: &[OutcomeRow], passing: Passing) -> bool {
     let Some(table) = relation::relation_in_net(own_tables::RESPONSES) else { return false };
-    let types: [_; COLUMNS + 1] = array::with(element_types(), CREATED, pg_sys::TIMESTAMPTZOID);
-    let Some(mut bulk) = Bulk::open(session, table, types, &[CREATED], rows.len(), passing) else { return false };
-    let created = Some(clock::transaction_start().into());
-    for &row in rows {
-        bulk.push(array::with(row, CREATED, created));
+    let created = Value::timestamp(clock::transaction_start());
+    let types: [_; response::COUNT + 1] =
+        array::with(response::ELEMENTS.map(Element::oid), response::CREATED, created.of_type());
+    let Some(mut bulk) = Bulk::open(session, table, types, &[response::CREATED], rows.len(), passing) else {
+        return false;
+    };
+    for row in rows {
+        bulk.push(array::with(row.values(), response::CREATED, created));
     }
     bulk.insert();
     true
 }
 
-fn milliseconds(time: Duration) -> pg_sys::Datum {
-    let milliseconds = (time.as_secs_f64() * 1000.0) as f32;
-    pg_sys::Datum::from(milliseconds.to_bits())
+fn milliseconds(time: Duration) -> f32 {
+    (time.as_secs_f64() * 1000.0) as f32
 }
 
 /// The columns `content` and `content_bytes`: what the database's encoding cannot hold as text is kept as bytes.
-fn body(content: &Content) -> (Option<pg_sys::Datum>, Option<pg_sys::Datum>) {
-    match content {
-        Content::Empty => (None, None),
-        Content::Bytes(bytes) => (None, Some(text::varlena(bytes))),
-        Content::Text(plain) => match text::to_server(plain) {
-            Some(server) => (Some(text::varlena(&server)), None),
-            None => (None, Some(text::varlena(plain.as_bytes()))),
+fn body(content: Option<&Content>) -> (Value, Value) {
+    let (plain, bytes) = match content {
+        Some(Content::Empty) | None => (None, None),
+        Some(Content::Bytes(bytes)) => (None, Some(&**bytes)),
+        Some(Content::Text(plain)) => match text::to_server(plain) {
+            Some(server) => (Some(server), None),
+            None => (None, Some(plain.as_bytes())),
         },
-    }
+    };
+    (Value::server_text(plain.as_deref()), Value::bytea(bytes))
 }
 
 /// The header fields as an object: a string for a field that came once, an array for one that came again.
-fn object(headers: &Headers) -> pg_sys::Datum {
+fn object(headers: &Headers) -> Value {
     let mut object = ObjectBuilder::new();
     for (place, (name, value)) in headers.iter().enumerate() {
         let same = |(other, _): &(&str, &str)| other.eq_ignore_ascii_case(name);
@@ -219,5 +186,5 @@ fn object(headers: &Headers) -> pg_sys::Datum {
             object.string(name, value);
         }
     }
-    object.finish()
+    object.finish().value()
 }

@@ -9,6 +9,7 @@ use super::Waiting;
 use crate::functions::request::row_key_hint;
 use crate::pg::catalog::role;
 use crate::pg::spi::plan::{Access, Plan, Rows, Session};
+use crate::pg::types::value::Value;
 
 /// Rows that one statement reads.
 const BLOCK: usize = 10_000;
@@ -49,17 +50,15 @@ pub(super) fn one(session: &Session, id: i64, caller: pg_sys::Oid, owner: pg_sys
         let key = |row| rows.row::<1>(row).int8(0);
         (0..rows.count()).filter_map(key).map(|key| Waiting { key, id }).collect::<Vec<_>>()
     };
-    let types @ [t1, t2, t3] = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::OIDOID];
-    let arguments @ [a1, a2, a3] = [Some(id.into()), Some(caller.into()), Some(owner.into())];
+    let arguments @ [a1, a2, a3] = [Value::int8(id), Value::oid(caller), Value::oid(owner)];
     if let Some((lowest, highest)) = row_key_hint::likely_keys(&[id]) {
-        let types = [t1, t2, t3, pg_sys::INT8OID, pg_sys::INT8OID];
-        let arguments = [a1, a2, a3, Some(lowest.into()), Some(highest.into())];
-        let near = NEAR.with(|near| waiting(session.run(near, Access::Read, types, arguments)));
+        let arguments = [a1, a2, a3, Value::int8(lowest), Value::int8(highest)];
+        let near = NEAR.with(|near| waiting(session.run(near, Access::Read, arguments)));
         if !near.is_empty() {
             return near;
         }
     }
-    let found = FIND.with(|find| waiting(session.run(find, Access::Read, types, arguments)));
+    let found = FIND.with(|find| waiting(session.run(find, Access::Read, arguments)));
     if let Some(first) = found.first() {
         row_key_hint::note(id, first.key);
     }
@@ -100,8 +99,7 @@ impl Search<'_> {
             let session = Session::connect();
             let limit = BLOCK as i64;
             let rows = BLOCK_OF_ROWS.with(|plan| {
-                let arguments = [Some(lowest.into()), Some(highest.into()), Some(limit.into())];
-                session.run(plan, Access::Read, [pg_sys::INT8OID; 3], arguments)
+                session.run(plan, Access::Read, [lowest, highest, limit].map(|number| Value::int8(number)))
             });
             let mut last = None;
             for row in 0..rows.count() {

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::insert::{self, QueueHandles, Stored};
+use super::insert::{self, QueueHandles, Stored, Usual};
 use super::row_key_hint;
 use crate::hooks::commit;
 use crate::pg::SqlError;
 use crate::pg::catalog::role::ActAs;
 use crate::pg::process::server;
+use crate::pg::types::array::Element;
 use crate::pg::types::clock::Timestamp;
-use crate::pg::types::text;
+use crate::pg::types::value::{Label, Value};
 use crate::settings;
 
 /// A checked request.
@@ -19,7 +20,7 @@ pub(in crate::functions) struct Row<'a> {
     pub(in crate::functions) method: &'a str,
     pub(in crate::functions) url: &'a str,
     /// A jsonb object.
-    pub(in crate::functions) headers: Option<pg_sys::Datum>,
+    pub(in crate::functions) headers: Option<Value>,
     pub(in crate::functions) body: Option<&'a [u8]>,
     pub(in crate::functions) timeout_milliseconds: i32,
     /// Whose request it is.
@@ -30,7 +31,7 @@ pub(in crate::functions) struct Row<'a> {
 
 impl Row<'_> {
     fn check_size(&self) -> Result<(), SqlError> {
-        let headers = self.headers.map_or(0, text::size);
+        let headers = self.headers.map_or(0, Value::size);
         let bytes = self.url.len() + headers + self.body.map_or(0, <[u8]>::len);
         let most = settings::max_request_bytes();
         if bytes <= most {
@@ -48,7 +49,7 @@ impl Row<'_> {
 pub(in crate::functions) struct Terms<'a> {
     pub(in crate::functions) max_attempts: i32,
     /// A value of `net.delivery`.
-    pub(in crate::functions) delivery: pg_sys::Datum,
+    pub(in crate::functions) delivery: Label,
     pub(in crate::functions) not_before: Option<Timestamp>,
     pub(in crate::functions) idempotency_key: Option<Cow<'a, str>>,
 }
@@ -73,23 +74,21 @@ fn write(row: Row, queue: &QueueHandles) -> Result<Option<i64>, SqlError> {
     commit::expect_key(row_key);
     let terms = row.terms.as_ref();
     let due = terms.and_then(|terms| terms.not_before);
-    let usual = [
-        Some(id.into()),
-        Some(text::datum(row.method)),
-        Some(text::datum(row.url)),
-        row.headers,
-        row.body.map(text::varlena),
-        Some(row.timeout_milliseconds.into()),
-        Some(row_key.into()),
-        Some(row.caller.into()),
-    ];
-    let terms = terms.map(|terms| {
-        [
-            Some(terms.delivery),
-            Some(terms.max_attempts.into()),
-            terms.not_before.map(pg_sys::Datum::from),
-            terms.idempotency_key.as_deref().map(text::datum),
-        ]
+    let usual = Usual {
+        id,
+        method: queue.method(row.method),
+        url: Value::text(row.url),
+        headers: row.headers.unwrap_or(Value::null(Element::Jsonb.oid())),
+        body: Value::bytea(row.body),
+        timeout_milliseconds: Value::int4(row.timeout_milliseconds),
+        row_key,
+        requested_by: Value::oid(row.caller),
+    };
+    let terms = terms.map(|terms| insert::Terms {
+        delivery: queue.delivery(terms.delivery),
+        max_attempts: Value::int4(terms.max_attempts),
+        due: Value::timestamp(terms.not_before),
+        idempotency_key: Value::text(terms.idempotency_key.as_deref()),
     });
     let Some(stored) = insert::insert(queue, &table, usual, terms, Stored { id, row_key, due }) else {
         return Ok(None);

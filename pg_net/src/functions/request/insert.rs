@@ -10,6 +10,8 @@ use crate::pg::SqlError;
 use crate::pg::catalog::column_default::{ColumnDefault, Defaults};
 use crate::pg::catalog::invalidation;
 use crate::pg::catalog::relation::{self, Queue};
+use crate::pg::catalog::schema::insert_one;
+use crate::pg::catalog::schema::queue::{self, At};
 use crate::pg::process::server;
 use crate::pg::spi::internal::Internal;
 use crate::pg::spi::on_table::OnTable;
@@ -18,43 +20,55 @@ use crate::pg::storage::bulk;
 use crate::pg::storage::table::Table;
 use crate::pg::types::array;
 use crate::pg::types::clock::Timestamp;
+use crate::pg::types::value::{Domain, Label, Value};
 
-/// The columns that every row is given: id, method, url, headers, body, timeout_milliseconds, row_key, requested_by.
-type Usual = [Option<pg_sys::Datum>; 8];
-/// Those that a row with terms of its own is given as well: delivery, max_attempts, due, idempotency_key.
-type Terms = [Option<pg_sys::Datum>; 4];
-/// All of them, in the order in which the table has them.
-type Whole = [Option<pg_sys::Datum>; COLUMNS];
+/// The columns that every row is given.
+#[derive(Clone, Copy)]
+pub(in crate::functions) struct Usual {
+    pub(in crate::functions) id: i64,
+    pub(in crate::functions) method: Value,
+    pub(in crate::functions) url: Value,
+    pub(in crate::functions) headers: Value,
+    pub(in crate::functions) body: Value,
+    pub(in crate::functions) timeout_milliseconds: Value,
+    pub(in crate::functions) row_key: Key,
+    pub(in crate::functions) requested_by: Value,
+}
 
-const COLUMNS: usize = 14;
-// Where those stand that not every row is given.
-const DELIVERY: usize = 8;
-const MAX_ATTEMPTS: usize = 9;
-const ATTEMPTS: usize = 10;
-const DUE: usize = 11;
-const IDEMPOTENCY_KEY: usize = 12;
-const MADE_IN: usize = 13;
+/// Those that a row with terms of its own is given as well.
+#[derive(Clone, Copy)]
+pub(in crate::functions) struct Terms {
+    pub(in crate::functions) delivery: Value,
+    pub(in crate::functions) max_attempts: Value,
+    pub(in crate::functions) due: Value,
+    pub(in crate::functions) idempotency_key: Value,
+}
 
-/// An INSERT of the columns that every row is given, and of others; and what comes after it.
-macro_rules! insert {
-    ($columns:literal, $values:literal, $returning:literal) => {
-        const {
-            let statement = concat!(
-                "insert into net.http_request_queue \
-                 (id, method, url, headers, body, timeout_milliseconds, row_key, requested_by",
-                $columns,
-                ") values ($1, $2, $3, $4, $5, $6, $7, $8",
-                $values,
-                ")",
-                $returning,
-                "\0"
-            );
-            match std::ffi::CStr::from_bytes_with_nul(statement.as_bytes()) {
-                Ok(statement) => Plan::new(statement),
-                Err(_) => panic!("a statement holds no NUL"),
-            }
-        }
-    };
+const USUAL: [&str; 8] = queue::names([
+    At::id,
+    At::method,
+    At::url,
+    At::headers,
+    At::body,
+    At::timeout_milliseconds,
+    At::row_key,
+    At::requested_by,
+]);
+const TERMS: [&str; 4] = queue::names([At::delivery, At::max_attempts, At::due, At::idempotency_key]);
+
+impl Usual {
+    /// In the order of [`USUAL`].
+    fn values(self) -> [Value; USUAL.len()] {
+        let Self { id, method, url, headers, body, timeout_milliseconds, row_key, requested_by } = self;
+        [Value::int8(id), method, url, headers, body, timeout_milliseconds, Value::int8(row_key), requested_by]
+    }
+}
+
+impl Terms {
+    /// In the order of [`TERMS`].
+    fn values(self) -> [Value; TERMS.len()] {
+        [self.delivery, self.max_attempts, self.due, self.idempotency_key]
+    }
 }
 
 /// The ways to insert a row: with the usual terms, and with others; each also in a way that says what was stored, which rules need not
@@ -67,27 +81,28 @@ struct Inserts {
 }
 
 impl Inserts {
+    fn new() -> Self {
+        let plan = |columns: &[&str], and| Plan::new(insert_one("http_request_queue", columns, and));
+        let on_terms: [_; USUAL.len() + TERMS.len()] = array::joined(USUAL, TERMS);
+        let told = " returning id, row_key, due";
+        Self {
+            usual: plan(&USUAL, ""),
+            usual_told: plan(&USUAL, told),
+            on_terms: plan(&on_terms, ""),
+            on_terms_told: plan(&on_terms, told),
+        }
+    }
+
     fn forget(&self) {
         [&self.usual, &self.usual_told, &self.on_terms, &self.on_terms_told].into_iter().for_each(Plan::forget);
     }
 }
 
 thread_local! {
-    static INSERTS: Inserts = const {
-        Inserts {
-            usual: insert!("", "", ""),
-            usual_told: insert!("", "", " returning id, row_key, due"),
-            on_terms: insert!(", delivery, max_attempts, due, idempotency_key", ", $9, $10, $11, $12", ""),
-            on_terms_told: insert!(
-                ", delivery, max_attempts, due, idempotency_key",
-                ", $9, $10, $11, $12",
-                " returning id, row_key, due"
-            ),
-        }
-    };
+    static INSERTS: Inserts = Inserts::new();
     /// With the count of changes before they were found.
     static HANDLES: Cell<Option<(u64, QueueHandles)>> = const { Cell::new(None) };
-    static DEFAULTS: RefCell<Defaults<COLUMNS>> = const { RefCell::new(Defaults::new()) };
+    static DEFAULTS: RefCell<Defaults<{ queue::COUNT }>> = const { RefCell::new(Defaults::new()) };
 }
 
 /// What stands in the queue of a row that was to be inserted: triggers of the owner may have changed it.
@@ -101,14 +116,14 @@ pub(in crate::functions) struct Stored {
 ///
 /// The executor takes longer to start and end than the row to be stored, so it is spared where it would only store the row.
 pub(in crate::functions) fn insert(
-    queue: &QueueHandles,
+    handles: &QueueHandles,
     table: &Table,
     usual: Usual,
     terms: Option<Terms>,
     asked: Stored,
 ) -> Option<Stored> {
-    let is_stored = whole(queue, table, usual, terms)
-        .is_some_and(|row| bulk::insert_one(table, queue.column_types(), row, queue.assign_row_key));
+    let is_stored = whole(handles, table, usual, terms)
+        .is_some_and(|row| bulk::insert_one(table, row.values(), handles.assign_row_key));
     if is_stored {
         // As the trigger would have.
         commit::take_last_key();
@@ -118,10 +133,10 @@ pub(in crate::functions) fn insert(
     let session = Session::connect();
     if table.has_rules() {
         // What they make of it is theirs; the worker finds what there is by the key.
-        run_insert(&session, queue, usual, terms, false);
+        run_insert(&session, usual, terms, false);
         return Some(asked);
     }
-    let rows = run_insert(&session, queue, usual, terms, true);
+    let rows = run_insert(&session, usual, terms, true);
     if rows.count() == 0 {
         commit::take_last_key();
         return None;
@@ -135,46 +150,56 @@ pub(in crate::functions) fn insert(
 }
 
 /// The row with all its columns; `None` where that takes the executor.
-fn whole(queue: &QueueHandles, table: &Table, usual: Usual, terms: Option<Terms>) -> Option<Whole> {
+fn whole(handles: &QueueHandles, table: &Table, usual: Usual, terms: Option<Terms>) -> Option<queue::Row> {
     DEFAULTS.with_borrow_mut(|defaults| {
-        let mut default = |column| match defaults.of(table, column) {
+        let mut default = |column: At, null: fn(&QueueHandles) -> Value| match defaults.of(table, column as usize) {
             ColumnDefault::Value(value) => Some(value),
-            ColumnDefault::Call(function) if Some(function) == queue.this_database => {
-                Some(Some(server::DatabaseIdentity::of_this_database().0.into()))
+            ColumnDefault::Null => Some(null(handles)),
+            ColumnDefault::Call(function) if Some(function) == handles.this_database => {
+                Some(Value::int8(server::DatabaseIdentity::of_this_database().0))
             }
             ColumnDefault::Call(_) | ColumnDefault::Other => None,
         };
+        let int4 = |_: &QueueHandles| Value::int4(None);
         let terms = match terms {
             Some(terms) => terms,
-            None => [default(DELIVERY)?, default(MAX_ATTEMPTS)?, default(DUE)?, default(IDEMPOTENCY_KEY)?],
+            None => Terms {
+                delivery: default(At::delivery, |handles| Value::null(handles.delivery_type))?,
+                max_attempts: default(At::max_attempts, int4)?,
+                due: default(At::due, |_| Value::timestamp(None))?,
+                idempotency_key: default(At::idempotency_key, |_| Value::text(None::<&str>))?,
+            },
         };
-        let [id, method, url, headers, body, timeout, row_key, caller] = usual;
-        let [delivery, most, due, key] = terms;
-        let (attempts, made_in) = (default(ATTEMPTS)?, default(MADE_IN)?);
-        Some([id, method, url, headers, body, timeout, row_key, caller, delivery, most, attempts, due, key, made_in])
+        Some(queue::Row {
+            id: Value::int8(usual.id),
+            method: usual.method,
+            url: usual.url,
+            headers: usual.headers,
+            body: usual.body,
+            timeout_milliseconds: usual.timeout_milliseconds,
+            row_key: Value::int8(usual.row_key),
+            requested_by: usual.requested_by,
+            delivery: terms.delivery,
+            max_attempts: terms.max_attempts,
+            attempts: default(At::attempts, int4)?,
+            due: terms.due,
+            idempotency_key: terms.idempotency_key,
+            made_in: default(At::made_in, |_| Value::int8(None))?,
+        })
     })
 }
 
-fn run_insert<'s>(
-    session: &'s Session,
-    queue: &QueueHandles,
-    usual: Usual,
-    terms: Option<Terms>,
-    is_told: bool,
-) -> Rows<'s> {
-    let [id, method, url, headers, body, timeout, row_key, caller, delivery, most, _, due, key, _] =
-        queue.column_types();
-    let types = [id, method, url, headers, body, timeout, row_key, caller];
+fn run_insert<'s>(session: &'s Session, usual: Usual, terms: Option<Terms>, is_told: bool) -> Rows<'s> {
     let _internal = Internal::new();
     INSERTS.with(|inserts| match terms {
         None => {
             let plan = if is_told { &inserts.usual_told } else { &inserts.usual };
-            session.run(plan, Access::Write, types, usual)
+            session.run(plan, Access::Write, usual.values())
         }
         Some(terms) => {
             let plan = if is_told { &inserts.on_terms_told } else { &inserts.on_terms };
-            let types: [_; 12] = array::joined(types, [delivery, most, due, key]);
-            session.run(plan, Access::Write, types, array::joined(usual, terms))
+            let arguments: [_; USUAL.len() + TERMS.len()] = array::joined(usual.values(), terms.values());
+            session.run(plan, Access::Write, arguments)
         }
     })
 }
@@ -187,7 +212,7 @@ pub(in crate::functions) struct QueueHandles {
     row_keys: pg_sys::Oid,
     /// The domain `net.http_method`. The parameter has this type so that the domain's check is not run: the methods of these
     /// functions pass it.
-    method_type: pg_sys::Oid,
+    method_domain: Domain,
     /// The enum `net.delivery`.
     delivery_type: pg_sys::Oid,
     /// What the queue's trigger calls: it has nothing to do for a row whose key this session has just noted.
@@ -220,7 +245,7 @@ impl QueueHandles {
             queue,
             ids: relation::relation_in_net(c"http_request_queue_id_seq").ok_or_else(missing)?,
             row_keys: relation::relation_in_net(c"http_request_queue_row_key_seq").ok_or_else(missing)?,
-            method_type: relation::type_in_net(c"http_method").ok_or_else(missing)?,
+            method_domain: method_domain().ok_or_else(missing)?,
             // Missing while the SQL is that of the C version, whose own functions insert.
             delivery_type: relation::type_in_net(c"delivery").ok_or_else(missing)?,
             assign_row_key: relation::function_in_net(c"_assign_row_key"),
@@ -243,23 +268,14 @@ impl QueueHandles {
         (relation::next_value(self.ids), relation::next_value(self.row_keys))
     }
 
-    fn column_types(&self) -> [pg_sys::Oid; COLUMNS] {
-        [
-            pg_sys::INT8OID,
-            self.method_type,
-            pg_sys::TEXTOID,
-            pg_sys::JSONBOID,
-            pg_sys::BYTEAOID,
-            pg_sys::INT4OID,
-            pg_sys::INT8OID,
-            pg_sys::OIDOID,
-            self.delivery_type,
-            pg_sys::INT4OID,
-            pg_sys::INT4OID,
-            pg_sys::TIMESTAMPTZOID,
-            pg_sys::TEXTOID,
-            pg_sys::INT8OID,
-        ]
+    /// A method that the functions have checked.
+    pub(in crate::functions) fn method(&self, method: &str) -> Value {
+        Value::text(method).of_domain(self.method_domain)
+    }
+
+    /// A label of `net.delivery`.
+    pub(in crate::functions) fn delivery(&self, label: Label) -> Value {
+        Value::label(self.delivery_type, label)
     }
 }
 
@@ -269,8 +285,8 @@ pub(in crate::functions) fn next_row_key() -> Option<Key> {
 }
 
 /// The domain `net.http_method`.
-pub(in crate::functions) fn method_type() -> Option<pg_sys::Oid> {
-    relation::type_in_net(c"http_method")
+pub(in crate::functions) fn method_domain() -> Option<Domain> {
+    relation::type_in_net(c"http_method").map(Domain::of)
 }
 
 fn missing() -> SqlError {

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 
 use engine::method::{self, Method};
 use engine::query;
-use pgrx::{PgSqlErrorCode, pg_sys};
+use pgrx::PgSqlErrorCode;
 
 use super::enqueue::Terms;
 use crate::pg::SqlError;
 use crate::pg::types::jsonb::{Jsonb, ObjectBuilder};
+use crate::pg::types::value::Value;
 use crate::pg::types::{clock, random};
 
 /// The label of `net.delivery` for a request that is taken out of the queue before it is sent.
@@ -70,7 +71,7 @@ pub(in crate::functions) fn params(params: Jsonb) -> Result<String, SqlError> {
 pub(in crate::functions) fn headers(
     headers: Option<Jsonb>,
     content_type: Option<ContentType>,
-) -> Result<Option<pg_sys::Datum>, SqlError> {
+) -> Result<Option<Value>, SqlError> {
     let given = headers.filter(|headers| !headers.is_null());
     if given.is_some_and(|headers| !headers.is_object()) {
         return Err(SqlError::invalid("headers must be a JSON object"));
@@ -78,12 +79,12 @@ pub(in crate::functions) fn headers(
     let Some(content_type) =
         content_type.filter(|_| !given.is_some_and(|headers| headers.has_value(ContentType::NAME)))
     else {
-        return Ok(given.map(Jsonb::datum));
+        return Ok(given.map(Jsonb::value));
     };
     let mut default = ObjectBuilder::new();
     default.string(ContentType::NAME, content_type.value());
     let default = default.finish();
-    Ok(Some(given.map_or(default, |headers| headers.joined_with(default))))
+    Ok(Some(given.map_or(default.value(), |headers| headers.joined_with(default))))
 }
 
 /// Checks the terms of delivery. A POST or PATCH that may be tried again gets a key by which its receiver can tell, unless

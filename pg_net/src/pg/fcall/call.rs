@@ -10,6 +10,7 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Composite;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text;
+use crate::pg::types::value::Label;
 
 /// Defines the C symbol of an SQL function and its `pg_finfo_` record around a Rust function
 /// `fn(&Call) -> Result<Option<Datum>, SqlError>`.
@@ -116,7 +117,12 @@ impl<'a> Call<'a> {
         self.int8(place)
     }
 
-    /// The label of an argument of an enum type.
+    /// An argument of an enum type.
+    pub(crate) fn enum_label(&self, place: usize) -> Option<Label> {
+        self.datum(place).map(|datum| Label(pg_sys::Oid::from(datum.value() as u32)))
+    }
+
+    /// The name of the label of an argument of an enum type.
     pub(crate) fn label(&self, place: usize) -> Option<String> {
         self.datum(place).map(|datum| relation::enum_label(pg_sys::Oid::from(datum.value() as u32)))
     }

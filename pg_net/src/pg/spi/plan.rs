@@ -1,6 +1,6 @@
 //! Statements that are planned once and kept (manual, "Server Programming Interface").
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ptr;
@@ -10,12 +10,16 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::pg::SqlError;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Composite;
+use crate::pg::types::text;
+use crate::pg::types::value::Value;
 
 /// A statement with its parameter types. Planned at its first use in a session, whatever the arguments are, then kept;
 /// Postgres plans it again when something that it depends on changes.
 pub(crate) struct Plan {
     sql: &'static CStr,
     kept: Cell<pg_sys::SPIPlanPtr>,
+    /// The types of the parameters that it was planned with.
+    types: RefCell<Vec<pg_sys::Oid>>,
 }
 
 /// Whether a statement may write.
@@ -31,7 +35,7 @@ pub(crate) enum Access {
 
 impl Plan {
     pub(crate) const fn new(sql: &'static CStr) -> Self {
-        Self { sql, kept: Cell::new(ptr::null_mut()) }
+        Self { sql, kept: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
     }
 
     /// Forgets the kept plan: a type that a parameter is declared with is another one now.
@@ -43,7 +47,11 @@ impl Plan {
         }
     }
 
+    /// The plan for arguments of these types: another one where they are not those that it was planned with.
     fn prepared(&self, types: &[pg_sys::Oid]) -> pg_sys::SPIPlanPtr {
+        if *self.types.borrow() != types {
+            self.forget();
+        }
         if self.kept.get().is_null() {
             // SAFETY: a C string and as many types as the count says; both are copied. A failure raises or gives null.
             let plan = unsafe {
@@ -58,6 +66,7 @@ impl Plan {
                 plan
             };
             self.kept.set(plan);
+            self.types.replace(types.to_vec());
         }
         self.kept.get()
     }
@@ -75,17 +84,11 @@ impl Session {
         Self { not_sendable: PhantomData }
     }
 
-    /// Runs a statement with arguments of the given types.
-    pub(crate) fn run<const N: usize>(
-        &self,
-        plan: &Plan,
-        access: Access,
-        types: [pg_sys::Oid; N],
-        arguments: [Option<pg_sys::Datum>; N],
-    ) -> Rows<'_> {
-        let prepared = plan.prepared(&types);
-        let mut values = arguments.map(|argument| argument.unwrap_or(pg_sys::Datum::from(0)));
-        let nulls = arguments.map(|argument| if argument.is_some() { b' ' } else { b'n' });
+    /// Runs a statement with arguments.
+    pub(crate) fn run<const N: usize>(&self, plan: &Plan, access: Access, arguments: [Value; N]) -> Rows<'_> {
+        let prepared = plan.prepared(&arguments.map(Value::of_type));
+        let mut values = arguments.map(|argument| argument.datum().unwrap_or(pg_sys::Datum::null()));
+        let nulls = arguments.map(|argument| if argument.is_null() { b'n' } else { b' ' });
         // SAFETY: the plan has N parameters of these types; a failure raises.
         let (result, rows) = unsafe {
             let nulls = nulls.as_ptr().cast();
@@ -186,8 +189,9 @@ impl<'s, const N: usize> Row<'s, N> {
     }
 
     /// A value of whatever type, to be handed on to another statement.
-    pub(crate) fn any(&self, column: usize) -> Option<pg_sys::Datum> {
-        (!self.nulls[column]).then_some(self.values[column])
+    pub(crate) fn any(&self, column: usize) -> Value {
+        // SAFETY: the description has `N` columns and lives as long as the row; the value is of the column's type.
+        unsafe { Value::new(type_of(self.columns, column), (!self.nulls[column]).then_some(self.values[column])) }
     }
 
     pub(crate) fn int8(&self, column: usize) -> Option<i64> {
@@ -258,14 +262,15 @@ impl<'s, const N: usize> Row<'s, N> {
     /// How many bytes a text, bytea or jsonb column holds, without reading them.
     pub(crate) fn size(&self, column: usize) -> usize {
         let types = [pg_sys::TEXTOID, pg_sys::BYTEAOID, pg_sys::JSONBOID];
-        self.get(column, &types).map_or(0, crate::pg::types::text::size)
+        // SAFETY: a varlena, by its type.
+        self.get(column, &types).map_or(0, |datum| unsafe { text::size(datum) })
     }
 
     /// The bytes of a text or bytea column.
     pub(crate) fn bytes(&self, column: usize) -> Option<&'s [u8]> {
         // SAFETY: a varlena, by its type; row and copy live in the session's memory.
         self.get(column, &[pg_sys::TEXTOID, pg_sys::BYTEAOID, pg_sys::VARCHAROID])
-            .map(|datum| unsafe { crate::pg::types::text::bytes_of(datum) })
+            .map(|datum| unsafe { text::bytes_of(datum) })
     }
 
     /// A jsonb column.

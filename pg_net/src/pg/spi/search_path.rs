@@ -118,7 +118,7 @@ fn in_files() -> Option<CString> {
             let _superuser =
                 ActAs::new(pg_sys::Oid::from_u32(pg_sys::BOOTSTRAP_SUPERUSERID), pg_sys::SECURITY_RESTRICTED_OPERATION);
             let session = Session::connect();
-            let rows = session.run(&files.read, Access::Read, [], []);
+            let rows = session.run(&files.read, Access::Read, []);
             let path = (rows.count() > 0).then(|| rows.row::<1>(0)).and_then(|row| CString::new(row.bytes(0)?).ok());
             drop(session);
             files.path = path;

@@ -7,12 +7,14 @@ use pgrx::pg_sys;
 use super::index_entries::IndexEntries;
 use super::table::{Passing, Table};
 use crate::pg::spi::plan::{Place, Session};
+use crate::pg::types::value::Value;
 
 /// A table that is open for rows of `N` columns. What it holds is let go of by [`insert`](Self::insert), or by the abort of
 /// the transaction.
 pub(crate) struct Bulk<'s, const N: usize> {
     indexes: IndexEntries,
     table: Table,
+    types: [pg_sys::Oid; N],
     rows: Vec<[Option<pg_sys::Datum>; N]>,
     session: PhantomData<&'s Session>,
 }
@@ -33,12 +35,13 @@ impl<'s, const N: usize> Bulk<'s, N> {
             return None;
         }
         let indexes = IndexEntries::open(&table, |_| true)?;
-        Some(Self { indexes, table, rows: Vec::with_capacity(rows), session: PhantomData })
+        Some(Self { indexes, table, types, rows: Vec::with_capacity(rows), session: PhantomData })
     }
 
-    /// Adds a row. Its values must be of the types that the table was opened with, and live until it is stored.
-    pub(crate) fn push(&mut self, row: [Option<pg_sys::Datum>; N]) {
-        self.rows.push(row);
+    /// Adds a row, of the types that the table was opened with. Its values must live until it is stored.
+    pub(crate) fn push(&mut self, row: [Value; N]) {
+        assert!(row.map(Value::of_type) == self.types, "a row has other types than its table");
+        self.rows.push(row.map(Value::datum));
     }
 
     /// Stores the rows, with their entries in the table's indexes.
@@ -90,14 +93,10 @@ unsafe fn tuple<const N: usize>(table: &Table, row: &[Option<pg_sys::Datum>; N])
     unsafe { pg_sys::heap_form_tuple(table.description(), values.as_mut_ptr(), nulls.as_mut_ptr()) }
 }
 
-/// Stores one row, whose values must be of these types, with its entries in the table's indexes. False, and nothing is done, where
+/// Stores one row, with its entries in the table's indexes. False, and nothing is done, where
 /// an INSERT would do more than store it, or the columns are others; a trigger that calls the function `trigger` does nothing.
-pub(crate) fn insert_one<const N: usize>(
-    table: &Table,
-    types: [pg_sys::Oid; N],
-    row: [Option<pg_sys::Datum>; N],
-    trigger: Option<pg_sys::Oid>,
-) -> bool {
+pub(crate) fn insert_one<const N: usize>(table: &Table, row: [Value; N], trigger: Option<pg_sys::Oid>) -> bool {
+    let (types, row) = (row.map(Value::of_type), row.map(Value::datum));
     if !table.only_stores(&types, |place| row[place].is_some(), Passing::Trigger(trigger)) {
         return false;
     }

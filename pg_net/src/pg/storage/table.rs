@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-use crate::pg::catalog::relation;
+use crate::pg::catalog::{relation, schema};
 
 /// An open table, with the lock that an INSERT takes. The lock is kept when it is closed.
 pub(crate) struct Table(pg_sys::Relation);
@@ -220,12 +220,13 @@ pub(crate) fn is_users(trigger: &pg_sys::Trigger) -> bool {
 
 /// How many columns the extension gives its tables that rows are stored in without being asked.
 fn own_columns(table: pg_sys::Oid) -> i32 {
-    match relation::name(table).as_str() {
-        "http_request_queue" => 14,
-        "_http_response" => 22,
-        "dead_letter" => 20,
-        _ => i32::from(i16::MAX),
-    }
+    let count = match relation::name(table).as_str() {
+        "http_request_queue" => schema::queue::COUNT,
+        "_http_response" => schema::response::COUNT + 1,
+        "dead_letter" => schema::dead_letter::COUNT + 1,
+        _ => i16::MAX as usize,
+    };
+    count as i32
 }
 
 impl Drop for Table {

@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
-use pgrx::{FromDatum, pg_sys};
+use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
+
+use super::value::Value;
+use crate::pg::SqlError;
 
 /// The elements of an array, collected one by one.
 pub(crate) struct Array {
@@ -67,20 +70,23 @@ impl Array {
         Self { element, values: Vec::with_capacity(capacity), nulls: Vec::with_capacity(capacity) }
     }
 
-    /// Appends an element, which must be of the array's type.
-    pub(crate) fn push(&mut self, value: Option<pg_sys::Datum>) {
-        self.values.push(value.unwrap_or(pg_sys::Datum::from(0)));
-        self.nulls.push(value.is_none());
+    /// Appends an element. One of another type raises.
+    pub(crate) fn push(&mut self, value: Value) {
+        if value.of_type() != self.element.oid() {
+            wrong_type(value.of_type(), self.element.oid());
+        }
+        self.values.push(value.datum().unwrap_or(pg_sys::Datum::null()));
+        self.nulls.push(value.is_null());
     }
 
     /// The array, in the current memory context.
-    pub(crate) fn build(mut self) -> pg_sys::Datum {
+    pub(crate) fn build(mut self) -> Value {
         let (oid, length, by_value, alignment) = self.element.shape();
         let mut dimension = self.values.len() as i32;
         let mut lower_bound = 1;
         // SAFETY: as many values as nulls; the shape is that of the element type in pg_type; everything is copied.
         unsafe {
-            pg_sys::construct_md_array(
+            let array = pg_sys::construct_md_array(
                 self.values.as_mut_ptr(),
                 self.nulls.as_mut_ptr(),
                 1,
@@ -90,19 +96,26 @@ impl Array {
                 length,
                 by_value,
                 alignment as _,
-            )
-            .into()
+            );
+            Value::new(self.element.array_type(), Some(array.into()))
         }
     }
 }
 
 /// An `int8[]` without nulls.
-pub(crate) fn int8s(values: impl ExactSizeIterator<Item = i64>) -> pg_sys::Datum {
+pub(crate) fn int8s(values: impl ExactSizeIterator<Item = i64>) -> Value {
     let mut array = Array::with_capacity(Element::Int8, values.len());
     for value in values {
-        array.push(Some(value.into()));
+        array.push(Value::int8(value));
     }
     array.build()
+}
+
+#[cold]
+fn wrong_type(found: pg_sys::Oid, wanted: pg_sys::Oid) -> ! {
+    let [found, wanted] = [found, wanted].map(super::name);
+    let message = format!("a value has type {found} where pg_net needs {wanted}");
+    SqlError::new(PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH, message).raise()
 }
 
 /// The elements of a Rust array, and one more at a place among them.

@@ -9,6 +9,7 @@ use pgrx::direct_function_call_as_datum;
 use pgrx::pg_sys::{self, JsonbIteratorToken, jbvType};
 
 use super::text;
+use super::value::Value;
 use crate::pg::SqlError;
 
 /// A jsonb value that lives for `'a`.
@@ -32,8 +33,10 @@ impl<'a> Jsonb<'a> {
         Self { value: value.cast(), lives: PhantomData }
     }
 
-    pub(crate) fn datum(self) -> pg_sys::Datum {
-        self.value.into()
+    /// The value itself.
+    pub(crate) fn value(self) -> Value {
+        // SAFETY: a jsonb, by the promise at `from_datum`.
+        unsafe { Value::new(pg_sys::JSONBOID, Some(self.value.into())) }
     }
 
     pub(crate) fn is_object(self) -> bool {
@@ -91,10 +94,10 @@ impl<'a> Jsonb<'a> {
     }
 
     /// This object with the members of another, in the current memory context.
-    pub(crate) fn joined_with(self, other: pg_sys::Datum) -> pg_sys::Datum {
+    pub(crate) fn joined_with(self, other: Jsonb) -> Value {
+        let objects = [self, other].map(|object| Some(pg_sys::Datum::from(object.value)));
         // SAFETY: both are plain jsonb objects; the answer is one.
-        unsafe { direct_function_call_as_datum(pg_sys::jsonb_concat, &[Some(self.datum()), Some(other)]) }
-            .expect("two objects make one")
+        unsafe { Value::new(pg_sys::JSONBOID, direct_function_call_as_datum(pg_sys::jsonb_concat, &objects)) }
     }
 
     /// As [`each`](Self::each) without the nulls; and the elements of an array are values under the same key, one by one.
@@ -234,10 +237,10 @@ impl ObjectBuilder {
     }
 
     /// The finished object.
-    pub(crate) fn finish(mut self) -> pg_sys::Datum {
+    pub(crate) fn finish<'a>(mut self) -> Jsonb<'a> {
         let root = self.push(JsonbIteratorToken::WJB_END_OBJECT, None);
         // SAFETY: `root` is the finished object that the state has just given.
-        unsafe { pg_sys::JsonbValueToJsonb(root).into() }
+        Jsonb { value: unsafe { pg_sys::JsonbValueToJsonb(root) }, lives: PhantomData }
     }
 
     fn push(&mut self, token: JsonbIteratorToken::Type, text: Option<&str>) -> *mut pg_sys::JsonbValue {

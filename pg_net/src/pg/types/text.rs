@@ -29,8 +29,12 @@ pub(crate) unsafe fn bytes_of<'a>(datum: pg_sys::Datum) -> &'a [u8] {
 }
 
 /// How many bytes a varlena holds once it is whole, without making it so.
-pub(crate) fn size(varlena: pg_sys::Datum) -> usize {
-    // SAFETY: looks at the head of a varlena, toasted or not.
+///
+/// # Safety
+///
+/// It must be a varlena.
+pub(in crate::pg) unsafe fn size(varlena: pg_sys::Datum) -> usize {
+    // SAFETY: by the caller's promise; looks at its head, toasted or not.
     unsafe { pg_sys::toast_raw_datum_size(varlena) }.saturating_sub(pg_sys::VARHDRSZ)
 }
 

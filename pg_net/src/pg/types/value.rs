@@ -5,6 +5,25 @@ use pgrx::pg_sys;
 use super::clock::Timestamp;
 use super::text;
 
+/// A label of an enum.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Label(pub(in crate::pg) pg_sys::Oid);
+
+/// A domain, and the type that it is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Domain {
+    oid: pg_sys::Oid,
+    base: pg_sys::Oid,
+}
+
+impl Domain {
+    /// Within a transaction.
+    pub(crate) fn of(oid: pg_sys::Oid) -> Self {
+        // SAFETY: a catalog look-up within a transaction.
+        Self { oid, base: unsafe { pg_sys::getBaseType(oid) } }
+    }
+}
+
 /// A value or a null, with its type. What it points to lives as long as the memory context that it was made in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value {
@@ -66,6 +85,24 @@ impl Value {
 
     pub(crate) fn bytea<'a>(value: impl Into<Option<&'a [u8]>>) -> Self {
         Self::of(pg_sys::BYTEAOID, value.into().map(text::varlena))
+    }
+
+    /// An enum's label, as a value of that type.
+    pub(crate) fn label(of_type: pg_sys::Oid, label: Label) -> Self {
+        Self::of(of_type, Some(label.0.into()))
+    }
+
+    /// The same value as one of a domain over its type, whose checks it has passed.
+    pub(crate) fn of_domain(self, domain: Domain) -> Self {
+        assert!(self.of_type == domain.base, "a value is not of the type that the domain is over");
+        Self { of_type: domain.oid, ..self }
+    }
+
+    /// How many bytes a text, bytea or jsonb holds once it is whole, without making it so.
+    pub(crate) fn size(self) -> usize {
+        assert!([pg_sys::TEXTOID, pg_sys::BYTEAOID, pg_sys::JSONBOID].contains(&self.of_type), "a value has no size");
+        // SAFETY: a varlena, by its type.
+        self.datum().map_or(0, |datum| unsafe { text::size(datum) })
     }
 
     /// The oid of its type.

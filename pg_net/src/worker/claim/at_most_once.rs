@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use engine::Key;
-use pgrx::pg_sys;
 
 use crate::hooks::removals::OwnDelete;
 use crate::pg::catalog::own_tables;
@@ -51,7 +50,7 @@ impl AtMostOnce {
         let plan = if queue.has_code() { &self.free } else { &self.plan };
         let array = array::int8s(keys.iter().copied());
         let _own = (!queue.has_code()).then(OwnDelete::begin);
-        let found = session.run(plan, Access::Write, [pg_sys::INT8ARRAYOID], [Some(array)]);
+        let found = session.run(plan, Access::Write, [array]);
         let mut taken: HashSet<Key> = (0..found.count()).filter_map(|row| found.row::<1>(row).int8(0)).collect();
         if queue.has_code() {
             let free: Vec<Key> = taken.into_iter().collect();

@@ -9,6 +9,7 @@ use crate::pg::catalog::own_tables;
 use crate::pg::process::server::{self, DatabaseIdentity};
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
+use crate::pg::types::value::Value;
 use crate::user_code::without_user_triggers;
 
 pub(in crate::worker) struct OwnIdentity {
@@ -45,7 +46,7 @@ impl OwnIdentity {
     /// Makes the tables this database's, where they have come from elsewhere.
     pub(in crate::worker) fn adopt_tables(&self, session: &Session) {
         let Some(home) = OnTable::named(own_tables::IDENTITY) else { return };
-        let homes = session.run(&self.read, Access::Read, [], []);
+        let homes = session.run(&self.read, Access::Read, []);
         let homes: Vec<_> = (0..homes.count())
             .map(|row| homes.row::<2>(row))
             .map(|home| (DatabaseIdentity(home.int8(0).unwrap_or_default()), home.oid(1).unwrap_or_default()))
@@ -58,13 +59,11 @@ impl OwnIdentity {
         let is_copy = !homes.is_empty() && !homes.iter().any(|&(stamp, database)| self.was_upgraded(stamp, database));
         for (stamp, database) in homes {
             if self.was_upgraded(stamp, database) {
-                let stamps = [Some(self.here.0.into()), Some(stamp.0.into())];
-                without_user_triggers(|| {
-                    session.run(&self.adopt, Access::Write, [pg_sys::INT8OID, pg_sys::INT8OID], stamps)
-                });
+                let stamps = [Value::int8(self.here.0), Value::int8(stamp.0)];
+                without_user_triggers(|| session.run(&self.adopt, Access::Write, stamps));
             }
         }
-        let inherited = session.run(&self.inherited, Access::Write, [pg_sys::INT8OID], [Some(self.here.0.into())]);
+        let inherited = session.run(&self.inherited, Access::Write, [Value::int8(self.here.0)]);
         let inherited = inherited.row::<1>(0).int8(0).unwrap_or_default();
         if inherited > 0 {
             pgrx::log!(
@@ -75,12 +74,12 @@ impl OwnIdentity {
         drop(queue);
         // Outcomes of the original's requests, which it stores itself: their triggers may send.
         if is_copy && let Some(_owner) = OnTable::named(own_tables::HELD_RESPONSES) {
-            session.run(&self.unhold, Access::Write, [], []);
+            session.run(&self.unhold, Access::Write, []);
         }
         let _owner = OnTable::named(own_tables::IDENTITY);
-        without_user_triggers(|| session.run(&self.forget, Access::Write, [], []));
-        let home = [Some(self.here.0.into()), Some(server::my_database().into())];
-        without_user_triggers(|| session.run(&self.claim, Access::Write, [pg_sys::INT8OID, pg_sys::OIDOID], home));
+        without_user_triggers(|| session.run(&self.forget, Access::Write, []));
+        let here = [Value::int8(self.here.0), Value::oid(server::my_database())];
+        without_user_triggers(|| session.run(&self.claim, Access::Write, here));
     }
 
     /// Whether the tables were left in this very database when pg_upgrade moved it to another server. Up to Postgres 14 that

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use engine::{Failure, Flow, Key, Outcome, Request, Target, Verdict};
-use pgrx::pg_sys;
 
 use super::Claim;
 use super::batch::Batch;
@@ -11,6 +10,7 @@ use super::queue_row::QueueRow;
 use crate::pg::spi::plan::{Access, Rows, Session};
 use crate::pg::types::array;
 use crate::pg::types::clock;
+use crate::pg::types::value::Value;
 use crate::settings;
 
 /// Rows that are wanted by key are read as one range where that has no more than this many keys for each: to find one by
@@ -68,7 +68,7 @@ impl Claim {
             self.run_range(session, lowest, highest, span as usize + 1)
         } else {
             let keys = array::int8s(keys.iter().copied());
-            session.run(&self.plans.keys, Access::Read, [pg_sys::INT8ARRAYOID], [Some(keys)])
+            session.run(&self.plans.keys, Access::Read, [keys])
         };
         for row in 0..rows.count() {
             let row = QueueRow::new(rows.row(row));
@@ -83,8 +83,7 @@ impl Claim {
         session.run(
             &self.plans.range,
             Access::Read,
-            [pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::INT8OID],
-            [Some(lowest.into()), Some(highest.into()), Some((limit as i64).into())],
+            [Value::int8(lowest), Value::int8(highest), Value::int8(limit as i64)],
         )
     }
 

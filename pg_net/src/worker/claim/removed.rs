@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use engine::Key;
 use pg_net_core::backoff::Backoff;
-use pgrx::pg_sys;
 
 use super::{Claim, Sender};
 use crate::pg::process::obstacle::obstacle;
@@ -113,6 +112,6 @@ fn removals() -> &'static Removals {
 
 fn run(session: &Session, plan: &Plan, access: Access, keys: &[Key]) -> HashSet<Key> {
     let keys = array::int8s(keys.iter().copied());
-    let rows = session.run(plan, access, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+    let rows = session.run(plan, access, [keys]);
     (0..rows.count()).filter_map(|row| rows.row::<1>(row).int8(0)).collect()
 }

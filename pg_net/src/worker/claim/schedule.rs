@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use engine::Key;
 use pg_net_core::due_schedule::DueSchedule;
-use pgrx::pg_sys;
 
 use super::queue_row;
 use crate::pg::spi::plan::{Access, Plan, Rows, Session};
 use crate::pg::types::clock::{self, NEVER, Timestamp};
+use crate::pg::types::value::Value;
 
 pub(super) struct Schedule {
     due: DueSchedule,
@@ -65,8 +65,7 @@ impl Schedule {
         session.run(
             &self.read,
             Access::Read,
-            [pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID, pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID],
-            [Some(due.into()), Some(key.into()), Some(clock::now().into()), Some((most as i64).into())],
+            [Value::timestamp(due), Value::int8(key), Value::timestamp(clock::now()), Value::int8(most as i64)],
         )
     }
 
@@ -82,8 +81,7 @@ impl Schedule {
 
     fn first(&self, session: &Session) -> Timestamp {
         let (due, key) = self.due.cursor();
-        let types = [pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID];
-        let rows = session.run(&self.first, Access::Read, types, [Some(due.into()), Some(key.into())]);
+        let rows = session.run(&self.first, Access::Read, [Value::timestamp(due), Value::int8(key)]);
         if rows.count() == 0 { NEVER } else { rows.row::<1>(0).timestamp(0).unwrap_or(NEVER) }
     }
 }

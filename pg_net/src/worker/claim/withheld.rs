@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use engine::Key;
-use pgrx::pg_sys;
 
 use crate::pg::process::server;
 use crate::pg::spi::plan::{Access, Plan, Session};
@@ -87,7 +86,7 @@ impl Withheld {
             return Vec::new();
         }
         let keys = array::int8s(claimed.iter().copied());
-        let rows = session.run(&self.free, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+        let rows = session.run(&self.free, Access::Write, [keys]);
         let free: HashSet<Key> = (0..rows.count()).filter_map(|row| rows.row::<1>(row).int8(0)).collect();
         let held = |key: &Key| !free.contains(key) || withdrawals.granted.contains(key);
         let held: Vec<Key> = claimed.iter().copied().filter(held).collect();

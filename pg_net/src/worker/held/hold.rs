@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use engine::Key;
 
 use crate::pg::catalog::own_tables;
+use crate::pg::catalog::schema::{held, insert_many, response};
 use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
-use crate::pg::types::array::{self, Array, Element};
+use crate::pg::types::array::{self, Array};
 use crate::pg::types::clock;
-use crate::pg::types::text;
+use crate::pg::types::value::Value;
 use crate::worker::leave_queue::BUDGET;
 use crate::worker::response_row::{self, OutcomeRow};
 
@@ -42,20 +43,15 @@ pub(in crate::worker) struct Hold {
     insert: Plan,
 }
 
-const EXTRA: [Element; 5] = [Element::Int8, Element::Int4, Element::Bool, Element::Timestamp, Element::Text];
-const COLUMNS: usize = response_row::COLUMNS + EXTRA.len();
+const COLUMNS: usize = response::COUNT + held::COUNT;
 
 impl Hold {
     pub(in crate::worker) fn new() -> Self {
         Self {
-            insert: Plan::new(
-                c"insert into net._held_response \
-                      (id, status_code, content_type, headers, content, timed_out, error_msg, content_bytes, requested_by, \
-                       method, url, attempts, elapsed_ms, dns_ms, handshake_ms, exchange_ms, redirects, remote_address, protocol, \
-                       error_kind, error_detail, row_key, failures, slow, due, last_error) \
-                  select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-                       $19, $20, $21, $22, $23, $24, $25, $26)",
-            ),
+            insert: Plan::new(insert_many(
+                "_held_response",
+                &array::joined::<_, _, _, COLUMNS>(response::NAMES, held::NAMES),
+            )),
         }
     }
 
@@ -66,23 +62,20 @@ impl Hold {
         }
         let _owner = OnTable::needed(own_tables::HELD_RESPONSES);
         let rows: Vec<OutcomeRow> = held.iter().map(|held| held.row).collect();
-        let mut extra = EXTRA.map(|element| Array::with_capacity(element, held.len()));
+        let mut beside = held::ELEMENTS.map(|element| Array::with_capacity(element, held.len()));
         for Held { key, failure, is_slow, .. } in held {
             let failures = i32::from(failure.is_some());
-            let due = clock::after(clock::now(), pause(failures));
-            let values = [
-                Some((*key).into()),
-                Some(failures.into()),
-                Some((*is_slow).into()),
-                Some(due.into()),
-                failure.as_deref().map(text::datum),
-            ];
-            extra.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+            let row = held::Row {
+                row_key: Value::int8(*key),
+                failures: Value::int4(failures),
+                slow: Value::bool(*is_slow),
+                due: Value::timestamp(clock::after(clock::now(), pause(failures))),
+                last_error: Value::text(failure.as_deref()),
+            };
+            beside.iter_mut().zip(row.values()).for_each(|(column, value)| column.push(value));
         }
-        let types: [_; COLUMNS] = array::joined(response_row::types(), EXTRA.map(Element::array_type));
-        let arguments: [_; COLUMNS] =
-            array::joined(response_row::columns(&rows), extra.map(|column| Some(column.build())));
-        session.run(&self.insert, Access::Write, types, arguments);
+        let arguments: [_; COLUMNS] = array::joined(response_row::columns(&rows), beside.map(Array::build));
+        session.run(&self.insert, Access::Write, arguments);
     }
 }
 

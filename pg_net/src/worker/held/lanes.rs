@@ -97,7 +97,7 @@ impl Lanes {
             let table =
                 relation::relation_in_net(own_tables::HELD_RESPONSES).filter(|&table| own_tables::contain(table))?;
             let _owner = OnTable::open(table)?;
-            let rows = session.run(&self.first, Access::Read, [], []);
+            let rows = session.run(&self.first, Access::Read, []);
             let row = rows.row::<2>(0);
             Some([row.timestamp(0), row.timestamp(1)])
         });

@@ -10,6 +10,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags
 use pgrx::{pg_guard, pg_sys};
 
 use super::hold::{self, FAILURES};
+use crate::pg::catalog::schema::{response, statement};
 use crate::pg::catalog::{own_tables, relation, role};
 use crate::pg::process::bgworker::end;
 use crate::pg::process::{cancel, server};
@@ -17,6 +18,7 @@ use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Row, Session};
 use crate::pg::spi::transaction::{report_idle, transaction};
 use crate::pg::storage::table::Passing;
+use crate::pg::types::value::Value;
 use crate::pg::types::{clock, text};
 use crate::settings::{self, VERSION};
 use crate::shmem::{self, waiters};
@@ -125,15 +127,13 @@ impl Late {
     fn new(lane: Lane) -> Self {
         Self {
             lane,
-            next: Plan::new(
-                c"select id, status_code, content_type, headers, content, timed_out, error_msg, content_bytes, requested_by, method, \
-                         url, attempts, elapsed_ms, dns_ms, handshake_ms, exchange_ms, redirects, remote_address, protocol, \
-                         error_kind, error_detail, row_key, failures \
-                  from net._held_response \
-                  where slow operator(pg_catalog.=) $1 and due operator(pg_catalog.<=) $2 \
-                  order by due limit 1 for update skip locked",
-            ),
-            insert: Plan::new(response_row::INSERT),
+            next: Plan::new(statement(format!(
+                "select {}, row_key, failures from net._held_response \
+                 where slow operator(pg_catalog.=) $1 and due operator(pg_catalog.<=) $2 \
+                 order by due limit 1 for update skip locked",
+                response::NAMES.join(", ")
+            ))),
+            insert: Plan::new(response_row::insert()),
             delete: Plan::new(c"delete from net._held_response where row_key operator(pg_catalog.=) $1"),
             fail: Plan::new(
                 c"update net._held_response set failures = $2, slow = $3, due = $4, last_error = $5 \
@@ -146,21 +146,21 @@ impl Late {
     fn store_next(&self, session: &Session) -> Option<Step> {
         let table =
             relation::relation_in_net(own_tables::HELD_RESPONSES).filter(|&table| own_tables::contain(table))?;
-        let row: Row<23> = {
+        let row: Row<{ response::COUNT + 2 }> = {
             let _owner = OnTable::open(table)?;
             let is_slow = self.lane == Lane::Slow;
-            let arguments = [Some(is_slow.into()), Some(clock::now().into())];
-            let rows = session.run(&self.next, Access::Write, [pg_sys::BOOLOID, pg_sys::TIMESTAMPTZOID], arguments);
+            let arguments = [Value::bool(is_slow), Value::timestamp(clock::now())];
+            let rows = session.run(&self.next, Access::Write, arguments);
             if rows.count() == 0 {
                 return None;
             }
             rows.row(0)
         };
         let held = Held {
-            outcome: std::array::from_fn(|column| row.any(column)),
+            outcome: OutcomeRow::new(std::array::from_fn(|column| row.any(column))),
             id: row.int8(0).unwrap_or_default(),
-            key: row.int8(21).unwrap_or_default(),
-            failures: row.int4(22).unwrap_or_default() + 1,
+            key: row.int8(response::COUNT).unwrap_or_default(),
+            failures: row.int4(response::COUNT + 1).unwrap_or_default() + 1,
         };
         let Err(refusal) = self.insert(session, &held.outcome, true) else {
             return Some(self.stored(session, &held));
@@ -203,12 +203,7 @@ impl Late {
     fn insert(&self, session: &Session, row: &OutcomeRow, with_triggers: bool) -> Result<(), Refusal> {
         let responses = OnTable::needed(own_tables::RESPONSES);
         let insert = || {
-            session.run(
-                &self.insert,
-                Access::Write,
-                response_row::types(),
-                response_row::columns(std::slice::from_ref(row)),
-            );
+            session.run(&self.insert, Access::Write, response_row::columns(std::slice::from_ref(row)));
             responses.run_deferred_constraints();
         };
         let limit = if with_triggers { self.lane.limit() } else { settings::trigger_timeout() };
@@ -223,22 +218,21 @@ impl Late {
 
     fn stored(&self, session: &Session, held: &Held) -> Step {
         let _owner = OnTable::needed(own_tables::HELD_RESPONSES);
-        session.run(&self.delete, Access::Write, [pg_sys::INT8OID], [Some(held.key.into())]);
+        session.run(&self.delete, Access::Write, [Value::int8(held.key)]);
         Step::Stored(held.id)
     }
 
     fn put_off(&self, session: &Session, held: &Held, failures: i32, is_slow: bool, refusal: Option<&Refusal>) {
         let _owner = OnTable::needed(own_tables::HELD_RESPONSES);
         let pause = if refusal.is_some() { hold::pause(failures) } else { Duration::ZERO };
-        let types = [pg_sys::INT8OID, pg_sys::INT4OID, pg_sys::BOOLOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID];
         let arguments = [
-            Some(held.key.into()),
-            Some(failures.into()),
-            Some(is_slow.into()),
-            Some(clock::after(clock::now(), pause).into()),
-            refusal.map(|refusal| text::datum(&refusal.to_string())),
+            Value::int8(held.key),
+            Value::int4(failures),
+            Value::bool(is_slow),
+            Value::timestamp(clock::after(clock::now(), pause)),
+            Value::text(refusal.map(Refusal::to_string).as_deref()),
         ];
-        session.run(&self.fail, Access::Write, types, arguments);
+        session.run(&self.fail, Access::Write, arguments);
     }
 }
 
@@ -252,19 +246,18 @@ struct Held {
 
 /// The failure that takes the place of a response which the table does not take: of the request what was asked, of the reply nothing.
 fn unstorable(outcome: &OutcomeRow, constraint: &Refusal) -> OutcomeRow {
-    /// Where those columns stand that say what was asked, and by whom: id, requested_by, method, url, attempts.
-    const ASKED: [usize; 5] = [0, 8, 9, 10, 11];
-    const TIMED_OUT: usize = 5;
-    const MESSAGE: usize = 6;
-    const KIND: usize = 19;
-    const DETAIL: usize = 20;
-    let mut row: OutcomeRow = [None; response_row::COLUMNS];
-    ASKED.into_iter().for_each(|column| row[column] = outcome[column]);
-    row[TIMED_OUT] = Some(false.into());
-    row[MESSAGE] = Some(text::datum("Response could not be stored"));
-    row[KIND] = Some(text::datum("unstorable"));
-    row[DETAIL] = Some(text::datum(&constraint.reason()));
-    row
+    OutcomeRow {
+        id: outcome.id,
+        requested_by: outcome.requested_by,
+        method: outcome.method,
+        url: outcome.url,
+        attempts: outcome.attempts,
+        timed_out: Value::bool(false),
+        error_msg: Value::text("Response could not be stored"),
+        error_kind: Value::text("unstorable"),
+        error_detail: Value::text(&*constraint.reason()),
+        ..OutcomeRow::nulls()
+    }
 }
 
 fn said(message: String) -> String {

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use engine::{Key, Outcome};
 use pg_net_core::disposition::Disposition;
-use pgrx::pg_sys;
 
 use super::dead_letter::DeadLetterRows;
 use crate::pg::catalog::own_tables;
@@ -12,6 +11,7 @@ use crate::pg::spi::on_table::OnTable;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::storage::table::Passing;
 use crate::pg::types::array::{self, Array, Element};
+use crate::pg::types::value::Value;
 use crate::user_code::{guarded, without_user_triggers};
 use crate::worker::claimed::Claimed;
 use crate::worker::held::hold::{Held, Hold, Patience};
@@ -70,7 +70,7 @@ impl Store {
     pub(super) fn new() -> Self {
         Self {
             leave: Leave::new(),
-            insert: Plan::new(response_row::INSERT),
+            insert: Plan::new(response_row::insert()),
             put_off: Plan::new(
                 c"update net.http_request_queue q set attempts = r.attempts, due = r.due \
                   from unnest($1, $2, $3) as r (row_key, attempts, due) \
@@ -125,7 +125,7 @@ impl Store {
 
     fn locked(&self, session: &Session, batch: &[Entry]) -> HashSet<Key> {
         let keys = array::int8s(batch.iter().map(|entry| entry.outcome.key));
-        let locked = session.run(&self.locked, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
+        let locked = session.run(&self.locked, Access::Write, [keys]);
         (0..locked.count()).filter_map(|row| locked.row::<1>(row).int8(0)).collect()
     }
 
@@ -182,17 +182,12 @@ impl Store {
             [Element::Int8, Element::Int4, Element::Timestamp].map(|element| Array::with_capacity(element, 0));
         for entry in entries {
             if let Disposition::Retry(due) = entry.disposition {
-                keys.push(Some(entry.outcome.key.into()));
-                attempts.push(Some(entry.claimed.attempts.into()));
-                dues.push(Some(due.into()));
+                keys.push(Value::int8(entry.outcome.key));
+                attempts.push(Value::int4(entry.claimed.attempts));
+                dues.push(Value::timestamp(due));
             }
         }
-        session.run(
-            &self.put_off,
-            Access::Write,
-            [Element::Int8, Element::Int4, Element::Timestamp].map(Element::array_type),
-            [keys, attempts, dues].map(|array| Some(array.build())),
-        );
+        session.run(&self.put_off, Access::Write, [keys, attempts, dues].map(Array::build));
     }
 
     /// Stores responses. How many are held instead.
@@ -229,6 +224,6 @@ impl Store {
     }
 
     fn insert(&self, session: &Session, rows: &[OutcomeRow]) {
-        session.run(&self.insert, Access::Write, response_row::types(), response_row::columns(rows));
+        session.run(&self.insert, Access::Write, response_row::columns(rows));
     }
 }

@@ -12,6 +12,7 @@ use crate::pg::process::guc::{self, Source};
 use crate::pg::process::server;
 use crate::pg::spi::plan::{Access, Plan, Session};
 use crate::pg::spi::transaction::transaction;
+use crate::pg::types::value::Value;
 use crate::shmem;
 
 const SETTING: &std::ffi::CStr = c"default_transaction_read_only";
@@ -73,15 +74,15 @@ impl ReadOnly {
     }
 
     fn read(&self, session: &Session) -> bool {
-        let arguments = [Some(server::my_database().into()), Some(role::of_session().into())];
-        let given = session.run(&self.given, Access::Read, [pg_sys::OIDOID, pg_sys::OIDOID], arguments);
+        let arguments = [Value::oid(server::my_database()), Value::oid(role::of_session())];
+        let given = session.run(&self.given, Access::Read, arguments);
         if given.count() > 0 {
             return given.row::<1>(0).bool(0).unwrap_or_default();
         }
         // What was given when this session began is there no more, and hides what the configuration has.
         if guc::reset_source(SETTING) == Source::DatabaseOrRole {
             let _superuser = ActAs::new(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID), 0);
-            let configured = session.run(&self.configured, Access::Read, [], []);
+            let configured = session.run(&self.configured, Access::Read, []);
             return configured.count() > 0 && configured.row::<1>(0).bool(0).unwrap_or_default();
         }
         server::reset_for_session(SETTING);
