@@ -27,7 +27,7 @@ pub(crate) extern "C-unwind" fn pg_net_visitor(_argument: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
     bgworker::read_configuration();
     bgworker::connect_to_shared_catalogs();
-    // Whoever holds a catalog locked must not keep it: the launcher sends another one.
+    // A session that holds a catalog locked must not keep it: the launcher sends another one.
     for setting in [c"lock_timeout", c"statement_timeout"] {
         server::set_for_session(setting, c"1s");
     }

@@ -153,7 +153,8 @@ impl Record {
         let Some(&Claimed { attempts, max_attempts, at_most_once, .. }) = claimed.get(outcome.key) else {
             return Disposition::Done;
         };
-        let [made, most] = [attempts, max_attempts].map(i32::unsigned_abs);
+        // A row may hold any number. Fewer attempts than one are one.
+        let (made, most) = (attempts.unsigned_abs(), u32::try_from(max_attempts).unwrap_or_default());
         let attempts = Attempts { made, most, has_left: at_most_once };
         let (retries, jitter) = (&self.retries, &mut self.jitter);
         disposition::disposition(

@@ -6,6 +6,7 @@ use pgrx::{FromDatum, pg_sys};
 
 use crate::pg::SqlError;
 use crate::pg::catalog::relation;
+use crate::pg::types::array::plain;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Composite;
 use crate::pg::types::jsonb::Jsonb;
@@ -137,7 +138,7 @@ impl<'a> Call<'a> {
     pub(crate) fn texts(&self, place: usize) -> Result<Option<Vec<Cow<'a, str>>>, SqlError> {
         let Some(datum) = self.datum(place) else { return Ok(None) };
         // SAFETY: the SQL declaration says text[]; the value lives as long as the call.
-        let array = unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(datum, false) };
+        let array = unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(plain(datum), false) };
         // SAFETY: as above: an element of the array.
         let text = |element| text::from_server(unsafe { text::bytes_of(element) });
         array.iter().flat_map(pgrx::Array::iter).flatten().map(text).collect::<Result<_, _>>().map(Some)

@@ -134,6 +134,17 @@ pub(crate) fn joined<T: Copy, const N: usize, const M: usize, const S: usize>(fi
     std::array::from_fn(|place| if place < N { first[place] } else { second[place - N] })
 }
 
+/// An array in its plain form, copied to the current memory context where it had another: `pgrx::Array` would free the copy, and
+/// its elements with it, before they are read.
+///
+/// # Safety
+///
+/// It must be an array.
+pub(in crate::pg) unsafe fn plain(array: pg_sys::Datum) -> pg_sys::Datum {
+    // SAFETY: by the caller's promise a varlena.
+    unsafe { pg_sys::pg_detoast_datum(array.cast_mut_ptr()).into() }
+}
+
 /// The elements of an `int8[]` that are not null; none for a null.
 ///
 /// # Safety

@@ -6,6 +6,7 @@ use std::ptr;
 
 use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
 
+use super::array::plain;
 use super::text;
 use super::value::Value;
 use crate::pg::SqlError;
@@ -36,7 +37,7 @@ impl<'a> Composite<'a> {
     /// It must be an array of composite values that lives at least as long as `'a`.
     pub(in crate::pg) unsafe fn elements(array: pg_sys::Datum) -> Vec<Self> {
         // SAFETY: by the caller's promise.
-        let array = unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(array, false) };
+        let array = unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(plain(array), false) };
         // SAFETY: as above: an element of the array.
         let element = |element| unsafe { Self::from_datum(element) };
         array.iter().flat_map(pgrx::Array::iter).flatten().map(element).collect()
