@@ -98,9 +98,8 @@ impl Search<'_> {
             // One session a block: its rows are freed when it ends.
             let session = Session::connect();
             let limit = BLOCK as i64;
-            let rows = BLOCK_OF_ROWS.with(|plan| {
-                session.run(plan, Access::Read, [lowest, highest, limit].map(|number| Value::int8(number)))
-            });
+            let rows =
+                BLOCK_OF_ROWS.with(|plan| session.run(plan, Access::Read, [lowest, highest, limit].map(Value::int8)));
             let mut last = None;
             for row in 0..rows.count() {
                 let row = rows.row::<3>(row);
