@@ -1,18 +1,13 @@
 //! What SQL calls. Each function checks its arguments, does one thing, and raises a proper error otherwise.
 
 mod await_response;
-pub(crate) mod caller;
 mod cancel;
-mod check;
-mod control;
-mod copies;
-mod egress;
+mod dead_letter;
+mod egress_rules;
 mod encode;
-mod enqueue;
 mod forms;
+mod identity;
 mod origin_state;
-mod queue;
-mod request;
-mod retry;
+pub(crate) mod request;
 mod settings_changed;
-mod whereabouts;
+mod worker_control;

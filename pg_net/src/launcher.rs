@@ -1,24 +1,25 @@
 //! The launcher: starts workers for databases that wait for one.
 //!
-//! It serves no database and is connected to none, so that it is in nobody's way and shows in no list of sessions. What it needs
-//! of the catalogs a [`visitor`] reads, and leaves in shared memory. Whoever waits stands there until its worker is started,
+//! It serves no database and is connected to none, so that it is in no command's way and shows in no list of sessions. What it needs
+//! of the catalogs a [`visitor`] reads, and leaves in shared memory. A database that waits stands there until its worker is started,
 //! so that nothing is forgotten where a process ends. Where there is no room, the workers are told to make some: databases take
 //! turns.
 //!
-//! The worker of `pg_net.database_name` is started by the postmaster, so that nobody else can take its place. Where it cannot
+//! The worker of `pg_net.database_name` is started by the postmaster, so that no other process can take its place. Where it cannot
 //! connect at once, it waits at the door until the launcher lets it in.
 
 use std::time::Instant;
 
+use pg_net_core::backoff::{Backoff, Obstacle};
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
-use crate::backoff::Backoff;
-use crate::pg::dynamic::Process;
-use crate::pg::process::{self, builder};
-use crate::pg::revival::{RESTART, Revival};
-use crate::pg::{clock, latch, server, wait};
-use crate::shared::{self, Bound, Crowd, HOME_DATABASE, Reason, Shared, Ticket, Verdict, Waiting};
+use crate::pg::process::bgworker::{self, builder};
+use crate::pg::process::dynamic::Process;
+use crate::pg::process::revival::{RESTART, Revival};
+use crate::pg::process::{latch, server, wait};
+use crate::pg::types::clock;
+use crate::shmem::{self, Bound, Crowd, HOME_DATABASE, LaunchRequest, Reason, Shared, Ticket, Verdict};
 use crate::{settings, worker};
 
 mod visitor;
@@ -36,12 +37,12 @@ pub(crate) fn register() {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub(crate) extern "C-unwind" fn pg_net_launcher(_argument: pg_sys::Datum) {
-    process::hear_of_processes();
+    bgworker::hear_of_processes();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // What SIGHUP said before that was not heard: the settings are still those of the moment when the process was forked.
-    process::read_configuration();
-    shared::get().enter_launcher(server::my_pid(), latch::my_place());
-    process::at_exit(leave);
+    bgworker::read_configuration();
+    shmem::get().enter_launcher(server::my_pid(), latch::my_place());
+    bgworker::at_exit(leave);
     settings::unknown::warn_of_missed_reload();
     let mut launcher = Launcher::new();
     while !BackgroundWorker::sigterm_received() {
@@ -53,12 +54,11 @@ pub(crate) extern "C-unwind" fn pg_net_launcher(_argument: pg_sys::Datum) {
         wait::wait_for_latch(launcher.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now())));
     }
     // Any other code than 0 has the postmaster start it again, unless the server is stopping.
-    process::end(1);
+    bgworker::end(1);
 }
 
-#[pg_guard]
-unsafe extern "C-unwind" fn leave(_code: i32, pid: pg_sys::Datum) {
-    shared::get().leave_launcher(pid.value() as i32);
+fn leave(pid: i32) {
+    shmem::get().leave_launcher(pid);
 }
 
 struct Launcher {
@@ -69,10 +69,10 @@ struct Launcher {
     /// Sees to it that the worker comes back that the postmaster starts.
     revival: Revival,
     /// Whose turn was last.
-    last: Option<Waiting>,
-    /// Until the next attempt where the server had no room for a process: nobody says when it has again.
+    last: Option<LaunchRequest>,
+    /// Until the next attempt where the server had no room for a process: no one tells when it has again.
     retry: Backoff,
-    /// When something on the agenda is due.
+    /// When the next entry of the wake schedule is due.
     due: Option<Instant>,
 }
 
@@ -90,7 +90,7 @@ enum Start {
 impl Launcher {
     fn new() -> Self {
         Self {
-            shared: shared::get(),
+            shared: shmem::get(),
             started: Vec::new(),
             visits: Visits::new(),
             revival: Revival::default(),
@@ -101,7 +101,7 @@ impl Launcher {
     }
 
     fn reload(&mut self) {
-        process::read_configuration();
+        bgworker::read_configuration();
         settings::unknown::warn_at_reload();
         let launcher = &self.shared.launcher;
         launcher.clear_news_of_role();
@@ -121,16 +121,16 @@ impl Launcher {
         self.reap();
         self.visits.reap(now);
         self.look_for_the_end_of_a_pause();
-        for database in self.shared.agenda.due(clock::now()).filter(|&database| database != HOME_DATABASE) {
-            self.shared.note_asked(database, Reason::Visit);
+        for database in self.shared.wake_schedule.due(clock::now()).filter(|&database| database != HOME_DATABASE) {
+            self.shared.note_launch_request(database.into(), Reason::Visit);
         }
         let bound = self.start_all(now);
         self.shared.set_crowded(match bound {
-            None => Crowd::Nobody,
+            None => Crowd::None,
             Some(Bound::Workers) if self.shared.others() == 0 => Crowd::All,
             Some(_) => Crowd::Others,
         });
-        self.due = self.shared.agenda.next().map(|at| now + clock::between(clock::now(), at));
+        self.due = self.shared.wake_schedule.next().map(|at| now + clock::between(clock::now(), at));
     }
 
     /// Has databases visited in which requests may have waited for the end of a pause.
@@ -152,7 +152,7 @@ impl Launcher {
             }
             let is_lost = process.has_ended();
             if is_lost && let Some(database) = shared.revoke(*ticket) {
-                shared.agenda.fail(database, clock::now());
+                shared.wake_schedule.fail(database, clock::now());
             }
             !is_lost
         });
@@ -160,12 +160,12 @@ impl Launcher {
 
     /// What there is no room for, if databases are left that wait for room.
     fn start_all(&mut self, now: Instant) -> Option<Bound> {
-        let asked = &self.shared.asked;
-        self.visits.forget_old(now, asked);
-        let mut is_unseen = self.shared.launcher.visit_from().is_some() && asked.has_room();
+        let requests = &self.shared.launch_requests;
+        self.visits.forget_old(now, requests);
+        let mut is_unseen = self.shared.launcher.visit_from().is_some() && requests.has_room();
         let mut has_work = false;
         let mut bound = None;
-        let waiting: Vec<Waiting> = asked.after(self.last).collect();
+        let waiting: Vec<LaunchRequest> = requests.after(self.last).collect();
         for waiting in waiting {
             let is_work = waiting.reason == Reason::Work;
             match self.start(waiting) {
@@ -186,7 +186,7 @@ impl Launcher {
             }
         }
         if !self.visits.start(now, is_unseen) {
-            // Nobody can tell what is in the way.
+            // It cannot be told what is in the way.
             self.shared.release_home();
             if has_work {
                 self.tell(Bound::Processes);
@@ -196,20 +196,20 @@ impl Launcher {
         match bound {
             // A call in between is no reason to wait longer.
             Some(Bound::Processes) if !self.retry.is_over(now) => {}
-            Some(Bound::Processes) if has_work => self.retry.fail_in_the_way(now),
-            Some(Bound::Processes) => self.retry.fail(now),
+            Some(Bound::Processes) if has_work => self.retry.fail(now, Obstacle::InTheWay),
+            Some(Bound::Processes) => self.retry.fail(now, Obstacle::Failure),
             Some(Bound::Workers) | None => self.retry.succeed(),
         }
         bound
     }
 
-    fn start(&mut self, waiting: Waiting) -> Start {
+    fn start(&mut self, waiting: LaunchRequest) -> Start {
         if waiting.is_home() {
             return self.let_home_in(waiting);
         }
-        let (shared, database) = (self.shared, waiting.database);
+        let (shared, database) = (self.shared, pg_sys::Oid::from(waiting.database));
         if shared.serving(database).is_some() {
-            shared.asked.remove(waiting);
+            shared.launch_requests.remove(waiting);
             return Start::Served;
         }
         if !shared.home.is_database_known() {
@@ -218,12 +218,12 @@ impl Launcher {
         if database == shared.home.database() && !shared.home_slot().is_running() {
             // It is that worker's, which reads the whole queue when it comes.
             if shared.home.is_waiting() {
-                shared.asked.remove(waiting);
+                shared.launch_requests.remove(waiting);
                 shared.hurry_home();
             }
             return Start::Held;
         }
-        if self.is_held(database, database) {
+        if self.is_held(database, waiting.database) {
             return Start::Held;
         }
         if shared.taken() >= settings::max_workers() {
@@ -234,27 +234,27 @@ impl Launcher {
             Verdict::Clear => self.start_worker(waiting),
             Verdict::Refused => self.refuse(waiting),
             Verdict::Gone => {
-                shared.asked.remove(waiting);
+                shared.launch_requests.remove(waiting);
                 Start::Held
             }
         }
     }
 
     /// Whether no worker is to come to a database now, whose failures are counted under this name.
-    fn is_held(&self, database: pg_sys::Oid, counted: pg_sys::Oid) -> bool {
-        self.shared.closed.contains(database) || self.shared.agenda.is_paused(counted, clock::now())
+    fn is_held(&self, database: pg_sys::Oid, counted: u32) -> bool {
+        self.shared.blocked.contains(database) || self.shared.wake_schedule.is_paused(counted, clock::now())
     }
 
     /// A visitor found that no worker can connect: another one looks after a pause.
-    fn refuse(&self, waiting: Waiting) -> Start {
-        if self.shared.agenda.fail(waiting.database, clock::now()) {
-            self.shared.asked.judge(waiting, Verdict::Unknown);
+    fn refuse(&self, waiting: LaunchRequest) -> Start {
+        if self.shared.wake_schedule.fail(waiting.database, clock::now()) {
+            self.shared.launch_requests.judge(waiting, Verdict::Unknown);
         }
         Start::Held
     }
 
-    fn start_worker(&mut self, waiting: Waiting) -> Start {
-        let (shared, database) = (self.shared, waiting.database);
+    fn start_worker(&mut self, waiting: LaunchRequest) -> Start {
+        let (shared, database) = (self.shared, pg_sys::Oid::from(waiting.database));
         // The visitor may have the one place that there is.
         if self.visits.are_under_way() {
             return Start::Held;
@@ -262,22 +262,22 @@ impl Launcher {
         let Some(ticket) = shared.assign(database, shared.launcher.role(), waiting.reason) else {
             return Start::NoRoom(Bound::Workers);
         };
-        shared.asked.remove(waiting);
+        shared.launch_requests.remove(waiting);
         let Some(process) = Process::start(worker::builder_on_demand(ticket)) else {
             shared.revoke(ticket);
-            shared.note_asked(database, waiting.reason);
+            shared.note_launch_request(database, waiting.reason);
             return Start::NoRoom(Bound::Processes);
         };
-        shared.agenda.start(database);
+        shared.wake_schedule.start(database);
         self.started.push((ticket, process));
         Start::Served
     }
 
     /// Lets the worker of `pg_net.database_name` in, which waits, if nothing is in its way.
-    fn let_home_in(&self, waiting: Waiting) -> Start {
+    fn let_home_in(&self, waiting: LaunchRequest) -> Start {
         let (shared, home) = (self.shared, &self.shared.home);
         if !home.is_waiting() {
-            shared.asked.remove(waiting);
+            shared.launch_requests.remove(waiting);
             return Start::Held;
         }
         match waiting.verdict {

@@ -4,12 +4,7 @@
 
 use std::time::Duration;
 
-use engine::{Failure, Key, Outcome, Request};
-use pgrx::pg_sys;
-
-use crate::pg::array;
-use crate::pg::plan::{Access, Plan, Session};
-use crate::removals::OwnDelete;
+use engine::{Failure, Outcome, Request};
 
 /// Records an outcome before the request is sent.
 pub(crate) fn record_before_send(requests: &[Request], outcomes: &mut Vec<Outcome>) {
@@ -21,14 +16,9 @@ pub(crate) fn record_before_send(requests: &[Request], outcomes: &mut Vec<Outcom
     }
 }
 
-/// Deletes rows when they are claimed.
-pub(crate) fn delete_at_claim(session: &Session, claimed: &[Key]) {
-    if is("delete-at-claim") {
-        let delete = Plan::new(c"delete from net.http_request_queue where row_key = any ($1)");
-        let keys = array::int8s(claimed.iter().copied());
-        let _own = OwnDelete::begin();
-        session.run(&delete, Access::Write, [pg_sys::INT8ARRAYOID], [Some(keys)]);
-    }
+/// Whether rows are deleted when they are claimed.
+pub(crate) fn deletes_at_claim() -> bool {
+    is("delete-at-claim")
 }
 
 /// Whether to wake the worker before the transaction has committed.

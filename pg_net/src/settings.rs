@@ -1,25 +1,24 @@
 //! The settings, and why each may be changed where it may.
 
-mod check;
 mod proxy;
 mod tls;
 pub(crate) mod unknown;
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString};
 use std::time::Duration;
 
-use pgrx::pg_sys;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum, pg_guard};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
-use crate::interval;
-use crate::pg::server;
+use crate::pg::process::check_hook::{Refusal, check_hook, define_checked};
+use crate::pg::process::server;
+use crate::pg::types::interval;
 
 // How fast a database's queue is worked off and how long its responses stay is its administrator's matter: ALTER ROLE and
 // ALTER DATABASE … SET work, and a superuser can set them.
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(200);
 static TTL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"6 hours"));
 
-// How long a request may take at most. A timeout beyond it is the request's outcome, whoever asked.
+// How long a request may take at most. A timeout beyond it is the request's outcome, for every role.
 static MAX_TIMEOUT_MS: GucSetting<i32> = GucSetting::<i32>::new(600_000);
 
 // Where the worker connects is read before it is connected: only the server's own configuration can say it.
@@ -49,6 +48,9 @@ static KEEP_PARTIAL: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 static EGRESS: GucSetting<Egress> = GucSetting::<Egress>::new(Egress::Any);
 
+/// The extension's version, as `User-Agent` and `application_name` carry it.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Values of `pg_net.egress`.
 #[derive(Clone, Copy, PostgresGucEnum)]
 enum Egress {
@@ -59,6 +61,7 @@ enum Egress {
 }
 
 /// Makes the settings known. Called once, while the library is preloaded.
+// A table.
 pub(crate) fn define() {
     GucRegistry::define_int_guc(
         c"pg_net.batch_size",
@@ -70,20 +73,14 @@ pub(crate) fn define() {
         GucContext::Suset,
         GucFlags::default(),
     );
-    // SAFETY: the hook reads the text that it is given and nothing else, and never raises.
-    unsafe {
-        GucRegistry::define_string_guc_with_hooks(
-            c"pg_net.ttl",
-            c"How long responses are kept.",
-            c"Any interval.",
-            &TTL,
-            GucContext::Suset,
-            GucFlags::default(),
-            Some(check_ttl),
-            None,
-            None,
-        );
-    }
+    define_checked(
+        c"pg_net.ttl",
+        c"How long responses are kept.",
+        c"Any interval.",
+        &TTL,
+        GucContext::Suset,
+        check_hook!(check_ttl),
+    );
     GucRegistry::define_int_guc(
         c"pg_net.max_timeout_ms",
         c"The longest timeout that a request may have, in milliseconds.",
@@ -155,7 +152,7 @@ pub(crate) fn define() {
     );
     GucRegistry::define_int_guc(
         c"pg_net.idle_connection_timeout",
-        c"How long a connection that nobody uses is kept for the next request.",
+        c"How long an unused connection is kept for the next request.",
         c"",
         &IDLE_CONNECTION_TIMEOUT,
         1,
@@ -237,7 +234,7 @@ fn define_worker_settings() {
         c"Where more databases have requests, they take turns.",
         &MAX_WORKERS,
         1,
-        crate::shared::SLOTS as i32,
+        crate::shmem::SLOTS as i32,
         GucContext::Sighup,
         GucFlags::default(),
     );
@@ -271,15 +268,8 @@ fn define_worker_settings() {
     );
 }
 
-#[pg_guard]
-unsafe extern "C-unwind" fn check_ttl(
-    value: *mut *mut c_char,
-    _extra: *mut *mut c_void,
-    _source: pg_sys::GucSource::Type,
-) -> bool {
-    // SAFETY: Postgres passes the proposed value, a C string or null.
-    let text = unsafe { if (*value).is_null() { None } else { Some(CStr::from_ptr(*value)) } };
-    text.is_some_and(interval::is_valid)
+fn check_ttl(text: &CStr) -> Result<(), Refusal> {
+    if interval::is_valid(text) { Ok(()) } else { Err(Refusal::default()) }
 }
 
 /// Bytes that a request may have.
@@ -337,7 +327,7 @@ pub(crate) fn max_in_flight_bytes() -> usize {
     MAX_IN_FLIGHT_BYTES.get() as usize
 }
 
-/// Where requests may go, whoever asks.
+/// Where requests may go, for every role.
 pub(crate) fn egress() -> engine::Egress {
     let reach = match EGRESS.get() {
         Egress::Any => engine::Reach::Any,
@@ -363,7 +353,7 @@ pub(crate) fn policy() -> engine::Policy {
         accept_encoding: ACCEPT_ENCODING.get(),
         keep_partial: KEEP_PARTIAL.get(),
         egress: egress(),
-        user_agent: format!("pg_net/{}", crate::VERSION),
+        user_agent: format!("pg_net/{VERSION}"),
         ..engine::Policy::default()
     };
     tls::apply(&mut policy);

@@ -1,7 +1,7 @@
 //! Code that users attach to the extension's tables: who may, which of it runs, and with whose rights.
 //!
 //! It never has more rights than the owner of the table that it hangs on. What makes a trigger or a rule without owning the table is
-//! refused ([`attaching`]). When a statement on one of the tables starts, whoever runs it, triggers of strangers are taken out of it and
+//! refused ([`attaching`]). When a statement on one of the tables starts, triggers of strangers are taken out of it and
 //! the others led through a function of ours ([`choosing`]), which runs them as the table's owner ([`running`]). The worker runs such
 //! statements so that what fails there, or takes too long, holds up nothing else ([`guarding`]).
 

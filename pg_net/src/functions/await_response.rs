@@ -4,17 +4,22 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::{enqueue, whereabouts};
-use crate::pg::call::{Call, sql_function};
-use crate::pg::composite::{self, Composite};
-use crate::pg::look::look;
-use crate::pg::plan::{Access, Plan, Rows, Session};
-use crate::pg::role::ActAs;
-use crate::pg::{SqlError, array, relation, role, server, wait};
-use crate::shared::questions;
-use crate::shared::waiters::Wait;
+use super::request::{enqueue, row_key_hint};
+use crate::pg::SqlError;
+use crate::pg::catalog::own_tables;
+use crate::pg::catalog::role::ActAs;
+use crate::pg::catalog::{relation, role};
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::process::{server, wait};
+use crate::pg::spi::fresh_read::look;
+use crate::pg::spi::plan::{Access, Plan, Rows, Session};
+use crate::pg::types::array;
+use crate::pg::types::composite::{self, Composite};
+use crate::pg::types::value::Value;
+use crate::shmem::waiters::Wait;
+use crate::shmem::worker_calls;
 
 sql_function!(_await_response, pg_finfo__await_response, wait_for_end);
 sql_function!(await_response, pg_finfo_await_response, wait_for_one);
@@ -135,7 +140,7 @@ thread_local! {
 
 impl Plans {
     fn outcomes(&self) -> &Outcomes {
-        let sees_dead_letters = relation::relation_in_net(c"dead_letter").is_some_and(relation::may_select);
+        let sees_dead_letters = relation::relation_in_net(own_tables::DEAD_LETTER).is_some_and(relation::may_select);
         &self.outcomes[usize::from(sees_dead_letters)]
     }
 }
@@ -154,21 +159,19 @@ fn wait_for_end(call: &Call) -> Answer {
 fn wait_for_one(call: &Call) -> Answer {
     let id = call.int8(0).ok_or_else(|| is_null("request_id"))?;
     let until = end_of(call.microseconds(1))?;
-    Ok(elements(wait(&[id], until)?).pop())
+    Ok(wait(&[id], until)?.pop().map(Composite::datum))
 }
 
 /// The results of the requests of an array, a row each in its order, once all are there or the time is up.
 fn wait_for_all(call: &Call) -> Answer {
     let until = end_of(call.microseconds(1))?;
     let ids = call.int8s(0);
-    let results = elements(wait(&ids, until)?);
-    let rows = ids.into_iter().zip(results).map(|(id, result)| {
-        // SAFETY: a net.http_response_result, which has these three fields; it lives as long as the call.
-        let fields = unsafe { Composite::from_datum(result) };
-        [Some(id.into()), fields.datum(1), fields.datum(2), fields.datum(3)]
-    });
-    // SAFETY: the SQL declaration says so: a bigint, and the types of the result's fields.
-    unsafe { composite::rows(call, rows) };
+    let results = wait(&ids, until)?;
+    let rows = ids
+        .into_iter()
+        .zip(results)
+        .map(|(id, result)| [Value::int8(id), result.field(1), result.field(2), result.field(3)]);
+    composite::rows(call, rows);
     Ok(None)
 }
 
@@ -177,17 +180,15 @@ fn collect(call: &Call) -> Answer {
     let id = call.int8(0);
     if let (Some(id), Some(false)) = (id, call.bool(1)) {
         match wait(&[id], None) {
-            Ok(results) => return Ok(elements(results).pop()),
+            Ok(results) => return Ok(results.into_iter().next_back().map(Composite::datum)),
             Err(Trouble::Nowhere(_)) => {}
             Err(trouble) => return Err(trouble.into()),
         }
     }
     Ok(look(|session| {
-        PLANS.with(|plans| {
-            let id = id.map(pg_sys::Datum::from);
-            session.run(&plans.response, Access::Read, [pg_sys::INT8OID], [id]).row::<1>(0).transfer(0)
-        })
-    }))
+        PLANS.with(|plans| session.run(&plans.response, Access::Read, [Value::int8(id)]).row::<1>(0).transfer(0))
+    })
+    .map(Composite::datum))
 }
 
 fn collect_as_of_old(call: &Call) -> Answer {
@@ -195,13 +196,6 @@ fn collect_as_of_old(call: &Call) -> Answer {
         .hint("Select from net._http_response by id, or call net._http_collect_response.")
         .notice();
     collect(call)
-}
-
-/// The elements of an array of results, which lives as long as the call.
-fn elements(results: Option<pg_sys::Datum>) -> Vec<pg_sys::Datum> {
-    // SAFETY: an array that a statement of ours has made, of rows.
-    let results = results.and_then(|array| unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(array, false) });
-    results.iter().flat_map(pgrx::Array::iter).flatten().collect()
 }
 
 fn is_null(argument: &str) -> SqlError {
@@ -237,15 +231,15 @@ impl From<Trouble> for SqlError {
             .hint("A request is sent after its transaction commits. Commit first, then wait."),
             Trouble::Nowhere(id) => Self::new(
                 PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
-                format!("request {id} stands neither in the queue nor among the responses"),
+                format!("request {id} does not exist"),
             )
             .hint("Responses are kept for pg_net.ttl, and a role sees its own requests only, once they are committed."),
         }
     }
 }
 
-/// Waits until every one of these requests has its response, or the time is up. Gives their results, an array.
-fn wait(ids: &[i64], until: Option<Instant>) -> Result<Option<pg_sys::Datum>, Trouble> {
+/// Waits until every one of these requests has its response, or the time is up. Gives their results.
+fn wait<'a>(ids: &[i64], until: Option<Instant>) -> Result<Vec<Composite<'a>>, Trouble> {
     let waiting = Wait::begin();
     let first = ids.first().copied();
     let mut time_is_up = false;
@@ -281,8 +275,8 @@ fn sleep_through(waiting: &Wait, expected: Option<i64>, open: &[i64], until: Opt
     Ok(true)
 }
 
-/// The results of requests, an array in their order; and those that will have a response and have none yet.
-fn survey(ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
+/// The results of requests in their order; and those that will have a response and have none yet.
+fn survey<'a>(ids: &[i64]) -> Result<(Vec<Composite<'a>>, Vec<i64>), Trouble> {
     let mut lost = None;
     loop {
         let (results, open, missing) = look(|session| PLANS.with(|plans| read(session, plans, ids)))?;
@@ -297,24 +291,23 @@ fn survey(ids: &[i64]) -> Result<(Option<pg_sys::Datum>, Vec<i64>), Trouble> {
 }
 
 /// What the tables tell of requests: the results, those without a response, and those of them that are not in the queue.
-type Reading = (Option<pg_sys::Datum>, Vec<i64>, Vec<i64>);
+type Reading<'a> = (Vec<Composite<'a>>, Vec<i64>, Vec<i64>);
 
-fn read(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading, Trouble> {
+fn read<'a>(session: &Session, plans: &Plans, ids: &[i64]) -> Result<Reading<'a>, Trouble> {
     let rows = run(session, &plans.outcomes().results, ids);
     let row = rows.row::<2>(0);
     let mut seen = HashSet::new();
     let open: Vec<i64> = row.int8s(1).into_iter().filter(|&id| seen.insert(id)).collect();
     let mut missing = open.clone();
-    if let Some((lowest, highest)) = whereabouts::likely_keys(&open) {
+    if let Some((lowest, highest)) = row_key_hint::likely_keys(&open) {
         let ids = array::int8s(open.iter().copied());
-        let types = [pg_sys::INT8ARRAYOID, pg_sys::INT8OID, pg_sys::INT8OID];
-        let arguments = [Some(ids), Some(lowest.into()), Some(highest.into())];
-        find(&session.run(&plans.near, Access::Read, types, arguments), &mut missing)?;
+        let arguments = [ids, Value::int8(lowest), Value::int8(highest)];
+        find(&session.run(&plans.near, Access::Read, arguments), &mut missing)?;
     }
     if !missing.is_empty() {
         find(&run(session, &plans.queued, &missing), &mut missing)?;
     }
-    Ok((row.transfer(0), open, missing))
+    Ok((row.transfer_all(0), open, missing))
 }
 
 /// Takes what was found in the queue off the missing.
@@ -326,7 +319,7 @@ fn find(rows: &Rows, missing: &mut Vec<i64>) -> Result<(), Trouble> {
         if server::is_my_transaction(maker) {
             return Err(Trouble::Uncommitted(id));
         }
-        whereabouts::note(id, key);
+        row_key_hint::note(id, key);
         found.insert(id);
     }
     missing.retain(|id| !found.contains(id));
@@ -336,17 +329,17 @@ fn find(rows: &Rows, missing: &mut Vec<i64>) -> Result<(), Trouble> {
 /// Whether a request that is sent at most once, and so has left the queue, is under way. The worker knows it, and who asked
 /// for it; the same roles may know it that would see its row.
 fn is_under_way(id: i64) -> bool {
-    questions::under_way(id).is_some_and(may_know)
+    worker_calls::under_way(id).is_some_and(may_know)
 }
 
 /// Whether a request has an outcome that code of users keeps from the responses, for now. For the same roles.
 fn is_held(id: i64) -> bool {
-    let Some(table) = relation::relation_in_net(c"_held_response") else { return false };
+    let Some(table) = relation::relation_in_net(own_tables::HELD_RESPONSES) else { return false };
     let Some(owner) = relation::owner_of(table) else { return false };
     let asked_by = look(|session| {
         let _owner = ActAs::new(owner, 0);
         PLANS.with(|plans| {
-            let rows = session.run(&plans.held, Access::Read, [pg_sys::INT8OID], [Some(id.into())]);
+            let rows = session.run(&plans.held, Access::Read, [Value::int8(id)]);
             (0..rows.count()).map(|row| rows.row::<1>(row).oid(0).unwrap_or_default()).collect::<Vec<_>>()
         })
     });
@@ -355,7 +348,7 @@ fn is_held(id: i64) -> bool {
 
 /// Whether the current role would see the row of a request.
 fn may_know(asked_by: pg_sys::Oid) -> bool {
-    // One whose maker is not known is everybody's to see.
+    // One whose maker is not known may be seen by every role.
     if asked_by == pg_sys::InvalidOid {
         return true;
     }
@@ -365,7 +358,7 @@ fn may_know(asked_by: pg_sys::Oid) -> bool {
 
 fn run<'s>(session: &'s Session, plan: &Plan, ids: &[i64]) -> Rows<'s> {
     let ids = array::int8s(ids.iter().copied());
-    session.run(plan, Access::Read, [pg_sys::INT8ARRAYOID], [Some(ids)])
+    session.run(plan, Access::Read, [ids])
 }
 
 /// Sleeps until something happens to the request that is waited for. False if the time is up first. A cancelled statement

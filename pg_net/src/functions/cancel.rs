@@ -5,16 +5,18 @@ mod find;
 use engine::Key;
 use pgrx::pg_sys;
 
-use super::{caller, enqueue};
-use crate::pg::call::{Call, sql_function};
-use crate::pg::internal::Internal;
-use crate::pg::look::look;
-use crate::pg::on_table::OnTable;
-use crate::pg::plan::{Access, Plan, Session};
-use crate::pg::role::ActAs;
-use crate::pg::{SqlError, array};
-use crate::removals::OwnDelete;
-use crate::shared::{cancels, questions};
+use super::request::{caller, enqueue};
+use crate::hooks::removals::OwnDelete;
+use crate::pg::SqlError;
+use crate::pg::catalog::own_tables;
+use crate::pg::catalog::role::ActAs;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::spi::fresh_read::look;
+use crate::pg::spi::internal::Internal;
+use crate::pg::spi::on_table::OnTable;
+use crate::pg::spi::plan::{Access, Plan, Session};
+use crate::pg::types::array;
+use crate::shmem::{cancellations, worker_calls};
 
 sql_function!(cancel, pg_finfo_cancel, cancel_request);
 sql_function!(cancel_many, pg_finfo_cancel_many, cancel_requests);
@@ -75,24 +77,24 @@ fn take_back(mut waiting: Vec<Waiting>) -> usize {
     let mut left = &keys[..];
     let mut taken = 0;
     while !left.is_empty() {
-        let (asked, later) = left.split_at(questions::fitting(left));
+        let (asked, later) = left.split_at(worker_calls::fitting(left));
         left = later;
-        cancels::begin();
-        let grant = questions::may_take_back(asked);
+        cancellations::begin();
+        let grant = worker_calls::may_take_back(asked);
         if grant.keys.is_empty() {
             continue;
         }
         let deleted = delete(&grant.keys);
         taken += deleted.len();
         let id_of = |key: &Key| waiting.binary_search_by_key(key, |row| row.key).ok().map(|at| waiting[at].id);
-        deleted.iter().filter_map(id_of).for_each(cancels::note);
+        deleted.iter().filter_map(id_of).for_each(cancellations::note);
     }
     taken
 }
 
 /// The keys of those rows that were still there: another session may have taken some back, and have committed.
 fn delete(keys: &[Key]) -> Vec<Key> {
-    let Some(_queue) = OnTable::named(c"http_request_queue") else { return Vec::new() };
+    let Some(_queue) = OnTable::named(own_tables::QUEUE) else { return Vec::new() };
     // By the index, however small the queue was when the statement was planned.
     let internal = Internal::new();
     for (name, value) in [(c"enable_seqscan", c"off"), (c"enable_bitmapscan", c"off"), (c"jit", c"off")] {
@@ -101,6 +103,6 @@ fn delete(keys: &[Key]) -> Vec<Key> {
     let session = Session::connect();
     let keys = array::int8s(keys.iter().copied());
     let _own = OwnDelete::begin();
-    let deleted = DELETE.with(|delete| session.run(delete, Access::WriteLatest, [pg_sys::INT8ARRAYOID], [Some(keys)]));
+    let deleted = DELETE.with(|delete| session.run(delete, Access::WriteLatest, [keys]));
     (0..deleted.count()).filter_map(|row| deleted.row::<1>(row).int8(0)).collect()
 }

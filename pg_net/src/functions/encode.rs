@@ -1,10 +1,11 @@
 //! Percent-encoding for SQL.
 
 use engine::{Target, query};
-use pgrx::{FromDatum, pg_sys};
+use pgrx::pg_sys;
 
-use crate::pg::call::{Call, sql_function};
-use crate::pg::{SqlError, text};
+use crate::pg::SqlError;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::types::text;
 
 sql_function!(_urlencode_string, pg_finfo__urlencode_string, urlencode_string);
 sql_function!(_encode_url_with_params_array, pg_finfo__encode_url_with_params_array, encode_url_with_params_array);
@@ -17,17 +18,14 @@ fn urlencode_string(call: &Call) -> Answer {
 
 /// The parameters come as `key=value`, encoded already, and are appended as they are.
 fn encode_url_with_params_array(call: &Call) -> Answer {
-    let (Some(url), Some(parameters)) = (call.text(0)?, call.datum(1)) else { return Ok(None) };
+    let (Some(url), Some(parameters)) = (call.text(0)?, call.texts(1)?) else { return Ok(None) };
     let mut target = super::request::target(&url)?;
     let mut encoded = String::new();
-    // SAFETY: the SQL declaration says text[].
-    let parameters = unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(parameters, false) };
-    for parameter in parameters.iter().flat_map(pgrx::Array::iter).flatten() {
+    for parameter in parameters {
         if !encoded.is_empty() {
             encoded.push('&');
         }
-        // SAFETY: an element of a text[], which lives as long as the call.
-        encoded.push_str(&text::from_server(unsafe { text::bytes_of(parameter) })?);
+        encoded.push_str(&parameter);
     }
     target.append_query(&encoded);
     Ok(Some(text::datum(Target::as_str(&target))))

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use engine::{FormError, Multipart, Part, form};
-use pgrx::{FromDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::pg::call::{Call, sql_function};
-use crate::pg::composite::{self, Composite};
-use crate::pg::jsonb::Jsonb;
-use crate::pg::{SqlError, text};
+use crate::pg::SqlError;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::types::composite::{self, Composite};
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text;
+use crate::pg::types::value::Value;
 
 sql_function!(urlencode_form, pg_finfo_urlencode_form, urlencode);
 sql_function!(multipart, pg_finfo_multipart, encode_parts);
@@ -36,7 +38,7 @@ fn encode_parts(call: &Call) -> Answer {
             Ok(())
         })?;
     }
-    let files = call.datum(1).map_or_else(|| Ok(Vec::new()), parts)?;
+    let files = parts(call.composites(1))?;
     let mut all = Vec::with_capacity(fields.len() + files.len());
     for (name, value) in &fields {
         all.push(Part { name, data: value.as_bytes(), filename: None, content_type: None });
@@ -46,9 +48,7 @@ fn encode_parts(call: &Call) -> Answer {
         FormError::TooLarge(_) => too_large(&error),
         FormError::ContentType(_) => SqlError::invalid(error.to_string()),
     })?;
-    let columns = [text::varlena(&form.body), text::datum(&form.content_type)];
-    // SAFETY: the SQL declaration has two out parameters, a bytea and a text.
-    Ok(Some(unsafe { composite::result(call, columns.map(Some)) }))
+    Ok(Some(composite::result(call, [Value::bytea(&*form.body), Value::text(&*form.content_type)])))
 }
 
 fn each_field(form: Jsonb, field: impl FnMut(&str, &str) -> Result<(), SqlError>) -> Result<(), SqlError> {
@@ -78,17 +78,11 @@ impl FormPart<'_> {
     }
 }
 
-/// The parts of an array, without those that have no data: as a null in a jsonb, they stand for nothing.
-fn parts<'a>(array: pg_sys::Datum) -> Result<Vec<FormPart<'a>>, SqlError> {
-    // SAFETY: the SQL declaration says net.form_part[].
-    let array = unsafe { pgrx::Array::<pg_sys::Datum>::from_datum(array, false) };
+/// The parts of a `net.form_part[]`, without those that have no data: as a null in a jsonb, they stand for nothing.
+fn parts(array: Vec<Composite>) -> Result<Vec<FormPart>, SqlError> {
     let mut parts = Vec::new();
-    for part in array.iter().flat_map(pgrx::Array::iter).flatten() {
-        // SAFETY: an element of a net.form_part[], which lives as long as the call, with these fields in this order.
-        let (name, data, filename, content_type) = unsafe {
-            let part = Composite::from_datum(part);
-            (part.text(1)?, part.bytes(2), part.text(3)?, part.text(4)?)
-        };
+    for part in array {
+        let (name, data, filename, content_type) = (part.text(1)?, part.bytes(2), part.text(3)?, part.text(4)?);
         let Some(data) = data else { continue };
         let name = name.ok_or_else(|| SqlError::invalid("a part of a form needs a name"))?;
         parts.push(FormPart { name, data, filename, content_type });

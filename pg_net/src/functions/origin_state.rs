@@ -3,9 +3,11 @@
 use pgrx::pg_sys;
 use std::fmt::Write;
 
-use crate::pg::call::{Call, sql_function};
-use crate::pg::{SqlError, server, text};
-use crate::shared;
+use crate::pg::SqlError;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::process::server;
+use crate::pg::types::text;
+use crate::shmem;
 
 sql_function!(origin_states, pg_finfo_origin_states, states);
 
@@ -13,10 +15,10 @@ sql_function!(origin_states, pg_finfo_origin_states, states);
 /// 2000, as Postgres counts them.
 fn states(_: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
     let mut json = String::from("[");
-    for sick in shared::get().origins.read(server::my_database()) {
+    for sick in shmem::get().origins.read(server::my_database()) {
         let state = match sick.standing {
-            shared::STANDING_PROBING => "probing",
-            shared::STANDING_DEFERRED => "deferred",
+            shmem::STANDING_PROBING => "probing",
+            shmem::STANDING_DEFERRED => "deferred",
             _ => "healthy",
         };
         let comma = if json.len() > 1 { "," } else { "" };

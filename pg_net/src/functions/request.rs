@@ -5,12 +5,18 @@ use std::cell::RefCell;
 use engine::{LastTarget, Target};
 use pgrx::pg_sys;
 
-use super::caller;
-use super::check::{self, ContentType};
-use super::enqueue::{self, Row, Terms};
 use crate::pg::SqlError;
-use crate::pg::call::{Call, sql_function};
-use crate::pg::jsonb::Jsonb;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::types::jsonb::Jsonb;
+
+pub(crate) mod caller;
+pub(super) mod enqueue;
+pub(super) mod insert;
+pub(super) mod row_key_hint;
+pub(super) mod validate;
+
+use enqueue::{Row, Terms};
+use validate::ContentType;
 
 sql_function!(http_get, pg_finfo_http_get, get);
 sql_function!(http_head, pg_finfo_http_head, head);
@@ -107,16 +113,16 @@ fn request_with_json(call: &Call) -> Answer {
 }
 
 fn request(call: &Call, body: Option<&[u8]>, content_type: Option<ContentType>) -> Answer {
-    let method = call.text(0)?.ok_or_else(|| check::null_in("method"))?;
-    let method = check::method(&method)?;
+    let method = call.text(0)?.ok_or_else(|| validate::null_in("method"))?;
+    let method = validate::method(&method)?;
     let headers = call.jsonb(4);
     let terms = Terms {
-        max_attempts: call.int4(6).ok_or_else(|| check::null_in("max_attempts"))?,
-        delivery: call.datum(7).ok_or_else(|| check::null_in("delivery"))?,
+        max_attempts: call.int4(6).ok_or_else(|| validate::null_in("max_attempts"))?,
+        delivery: call.enum_label(7).ok_or_else(|| validate::null_in("delivery"))?,
         not_before: call.timestamp(8),
         idempotency_key: call.text(9)?,
     };
-    let at_most_once = call.label(7).as_deref() == Some(check::AT_MOST_ONCE);
+    let at_most_once = call.label(7).as_deref() == Some(validate::AT_MOST_ONCE);
     enqueue(Arguments {
         caller: caller::of(call),
         method: method.as_str(),
@@ -126,7 +132,7 @@ fn request(call: &Call, body: Option<&[u8]>, content_type: Option<ContentType>) 
         content_type: body.and(content_type),
         timeout: call.int4(5),
         body,
-        terms: Some(check::terms(terms, at_most_once, &method, headers)?),
+        terms: Some(validate::terms(terms, at_most_once, &method, headers)?),
     })
 }
 
@@ -145,18 +151,18 @@ struct Arguments<'a> {
 }
 
 fn enqueue(arguments: Arguments) -> Answer {
-    let url = arguments.url.ok_or_else(|| check::null_in("url"))?;
+    let url = arguments.url.ok_or_else(|| validate::null_in("url"))?;
     let mut target = target(url)?;
     if let Some(params) = arguments.params {
-        target.append_query(&check::params(params)?);
+        target.append_query(&validate::params(params)?);
     }
     let id = enqueue::insert(Row {
         caller: arguments.caller,
         method: arguments.method,
         url: target.as_str(),
-        headers: check::headers(arguments.headers, arguments.content_type)?,
+        headers: validate::headers(arguments.headers, arguments.content_type)?,
         body: arguments.body,
-        timeout_milliseconds: arguments.timeout.ok_or_else(|| check::null_in("timeout_milliseconds"))?,
+        timeout_milliseconds: arguments.timeout.ok_or_else(|| validate::null_in("timeout_milliseconds"))?,
         terms: arguments.terms,
     })?;
     Ok(id.map(pg_sys::Datum::from))

@@ -2,9 +2,10 @@
 
 use pgrx::pg_sys;
 
-use crate::pg::call::{Call, sql_function};
-use crate::pg::{SqlError, invalidation};
-use crate::settings_tables;
+use crate::pg::SqlError;
+use crate::pg::catalog::invalidation;
+use crate::pg::fcall::call::{Call, sql_function};
+use crate::tables::dump;
 
 sql_function!(settings_changed, pg_finfo_settings_changed, tell);
 
@@ -12,7 +13,7 @@ sql_function!(settings_changed, pg_finfo_settings_changed, tell);
 fn tell(call: &Call) -> Result<Option<pg_sys::Datum>, SqlError> {
     if let Some(table) = call.trigger_table() {
         invalidation::announce(table);
-        settings_tables::changed(table);
+        dump::changed(table);
     }
     Ok(Some(pg_sys::Datum::null()))
 }

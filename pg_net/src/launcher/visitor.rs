@@ -4,16 +4,17 @@
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::database::{self, Database, Look};
-use crate::pg::process;
-use crate::pg::transaction::transaction;
-use crate::pg::{cancel, role, server};
+use crate::pg::catalog::database::{self, Database, Look};
+use crate::pg::catalog::role;
+use crate::pg::process::bgworker;
+use crate::pg::process::{cancel, server};
+use crate::pg::spi::transaction::transaction;
 use crate::settings;
-use crate::shared::{self, Reason, Shared, Verdict, Waiting};
+use crate::shmem::{self, LaunchRequest, Reason, Shared, Verdict};
 
 /// How to start its process.
 pub(super) fn builder() -> BackgroundWorkerBuilder {
-    process::builder("pg_net visitor", "pg_net_visitor").enable_spi_access()
+    bgworker::builder("pg_net visitor", "pg_net_visitor").enable_spi_access()
 }
 
 /// The visitor's process, from its start to its end.
@@ -24,18 +25,18 @@ pub(crate) extern "C-unwind" fn pg_net_visitor(_argument: pg_sys::Datum) {
     cancel::end_by_sigterm();
     role::set_worker();
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
-    process::read_configuration();
-    process::connect_to_shared_catalogs();
-    // Whoever holds a catalog locked must not keep it: the launcher sends another one.
+    bgworker::read_configuration();
+    bgworker::connect_to_shared_catalogs();
+    // A session that holds a catalog locked must not keep it: the launcher sends another one.
     for setting in [c"lock_timeout", c"statement_timeout"] {
         server::set_for_session(setting, c"1s");
     }
-    let visitor = Visitor { shared: shared::get(), username: settings::username() };
+    let visitor = Visitor { shared: shmem::get(), username: settings::username() };
     match transaction(c"looking for databases", |_| visitor.look()) {
         Ok(()) => visitor.shared.launcher.count_visit(),
         Err(error) => pgrx::warning!("pg_net: could not look for databases, and will try again: {error}"),
     }
-    process::end(0);
+    bgworker::end(0);
 }
 
 struct Visitor {
@@ -50,24 +51,25 @@ impl Visitor {
         self.shared.home.set_database(home);
         self.list();
         // That of the settings is its own worker's affair, unless that one is elsewhere.
-        let is_homes = |waiting: &Waiting| waiting.database == home && !self.shared.home_slot().is_running();
-        for waiting in self.shared.asked.after(None).filter(|waiting| waiting.verdict == Verdict::Unknown) {
+        let is_homes =
+            |waiting: &LaunchRequest| waiting.database == home.to_u32() && !self.shared.home_slot().is_running();
+        for waiting in self.shared.launch_requests.after(None).filter(|waiting| waiting.verdict == Verdict::Unknown) {
             if is_homes(&waiting) {
                 continue;
             }
             let verdict = if waiting.is_home() { self.look_for_home(home, &name) } else { self.look_at(waiting) };
-            self.shared.asked.judge(waiting, verdict);
+            self.shared.launch_requests.judge(waiting, verdict);
         }
     }
 
     /// Asks for the databases that are to be visited, as far as they can be noted.
     fn list(&self) {
-        let (launcher, asked) = (&self.shared.launcher, &self.shared.asked);
+        let (launcher, requests) = (&self.shared.launcher, &self.shared.launch_requests);
         let Some(from) = launcher.visit_from() else { return };
         let mut databases = Database::all();
         databases.retain(|database| database.oid.to_u32() >= from && !self.shared.is_served(database.oid));
         databases.sort_unstable_by_key(|database| database.oid.to_u32());
-        let rest = databases.iter().find(|database| !asked.add(database.oid, Reason::Visit));
+        let rest = databases.iter().find(|database| !requests.add(database.oid, Reason::Visit));
         launcher.visited(from, rest.map(|database| database.oid.to_u32()));
     }
 
@@ -88,15 +90,15 @@ impl Visitor {
     }
 
     /// Whether a worker can connect to a database that waits for one.
-    fn look_at(&self, Waiting { database, reason, .. }: Waiting) -> Verdict {
-        let is_first = self.shared.agenda.failures(database) == 0;
-        let (obstacle, is_news) = match database::look(database, self.username.as_deref()) {
+    fn look_at(&self, LaunchRequest { database, reason, .. }: LaunchRequest) -> Verdict {
+        let is_first = self.shared.wake_schedule.failures(database) == 0;
+        let (obstacle, is_news) = match database::look(database.into(), self.username.as_deref()) {
             Look::Clear(role) => {
                 self.shared.launcher.set_role(role);
                 return Verdict::Clear;
             }
             Look::NoDatabase => {
-                self.shared.agenda.remove(database);
+                self.shared.wake_schedule.remove(database);
                 return Verdict::Gone;
             }
             // Nothing is known to wait there.

@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
 use super::visitor;
-use crate::backoff::Backoff;
-use crate::pg::dynamic::Process;
-use crate::shared::{self, Asked};
+use crate::pg::process::dynamic::Process;
+use crate::shmem::{self, LaunchRequests};
+use pg_net_core::backoff::{Backoff, Obstacle};
 
 /// For how long what a visitor found is taken for true.
 const GOOD: Duration = Duration::from_secs(1);
@@ -34,19 +34,19 @@ impl Visits {
     pub(super) fn reap(&mut self, now: Instant) {
         if self.visitor.take_if(|process| process.has_ended()).is_some() {
             self.ended = Some(now);
-            if shared::get().launcher.visits() == self.before {
-                self.backoff.fail(now);
+            if shmem::get().launcher.visits() == self.before {
+                self.backoff.fail(now, Obstacle::Failure);
             } else {
                 self.backoff.succeed();
             }
         }
     }
 
-    /// Has looked at anew what was found too long ago.
-    pub(super) fn forget_old(&mut self, now: Instant, asked: &Asked) {
+    /// Forgets what was found too long ago: a visitor looks again.
+    pub(super) fn forget_old(&mut self, now: Instant, requests: &LaunchRequests) {
         if self.visitor.is_none() && self.ended.is_some_and(|ended| now.saturating_duration_since(ended) > GOOD) {
             self.ended = None;
-            asked.forget(None);
+            requests.forget(None);
         }
     }
 
@@ -56,7 +56,7 @@ impl Visits {
         if !is_unseen || self.visitor.is_some() || self.is_wanted {
             return true;
         }
-        self.before = shared::get().launcher.visits();
+        self.before = shmem::get().launcher.visits();
         self.visitor = Process::start(visitor::builder());
         self.visitor.is_some()
     }

@@ -6,7 +6,8 @@ use std::ptr;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, function_name, pg_guard, pg_sys};
 
-use super::{last_error, text};
+use super::last_error;
+use super::types::text;
 
 /// An error for the one who called: what was wrong, its SQLSTATE, and what to do.
 #[derive(Debug)]

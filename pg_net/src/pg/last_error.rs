@@ -1,5 +1,5 @@
-//! What the bindings lose of an error of Postgres' when they make a panic of it: a SQLSTATE that is nobody's but the user's, and the
-//! context, which says where in somebody's function it came up.
+//! What the bindings lose of an error of Postgres' when they make a panic of it: a SQLSTATE of the user's own, and the
+//! context, which says where in a user's function it came up.
 
 use std::cell::{RefCell, UnsafeCell};
 use std::ffi::{CStr, c_int, c_void};

@@ -1,13 +1,13 @@
 //! Whom TLS trusts, and what it shows.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 
 use engine::{ClientIdentity, HostPattern, Policy};
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
-use super::check::{Refusal, check_hook};
 use super::text;
+use crate::pg::process::check_hook::{Refusal, check_hook, define_checked};
 
 // As what limits callers, this is the server's matter, and the files are its own.
 static CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -41,38 +41,24 @@ pub(super) fn define() {
         GucContext::Sighup,
         GucFlags::default(),
     );
-    // SAFETY: the hooks read the text that they are given and nothing else, and never raise.
-    unsafe {
-        GucRegistry::define_string_guc_with_hooks(
-            c"pg_net.tls_client_cert_hosts",
-            c"Hosts that the client certificate is shown to, separated by commas.",
-            c"A name, an address, or *.example.com for all names below it.",
-            &CLIENT_CERT_HOSTS,
-            GucContext::Sighup,
-            GucFlags::default(),
-            Some(check_client_cert_hosts),
-            None,
-            None,
-        );
-        GucRegistry::define_string_guc_with_hooks(
-            c"pg_net.tls_unverified_hosts",
-            c"Hosts whose certificates are not checked, separated by commas.",
-            c"A name, an address, or *.example.com for all names below it.",
-            &UNVERIFIED_HOSTS,
-            GucContext::Sighup,
-            GucFlags::default(),
-            Some(check_unverified_hosts),
-            None,
-            None,
-        );
-    }
+    let define_hosts = |name, what, setting| {
+        let how = c"A name, an address, or *.example.com for all names below it.";
+        define_checked(name, what, how, setting, GucContext::Sighup, check_hook!(check_hosts));
+    };
+    define_hosts(
+        c"pg_net.tls_client_cert_hosts",
+        c"Hosts that the client certificate is shown to, separated by commas.",
+        &CLIENT_CERT_HOSTS,
+    );
+    define_hosts(
+        c"pg_net.tls_unverified_hosts",
+        c"Hosts whose certificates are not checked, separated by commas.",
+        &UNVERIFIED_HOSTS,
+    );
 }
 
-check_hook!(check_client_cert_hosts, check_hosts);
-check_hook!(check_unverified_hosts, check_hosts);
-
-fn check_hosts(list: &str) -> Result<(), Refusal> {
-    entries(list).try_for_each(|entry| HostPattern::parse(entry).map(drop)).map_err(Refusal::new)
+fn check_hosts(list: &CStr) -> Result<(), Refusal> {
+    entries(&list.to_string_lossy()).try_for_each(|entry| HostPattern::parse(entry).map(drop)).map_err(Refusal::new)
 }
 
 fn entries(list: &str) -> impl Iterator<Item = &str> {

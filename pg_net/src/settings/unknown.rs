@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use pgrx::PgSqlErrorCode;
 
 use crate::pg::SqlError;
-use crate::pg::guc::{self, Source};
-use crate::shared;
+use crate::pg::process::guc::{self, Source};
+use crate::shmem;
 
 /// What the postmaster has told of, as a number. Processes inherit it.
 static TOLD_AT_START: AtomicU64 = AtomicU64::new(0);
@@ -22,16 +22,16 @@ pub(crate) fn warn_at_start() {
     warn(names, "");
 }
 
-/// The same when the configuration was read anew. For one process of the server.
+/// The same when the configuration was read again. For one process of the server.
 pub(crate) fn warn_at_reload() {
     let names = named(Source::Server);
-    shared::get().told_settings.store(number(&names), SeqCst);
+    shmem::get().told_settings.store(number(&names), SeqCst);
     warn(names, "");
 }
 
 /// The same when that process starts: it may have missed a reload.
 pub(crate) fn warn_of_missed_reload() {
-    let told = match shared::get().told_settings.load(SeqCst) {
+    let told = match shmem::get().told_settings.load(SeqCst) {
         0 => TOLD_AT_START.load(SeqCst),
         told => told,
     };

@@ -7,7 +7,8 @@ use std::ffi::{c_int, c_void};
 
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
-use crate::pg::{SqlError, own_tables, relation, role};
+use crate::pg::SqlError;
+use crate::pg::catalog::{own_tables, relation, role};
 
 /// The catalogs of triggers and rules, each with its index on the oid and the place of the table's oid. Not all of them are among the
 /// bindings.

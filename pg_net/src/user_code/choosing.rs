@@ -1,7 +1,7 @@
 //! Which triggers a statement on the extension's tables runs, and how.
 //!
 //! A statement has a copy of each table's triggers of its own, made when it starts. There, what is not to run is disabled, and what is
-//! to run is led through `net._run_trigger`. That is so for every statement: ours, the worker's, and those of whoever may write the tables.
+//! to run is led through `net._run_trigger`. That is so for every statement: ours, the worker's, and those of every role that may write the tables.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -9,9 +9,10 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::{pg_guard, pg_sys};
 
-use crate::pg::list::cells;
-use crate::pg::table::is_users;
-use crate::pg::{own_tables, relation, role, text};
+use crate::pg::catalog::{own_tables, relation, role};
+use crate::pg::storage::table::is_users;
+use crate::pg::types::list::cells;
+use crate::pg::types::text;
 
 static mut NEXT: pg_sys::ExecutorStart_hook_type = None;
 
@@ -207,7 +208,7 @@ impl Obstacle {
             )),
             Self::ForeignKey => Some(format!(
                 "pg_net: trigger \"{name}\" is passed by where a foreign key changes the table: it would run {function} with the \
-                 rights of whoever set that off"
+                 rights of the role that set it off"
             )),
             Self::Replaced => Some(format!(
                 "pg_net: trigger \"{name}\" is passed by: net._run_trigger(), which is to run {function}, has been replaced"

@@ -1,13 +1,12 @@
-//! COPY and TRUNCATE fire triggers without a statement that we could see start: as whoever runs the command, with that role's search path.
+//! COPY and TRUNCATE fire triggers without a statement that we could see start: as the role that runs the command, with its search path.
 //! Where that would give code more than is its due, the command is refused.
-
-use std::ffi::CStr;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::choosing::is_strangers;
-use crate::pg::table::{Table, is_users};
-use crate::pg::{SqlError, own_tables, relation, role};
+use crate::pg::SqlError;
+use crate::pg::catalog::{own_tables, relation, role};
+use crate::pg::storage::table::{Table, Trigger};
 
 /// Raises where a COPY into a table of ours would fire a trigger with rights that its code must not have.
 pub(crate) fn check_copy(table: pg_sys::Oid) {
@@ -27,17 +26,16 @@ fn check(table: pg_sys::Oid, command: &str, event: u32) {
         let owner = open.owner();
         let runs_as_another = role::current() != owner && !role::is_superuser(owner);
         open.each_trigger(|trigger| {
-            let fires = trigger.tgtype as u32 & event != 0 && is_users(trigger);
-            if fires && (runs_as_another || is_strangers(owner, trigger.tgfoid)) {
+            let fires = trigger.fires_at(event) && trigger.is_users();
+            if fires && (runs_as_another || is_strangers(owner, trigger.function())) {
                 refuse(table, trigger, command);
             }
         });
     });
 }
 
-fn refuse(table: pg_sys::Oid, trigger: &pg_sys::Trigger, command: &str) -> ! {
-    // SAFETY: a trigger's name is a C string.
-    let trigger = unsafe { CStr::from_ptr(trigger.tgname) }.to_string_lossy();
+fn refuse(table: pg_sys::Oid, trigger: Trigger, command: &str) -> ! {
+    let trigger = trigger.name();
     let table = relation::name(table);
     SqlError::new(
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,

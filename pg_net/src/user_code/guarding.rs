@@ -7,10 +7,11 @@ use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::panic::CaughtError;
 
 use super::running::{self, Trigger};
-use crate::pg::subtransaction::attempt;
-use crate::pg::time_limit::TimeLimit;
-use crate::pg::transaction::sqlstate;
-use crate::pg::{last_error, relation};
+use crate::pg::catalog::relation;
+use crate::pg::last_error;
+use crate::pg::spi::subtransaction::attempt;
+use crate::pg::spi::time_limit::TimeLimit;
+use crate::pg::spi::transaction::sqlstate;
 
 /// What came of code of users that kept a statement from what it was to do.
 pub(crate) struct Refusal {

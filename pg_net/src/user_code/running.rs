@@ -5,8 +5,10 @@ use std::ffi::{CStr, c_char};
 
 use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
-use crate::pg::transaction::note_user_code;
-use crate::pg::{SqlError, role, search_path, time_limit};
+use crate::pg::SqlError;
+use crate::pg::catalog::role;
+use crate::pg::spi::transaction::note_user_code;
+use crate::pg::spi::{search_path, time_limit};
 
 thread_local! {
     /// The triggers that run in this worker, the outermost first. After an error it still has them, until [`take_blamed`].
@@ -57,7 +59,7 @@ pub(crate) extern "C" fn pg_finfo_run_trigger() -> &'static pg_sys::Pg_finfo_rec
 }
 
 /// `net._run_trigger`. The user's function is called from a frame that owns nothing, without a guard: its error jumps over it and stays
-/// exactly what it was. What was set for it is then set back by whoever rolls back.
+/// exactly what it was. What was set for it is then set back by the rollback.
 #[doc(hidden)]
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C-unwind" fn run_trigger(frame: pg_sys::FunctionCallInfo) -> pg_sys::Datum {

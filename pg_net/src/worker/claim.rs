@@ -5,28 +5,38 @@
 //! behind what has been read, past the rows that are done and not yet vacuumed. What commits bring from below the cursor is
 //! found by the notes that they leave.
 
+mod at_most_once;
+mod batch;
+mod database_identity;
+mod queue_row;
 mod reading;
+pub(super) mod removed;
+mod schedule;
+mod sender;
 mod taking_back;
+mod withheld;
 
 use std::time::{Duration, Instant};
 
-use engine::{Bounds, ClaimWindow, Failure, Flow, Key, LastTarget, OriginEvents, Outcome, Policy};
+use engine::{Bounds, Failure, Flow, Key, LastTarget, OriginEvents, Outcome, Policy};
+use pg_net_core::backoff::Backoff;
 
-use super::batch::Batch;
-use super::copies::Copies;
-use super::queue_row::{self, Asked};
-use super::record::Record;
-use super::schedule::Schedule;
-use super::sender::Sender;
-use super::tables::{Found, Tables};
-use super::take_out::TakeOut;
-use super::withheld::{Withdrawals, Withheld};
-use crate::backoff::Backoff;
-use crate::egress::Rules;
-use crate::pg::clock::Timestamp;
-use crate::pg::plan::{Plan, Session};
-use crate::pg::transaction::{Aborted, transaction};
-use crate::{mutants, settings, settings_tables, shared};
+use super::claimed::ClaimedRows;
+use super::known_tables::{Found, KnownTables};
+use crate::pg::process::obstacle::obstacle;
+use crate::pg::spi::plan::{Plan, Session};
+use crate::pg::spi::transaction::{Aborted, transaction};
+use crate::pg::types::clock::Timestamp;
+use crate::tables::dump;
+use crate::tables::egress_rules::Rules;
+use crate::{mutants, settings, shmem};
+
+use at_most_once::AtMostOnce;
+pub(super) use batch::Batch;
+use database_identity::OwnIdentity;
+use schedule::Schedule;
+pub(super) use sender::Sender;
+use withheld::{Withdrawals, Withheld};
 
 /// How many requests are claimed for each that may be in flight. What is claimed beyond stands ready in the engine, so that
 /// a request can start the moment another one ends.
@@ -35,7 +45,7 @@ const AHEAD: usize = 2;
 const LOOK_AHEAD: Duration = Duration::from_millis(10);
 
 pub(super) struct Claim {
-    window: ClaimWindow<Asked>,
+    window: ClaimedRows,
     /// Every row up to here has been met.
     cursor: Key,
     /// A range below the cursor where commits have brought rows since.
@@ -50,9 +60,9 @@ pub(super) struct Claim {
     look_ahead_at: Instant,
     backoff: Backoff,
     targets: LastTarget,
-    copies: Copies,
+    identity: OwnIdentity,
     rules: Rules,
-    take_out: TakeOut,
+    at_most_once_rows: AtMostOnce,
     /// How often the queue had been emptied when it was read last.
     emptied: u64,
     /// Whether the engine has requests of a queue that is gone.
@@ -70,7 +80,7 @@ struct Plans {
 impl Claim {
     pub(super) fn new() -> Self {
         Self {
-            window: ClaimWindow::new(bounds(&settings::policy())),
+            window: ClaimedRows::new(bounds(&settings::policy())),
             cursor: Key::MIN,
             behind: None,
             more: true,
@@ -80,10 +90,10 @@ impl Claim {
             look_ahead_at: Instant::now(),
             backoff: Backoff::default(),
             targets: LastTarget::default(),
-            copies: Copies::new(),
+            identity: OwnIdentity::new(),
             rules: Rules::new(),
-            take_out: TakeOut::new(),
-            emptied: shared::get().my_slot().removals.emptied(),
+            at_most_once_rows: AtMostOnce::new(),
+            emptied: shmem::get().my_slot().removals.emptied(),
             has_orphans: false,
             plans: Plans {
                 range: Plan::new(queue_row::select!("where row_key >= $1 and row_key <= $2 order by row_key limit $3")),
@@ -102,14 +112,9 @@ impl Claim {
         std::mem::take(&mut self.is_new)
     }
 
-    /// What is remembered of a claimed row.
-    pub(super) fn asked(&self, key: Key) -> Option<&Asked> {
-        self.window.get(key)
-    }
-
-    /// How many rows are claimed whose outcomes are not recorded.
-    pub(super) fn claimed(&self) -> usize {
-        self.window.claimed()
+    /// The rows that are claimed and whose outcomes are not recorded.
+    pub(super) fn rows(&self) -> &ClaimedRows {
+        &self.window
     }
 
     /// The outcome of a claimed row is recorded, or the row is gone.
@@ -141,8 +146,8 @@ impl Claim {
         self.more = true;
     }
 
-    /// Nothing that is claimed will have an outcome, and nobody is left to record one for: the queue is another one. Whoever
-    /// calls this calls [`drop_orphans`](Self::drop_orphans) next.
+    /// Nothing that is claimed will have an outcome, and there is no row left to record one for: the queue is another one. To be
+    /// followed by [`drop_orphans`](Self::drop_orphans).
     pub(super) fn start_over(&mut self) {
         drop(self.window.clear());
         self.has_orphans = true;
@@ -153,11 +158,11 @@ impl Claim {
     /// not, as it is sent at most once; they are still to be recorded.
     pub(super) fn abandon(&mut self) -> Vec<Outcome> {
         self.window.forget_health();
-        let lost: Vec<_> = self.window.clear().filter(|(_, asked)| asked.at_most_once).collect();
+        let lost: Vec<_> = self.window.clear().filter(|(_, claimed)| claimed.at_most_once).collect();
         self.read_again();
         lost.into_iter()
-            .map(|(key, asked)| {
-                self.window.claim(key, None, 0, asked);
+            .map(|(key, claimed)| {
+                self.window.claim(key, None, 0, claimed);
                 Outcome { key, result: Err(Failure::abandoned()), elapsed: Duration::ZERO }
             })
             .collect()
@@ -168,7 +173,7 @@ impl Claim {
         self.window.forget_parked();
         self.cursor = Key::MIN;
         self.behind = None;
-        self.take_out.clear();
+        self.at_most_once_rows.clear();
         self.more = true;
         self.crowded = None;
         self.schedule.start_over();
@@ -182,7 +187,7 @@ impl Claim {
             return Some(self.backoff.deadline().map_or(at, |until| until.max(at)));
         }
         let due = self.schedule.wait().map(|wait| now + wait);
-        due.into_iter().chain(self.take_out.deadline()).min().filter(|_| self.window.room() > 0)
+        due.into_iter().chain(self.at_most_once_rows.deadline()).min().filter(|_| self.window.room() > 0)
     }
 
     /// Whether something is in the way of rows that will be tried again: the last attempt to claim failed, or their origin is
@@ -212,61 +217,47 @@ impl Claim {
         }
     }
 
-    /// Claims one batch and hands it to the engine. Whether there is more to do at once.
+    /// Claims one batch, to be sent.
     ///
     /// `busy` says that outcomes are coming in: then the rows of a crowded flow are read as it gets room, and what lies
     /// behind them is looked for now and then only. Reading them twice would cost more than it brings.
-    pub(super) fn work(
-        &mut self,
-        now: Instant,
-        busy: bool,
-        tables: &mut Tables,
-        record: &mut Record,
-        sender: &Sender,
-    ) -> bool {
-        if let Some(range) = self.take_out.due(now) {
+    pub(super) fn work(&mut self, now: Instant, busy: bool, tables: &mut KnownTables) -> Batch {
+        if let Some(range) = self.at_most_once_rows.due(now) {
             self.note_behind(range);
         }
         let look_ahead = !busy || self.look_ahead_at <= now;
         if !self.can_claim(look_ahead) || !self.backoff.is_over(now) {
-            return false;
+            return Batch::default();
         }
-        self.take_notes();
+        self.take_pending_keys();
         let withdrawals = self.withheld.look();
         let mut batch = Batch::default();
         let claimed = transaction(c"claiming requests", |session| {
             self.read(session, tables, look_ahead, &withdrawals, &mut batch);
-            mutants::delete_at_claim(session, &batch.claimed);
+            if mutants::deletes_at_claim() {
+                self.at_most_once_rows.delete(session, &batch.claimed);
+            }
             mutants::read_freed();
         });
-        self.drop_orphans(sender);
-        match claimed {
-            Ok(()) => {
-                self.backoff.succeed();
-                if look_ahead {
-                    self.look_ahead_at = now + LOOK_AHEAD;
-                }
-            }
-            Err(error) => {
-                self.give_back(&batch, &error, now);
-                return false;
-            }
+        if let Err(error) = claimed {
+            self.give_back(&batch, &error, now);
+            return Batch::default();
+        }
+        self.backoff.succeed();
+        if look_ahead {
+            self.look_ahead_at = now + LOOK_AHEAD;
         }
         mutants::record_before_send(&batch.requests, &mut batch.failures);
-        let failed = !batch.failures.is_empty();
-        record.inbox().append(&mut batch.failures);
-        record.pass(batch.bytes);
-        // That the engine has ended is dealt with in the next round, as is the recording of what cannot be sent.
-        let refused = !batch.requests.is_empty() && !sender.submit(batch.requests);
-        refused || failed || self.can_claim(!busy)
+        batch.more = !batch.failures.is_empty() || self.can_claim(!busy);
+        batch
     }
 
-    fn take_notes(&mut self) {
-        let notes = &shared::get().my_slot().notes;
-        if let Some(due) = notes.take_due() {
+    fn take_pending_keys(&mut self) {
+        let pending = &shmem::get().my_slot().pending_keys;
+        if let Some(due) = pending.take_due() {
             self.schedule.add(due);
         }
-        let Some((lowest, highest)) = notes.take() else { return };
+        let Some((lowest, highest)) = pending.take() else { return };
         self.more |= highest > self.cursor;
         if lowest <= self.cursor {
             self.note_behind((lowest, highest.min(self.cursor)));
@@ -285,13 +276,13 @@ impl Claim {
             self.window.finish(key);
         }
         self.read_again();
-        self.backoff.fail_of(now, error.code);
+        self.backoff.fail(now, obstacle(error.code));
     }
 
     fn read(
         &mut self,
         session: &Session,
-        tables: &mut Tables,
+        tables: &mut KnownTables,
         look_ahead: bool,
         withdrawals: &Withdrawals,
         batch: &mut Batch,
@@ -301,7 +292,7 @@ impl Claim {
             Found::New(owner) => {
                 self.is_new = true;
                 self.start_over();
-                self.copies.settle(session);
+                self.identity.adopt_tables(session);
                 owner
             }
             Found::Nothing => {
@@ -312,14 +303,14 @@ impl Claim {
             }
         };
         tables.wait_and_look();
-        if shared::get().my_slot().removals.emptied() != self.emptied {
+        if shmem::get().my_slot().removals.emptied() != self.emptied {
             // What was claimed before is to be told from what comes now.
             return;
         }
         // Not before: what commits while the queue is waited for counts for the requests behind it.
         if self.rules.are_stale() {
             self.rules.read(session);
-            settings_tables::mend(session);
+            dump::mend(session);
         }
         let most = settings::batch_size();
         let parked = self.window.resume(most);
@@ -335,13 +326,13 @@ impl Claim {
         }
         self.read_on(session, most, look_ahead, batch);
         self.hold_back(session, withdrawals, batch);
-        for key in self.take_out.take(session, std::mem::take(&mut batch.to_take_out)) {
+        for key in self.at_most_once_rows.take(session, std::mem::take(&mut batch.to_take_out)) {
             self.window.finish(key);
             batch.let_go(key);
         }
     }
 
-    /// Lets go what somebody is taking back.
+    /// Lets go of what a transaction is taking back.
     fn hold_back(&mut self, session: &Session, withdrawals: &Withdrawals, batch: &mut Batch) {
         for key in self.withheld.hold(session, withdrawals, &batch.claimed) {
             self.window.finish(key);

@@ -5,17 +5,17 @@
 
 use std::time::{Duration, Instant};
 
-use pgrx::pg_sys;
-
-use super::leave::BUDGET;
-use super::tables::{Found, Tables};
-use crate::backoff::Backoff;
-use crate::pg::on_table::OnTable;
-use crate::pg::plan::{Access, Plan, Session};
-use crate::pg::text;
-use crate::pg::time_limit::TimeLimit;
-use crate::pg::transaction::transaction;
+use super::known_tables::{Found, KnownTables};
+use super::leave_queue::BUDGET;
+use crate::pg::catalog::own_tables;
+use crate::pg::process::obstacle::obstacle;
+use crate::pg::spi::on_table::OnTable;
+use crate::pg::spi::plan::{Access, Plan, Session};
+use crate::pg::spi::time_limit::TimeLimit;
+use crate::pg::spi::transaction::transaction;
+use crate::pg::types::value::Value;
 use crate::settings;
+use pg_net_core::backoff::Backoff;
 
 /// Responses that one transaction removes.
 const MOST: i64 = 2000;
@@ -50,7 +50,7 @@ impl Expire {
         }
     }
 
-    /// The configuration was read anew, and perhaps another ttl with it.
+    /// The configuration was read again, and perhaps another ttl with it.
     pub(super) fn reload(&mut self) {
         self.due = Some(Instant::now());
     }
@@ -65,7 +65,7 @@ impl Expire {
     }
 
     /// Removes what has expired, if it is time to look. Whether there is more to remove at once.
-    pub(super) fn work(&mut self, now: Instant, tables: &mut Tables) -> bool {
+    pub(super) fn work(&mut self, now: Instant, tables: &mut KnownTables) -> bool {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return false;
         }
@@ -77,14 +77,14 @@ impl Expire {
             }
             Err(error) => {
                 pgrx::warning!("pg_net: could not remove expired responses, and will try again: {error}");
-                self.backoff.fail_of(now, error.code);
+                self.backoff.fail(now, obstacle(error.code));
                 false
             }
         }
     }
 
     /// How long it is until the next look; `None` if there is no response left.
-    fn remove(&self, session: &Session, tables: &mut Tables) -> Option<Duration> {
+    fn remove(&self, session: &Session, tables: &mut KnownTables) -> Option<Duration> {
         match tables.find() {
             Found::Same(_) => {}
             // The next claim finds out what is new about them.
@@ -94,18 +94,17 @@ impl Expire {
             }
             Found::Nothing => return None,
         }
-        let responses = OnTable::named(c"_http_response")?;
+        let responses = OnTable::named(own_tables::RESPONSES)?;
         let most = if responses.has_code() { MOST_WITH_CODE } else { MOST };
         let time = responses.has_code().then(|| TimeLimit::new(BUDGET));
-        let ttl = Some(text::varlena(settings::ttl().as_bytes()));
-        let removed =
-            session.run(&self.delete, Access::Write, [pg_sys::TEXTOID, pg_sys::INT8OID], [ttl, Some(most.into())]);
-        responses.settle();
+        let ttl = Value::server_text(settings::ttl().as_bytes());
+        let removed = session.run(&self.delete, Access::Write, [ttl, Value::int8(most)]);
+        responses.run_deferred_constraints();
         drop(time);
         if removed.count() as i64 == most {
             return Some(Duration::ZERO);
         }
-        let next = session.run(&self.next, Access::Write, [pg_sys::TEXTOID], [ttl]);
+        let next = session.run(&self.next, Access::Write, [ttl]);
         let milliseconds = next.row::<1>(0).int8(0)?;
         Some(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).max(PAUSE))
     }

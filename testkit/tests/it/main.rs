@@ -10,6 +10,7 @@ mod at_rest;
 mod bounded_worker;
 mod cancelling;
 mod collect;
+mod columns;
 mod crash;
 mod databases;
 mod direct_inserts;

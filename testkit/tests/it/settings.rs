@@ -227,7 +227,7 @@ fn a_proxys_password_does_not_reach_the_log() {
     assert_eq!((state.as_str(), message.as_str()), ("22023", "invalid value for parameter \"pg_net.proxy\""));
     let log = bench.cluster.log();
     assert!(!log.contains("hunter2"), "{log}");
-    assert!(log.contains("User name and password belong into the file that pg_net.proxy_credentials_file names."));
+    assert!(log.contains("User name and password belong in the file that pg_net.proxy_credentials_file names."));
     bench.assert_works();
 }
 

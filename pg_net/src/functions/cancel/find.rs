@@ -6,9 +6,10 @@ use engine::Key;
 use pgrx::pg_sys;
 
 use super::Waiting;
-use crate::functions::whereabouts;
-use crate::pg::plan::{Access, Plan, Rows, Session};
-use crate::pg::role;
+use crate::functions::request::row_key_hint;
+use crate::pg::catalog::role;
+use crate::pg::spi::plan::{Access, Plan, Rows, Session};
+use crate::pg::types::value::Value;
 
 /// Rows that one statement reads.
 const BLOCK: usize = 10_000;
@@ -33,7 +34,7 @@ thread_local! {
                 and (pg_catalog.pg_has_role($2, q.requested_by, 'usage') or pg_catalog.pg_has_role($2, $3, 'usage'))",
         )
     };
-    /// Whoever asked, as they are. Of each is looked only at what this takes, where it is one that is looked for.
+    /// Of any role, as they are. Of each row only what this needs is read.
     static BLOCK_OF_ROWS: Plan = const {
         Plan::new(
             c"select q.row_key, q.id, q.requested_by from net.http_request_queue q \
@@ -49,19 +50,17 @@ pub(super) fn one(session: &Session, id: i64, caller: pg_sys::Oid, owner: pg_sys
         let key = |row| rows.row::<1>(row).int8(0);
         (0..rows.count()).filter_map(key).map(|key| Waiting { key, id }).collect::<Vec<_>>()
     };
-    let types @ [t1, t2, t3] = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::OIDOID];
-    let arguments @ [a1, a2, a3] = [Some(id.into()), Some(caller.into()), Some(owner.into())];
-    if let Some((lowest, highest)) = whereabouts::likely_keys(&[id]) {
-        let types = [t1, t2, t3, pg_sys::INT8OID, pg_sys::INT8OID];
-        let arguments = [a1, a2, a3, Some(lowest.into()), Some(highest.into())];
-        let near = NEAR.with(|near| waiting(session.run(near, Access::Read, types, arguments)));
+    let arguments @ [a1, a2, a3] = [Value::int8(id), Value::oid(caller), Value::oid(owner)];
+    if let Some((lowest, highest)) = row_key_hint::likely_keys(&[id]) {
+        let arguments = [a1, a2, a3, Value::int8(lowest), Value::int8(highest)];
+        let near = NEAR.with(|near| waiting(session.run(near, Access::Read, arguments)));
         if !near.is_empty() {
             return near;
         }
     }
-    let found = FIND.with(|find| waiting(session.run(find, Access::Read, types, arguments)));
+    let found = FIND.with(|find| waiting(session.run(find, Access::Read, arguments)));
     if let Some(first) = found.first() {
-        whereabouts::note(id, first.key);
+        row_key_hint::note(id, first.key);
     }
     found
 }
@@ -69,7 +68,7 @@ pub(super) fn one(session: &Session, id: i64, caller: pg_sys::Oid, owner: pg_sys
 /// The same for many ids, which must be sorted: in any case the queue is read no more than twice.
 pub(super) fn many(ids: &[i64], caller: pg_sys::Oid, owner: pg_sys::Oid) -> Vec<Waiting> {
     let mut search = Search { ids, seen: vec![false; ids.len()], rights: Rights::of(caller, owner), found: Vec::new() };
-    let ranges = whereabouts::likely_ranges(ids);
+    let ranges = row_key_hint::likely_ranges(ids);
     match (ranges.first(), ranges.last()) {
         (Some(&(lowest, _)), Some(&(_, highest))) if ranges.len() > MOST_RANGES => search.read(lowest, highest),
         _ => ranges.iter().for_each(|&(lowest, highest)| search.read(lowest, highest)),
@@ -78,7 +77,7 @@ pub(super) fn many(ids: &[i64], caller: pg_sys::Oid, owner: pg_sys::Oid) -> Vec<
         search.found.clear();
         search.read(Key::MIN, Key::MAX);
         if let Some(last) = search.found.last() {
-            whereabouts::note(last.id, last.key);
+            row_key_hint::note(last.id, last.key);
         }
     }
     search.found
@@ -99,10 +98,8 @@ impl Search<'_> {
             // One session a block: its rows are freed when it ends.
             let session = Session::connect();
             let limit = BLOCK as i64;
-            let rows = BLOCK_OF_ROWS.with(|plan| {
-                let arguments = [Some(lowest.into()), Some(highest.into()), Some(limit.into())];
-                session.run(plan, Access::Read, [pg_sys::INT8OID; 3], arguments)
-            });
+            let rows =
+                BLOCK_OF_ROWS.with(|plan| session.run(plan, Access::Read, [lowest, highest, limit].map(Value::int8)));
             let mut last = None;
             for row in 0..rows.count() {
                 let row = rows.row::<3>(row);

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use engine::{Failure, Flow, Key, Outcome, Request, Target, Verdict};
-use pgrx::pg_sys;
 
 use super::Claim;
-use crate::pg::array;
-use crate::pg::clock;
-use crate::pg::plan::{Access, Rows, Session};
+use super::batch::Batch;
+use super::queue_row::QueueRow;
+use crate::pg::spi::plan::{Access, Rows, Session};
+use crate::pg::types::array;
+use crate::pg::types::clock;
+use crate::pg::types::value::Value;
 use crate::settings;
-use crate::worker::batch::Batch;
-use crate::worker::queue_row::QueueRow;
 
 /// Rows that are wanted by key are read as one range where that has no more than this many keys for each: to find one by
 /// itself costs as much as several that stand beside each other.
@@ -68,7 +68,7 @@ impl Claim {
             self.run_range(session, lowest, highest, span as usize + 1)
         } else {
             let keys = array::int8s(keys.iter().copied());
-            session.run(&self.plans.keys, Access::Read, [pg_sys::INT8ARRAYOID], [Some(keys)])
+            session.run(&self.plans.keys, Access::Read, [keys])
         };
         for row in 0..rows.count() {
             let row = QueueRow::new(rows.row(row));
@@ -83,8 +83,7 @@ impl Claim {
         session.run(
             &self.plans.range,
             Access::Read,
-            [pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::INT8OID],
-            [Some(lowest.into()), Some(highest.into()), Some((limit as i64).into())],
+            [Value::int8(lowest), Value::int8(highest), Value::int8(limit as i64)],
         )
     }
 
@@ -105,19 +104,19 @@ impl Claim {
     /// Deals with one row.
     fn meet(&mut self, row: &QueueRow, was_parked: bool, batch: &mut Batch) {
         let key = row.key();
-        if !self.copies.is_ours(row.made_in()) {
+        if !self.identity.is_ours(row.made_in()) {
             return;
         }
         let target = row.target(&mut self.targets);
-        let asked = || row.asked(target.as_ref().ok());
+        let claimed = || row.claimed(target.as_ref().ok());
         let flow = target.as_ref().ok().map(|target| Flow {
             origin: target.origin().clone(),
             tenant: row.tenant(),
             patient: row.is_patient(),
         });
-        let claimed = match flow {
-            Some(flow) if was_parked => self.window.claim(key, Some(&flow), row.size(), asked()),
-            Some(flow) => match self.window.offer(key, &flow, row.size(), asked) {
+        let is_claimed = match flow {
+            Some(flow) if was_parked => self.window.claim(key, Some(&flow), row.size(), claimed()),
+            Some(flow) => match self.window.offer(key, &flow, row.size(), claimed) {
                 Verdict::Claim => true,
                 Verdict::Parked => {
                     // The rows of one in trouble wait for longer than it takes to read past them.
@@ -128,14 +127,14 @@ impl Claim {
                 }
                 Verdict::Known => false,
             },
-            None => self.window.claim(key, None, 0, asked()),
+            None => self.window.claim(key, None, 0, claimed()),
         };
-        if !claimed {
+        if !is_claimed {
             return;
         }
         batch.claimed.push(key);
         batch.bytes += row.size();
-        if self.window.get(key).is_some_and(|asked| asked.at_most_once) {
+        if self.window.get(key).is_some_and(|claimed| claimed.at_most_once) {
             batch.to_take_out.push(key);
         }
         match target.and_then(|target| self.request(row, target)) {
@@ -149,7 +148,7 @@ impl Claim {
     /// The request that a row asks for, bound by the rules of who asked. What its URL alone tells is refused here; the engine
     /// looks again, at the address, before it connects.
     fn request(&mut self, row: &QueueRow, target: Target) -> Result<Request, Failure> {
-        let rules = self.rules.of(row.asked_by().unwrap_or_default());
+        let rules = self.rules.of(row.requested_by().unwrap_or_default());
         settings::egress().check(&target, rules.map(|rules| &**rules))?;
         let mut request = row.request(target)?;
         if let Some(rules) = rules {

@@ -41,7 +41,7 @@ fn a_request_of_the_same_open_transaction() {
         "request 3 was made by this transaction, which has not committed yet",
     );
     bench.client.batch_execute("rollback to a").unwrap();
-    let gone = format!("request {inner} stands neither in the queue nor among the responses");
+    let gone = format!("request {inner} does not exist");
     assert_fails(&mut bench.client, &format!("select net.await_response({inner})"), "P0002", &gone);
     bench.client.batch_execute("rollback").unwrap();
     bench.assert_works();
@@ -54,7 +54,7 @@ fn a_request_that_stands_nowhere() {
     allow_at_most(&mut bench.client, Duration::from_secs(5));
     let gate = bench.receiver.hold("/held");
     let held = ask_held(&mut bench, "/held");
-    let message = "request 12345 stands neither in the queue nor among the responses";
+    let message = "request 12345 does not exist";
     bench.client.batch_execute("begin").unwrap();
     assert_fails(&mut bench.client, "select net.await_response(12345)", "P0002", message);
     assert_fails(&mut bench.client, &format!("select net.await_responses(array[{held}, 12345])"), "P0002", message);
@@ -79,7 +79,7 @@ fn a_request_of_another_role_looks_as_if_it_stood_nowhere() {
     let id = ask(&mut ann, &format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
     bench.received("/held");
     let mut bob = bench.cluster.connect_as("bob", "postgres");
-    let message = format!("request {id} stands neither in the queue nor among the responses");
+    let message = format!("request {id} does not exist");
     let wait = format!("select net.await_response({id})");
     assert_eq!(error_of(&mut bob, &wait), ("P0002".into(), message.clone()));
     gate.release();

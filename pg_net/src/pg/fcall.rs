@@ -1,0 +1,4 @@
+//! Functions that SQL calls.
+
+pub(crate) mod call;
+pub(crate) mod row_trigger;
