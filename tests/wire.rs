@@ -2,6 +2,9 @@
 
 mod bytes;
 mod connections;
+pub(crate) mod foreign;
 mod gateways;
 mod names;
+mod nginx;
+mod redirects;
 mod tls;

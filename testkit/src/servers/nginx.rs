@@ -3,7 +3,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::daemon::{Daemon, LOG};
+use super::daemon::{Daemon, LOG};
 use crate::{Authority, Identity, PATIENCE, account, wait_until};
 
 /// Debian's nginx with a configuration of its own: HTTP/1.1 on one port, TLS with HTTP/2 on another.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::daemon::{Daemon, LOG};
+use super::daemon::{Daemon, LOG};
 use crate::{Authority, Identity, PATIENCE, account, wait_until};
 
 const MODULES: &str = "/usr/lib/apache2/modules";

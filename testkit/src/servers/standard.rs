@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::daemon::{Daemon, LOG};
+use super::daemon::{Daemon, LOG};
+use super::go;
 use crate::scratch::Scratch;
-use crate::{Authority, Identity, PATIENCE, account, go, wait_until};
+use crate::{Authority, Identity, PATIENCE, account, wait_until};
 
 /// Node's `http` and `http2`, or Go's `net/http`: HTTP/1.1 on one port, TLS with HTTP/2 on another.
 ///

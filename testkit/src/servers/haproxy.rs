@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::daemon::Daemon;
+use super::daemon::Daemon;
 use crate::{Authority, PATIENCE, account, wait_until};
 
 /// Debian's HAProxy in front of another server: HTTP/1.1 on one port, TLS with HTTP/2 on another.
@@ -90,7 +90,7 @@ backend servers
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<HaProxyRequest> {
         wait_until(&format!("{count} requests at HAProxy"), PATIENCE, || {
-            let lines = self.daemon.lines(crate::daemon::LOG);
+            let lines = self.daemon.lines(super::daemon::LOG);
             let requests =
                 lines.iter().filter(|line| line.starts_with('{')).map(|line| parse(line)).collect::<Vec<_>>();
             (requests.len() >= count).then_some(requests)

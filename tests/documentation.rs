@@ -1,5 +1,6 @@
 //! The README and the pages in `docs/` say what is true.
 
+mod docs_page;
 mod guarantees;
 mod links;
 mod settings;

@@ -3,7 +3,7 @@
 use testkit::{Cluster, Network, Receiver, Socks};
 
 use super::{assert_refused, assert_refused_as, insert, insert_as, refusal, url_at};
-use crate::foreign::proxies::through;
+use crate::wire::foreign::proxies::through;
 
 #[test]
 fn the_proxy_is_exempt_and_told_of_no_refused_target() {

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use crate::daemon::{Daemon, LOG};
+use super::daemon::{Daemon, LOG};
 use crate::{Authority, PATIENCE, account, wait_until};
 
 /// Debian's Squid: a proxy over HTTP on one port and over TLS on another, for the user `us@er` with the password `hunter2`.

@@ -23,7 +23,7 @@ fn guard() -> PathBuf {
         .arg(String::from_utf8(headers).unwrap().trim())
         .arg("-o")
         .arg(&library)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/field/updates/where_guard.c"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("update/customized/where_guard.c"))
         .output()
         .expect("run cc");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));

@@ -1,4 +1,4 @@
-use crate::daemon::{Daemon, LOG};
+use super::daemon::{Daemon, LOG};
 use crate::{PATIENCE, account, wait_until};
 
 /// Debian's microsocks: a SOCKS 5 server for the user `us@er` with the password `hunter2`.

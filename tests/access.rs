@@ -2,6 +2,7 @@
 
 mod by_id;
 mod callers;
+mod hosted;
 mod injection;
 mod matrix;
 mod open_access;

@@ -20,7 +20,7 @@ fn named() -> Vec<String> {
 
 #[test]
 fn the_tests_that_guarantees_name_are_there() {
-    let sources: Vec<_> = ["testkit/tests", "engine/tests", "torture/tests"]
+    let sources: Vec<_> = ["tests", "engine/tests", "torture/tests"]
         .into_iter()
         .flat_map(|place| files(top().join(place), &["rs"]))
         .map(|path| fs::read_to_string(path).unwrap())

@@ -2,6 +2,7 @@
 
 mod before;
 pub(crate) mod catalog;
+mod customized;
 mod each_version;
 mod http_delete;
 pub(crate) mod old_sql;
@@ -10,6 +11,7 @@ mod owner;
 mod plain_worker;
 mod planted_triggers;
 mod platforms;
+mod released;
 mod rights;
 mod same_catalog;
 

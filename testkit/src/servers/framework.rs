@@ -1,8 +1,9 @@
 use std::process::Command;
 
-use crate::daemon::Daemon;
+use super::daemon::Daemon;
+use super::go;
 use crate::scratch::Scratch;
-use crate::{Identity, Nginx, account, go};
+use crate::{Identity, Nginx, account};
 
 /// A small application on what applications are made with.
 ///
