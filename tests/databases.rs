@@ -3,7 +3,7 @@
 use postgres::Client;
 use testkit::{Cluster, PATIENCE, wait_until};
 
-use crate::support::{allow_at_most, value};
+use crate::fixture::{allow_at_most, value};
 
 mod broken;
 mod commands;

@@ -13,7 +13,7 @@ mod rules_change;
 use postgres::Client;
 use testkit::{Receiver, Response, response};
 
-use crate::support::{Bench, ask};
+use crate::fixture::{Fixture, ask};
 
 const REFUSED: &str = "Refused by the egress policy";
 
@@ -24,34 +24,34 @@ fn url_at(receiver: &Receiver, host: &str, path: &str) -> String {
 
 /// Sends a GET, by a row that is made by hand, in the name of a role, and waits for the response.
 #[track_caller]
-fn insert_as(bench: &mut Bench, role: &str, url: &str) -> Response {
-    let id = bench.ask(&format!(
+fn insert_as(fixture: &mut Fixture, role: &str, url: &str) -> Response {
+    let id = fixture.ask(&format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by)
          values ('GET', '{url}', 5000, '{role}'::regrole) returning id"
     ));
-    bench.client.batch_execute("select net.wake()").unwrap();
-    bench.response(id)
+    fixture.client.batch_execute("select net.wake()").unwrap();
+    fixture.response(id)
 }
 
 /// Sends a GET, by a row that is made by hand, and waits for the response.
 #[track_caller]
-fn insert(bench: &mut Bench, url: &str) -> Response {
-    insert_as(bench, "postgres", url)
+fn insert(fixture: &mut Fixture, url: &str) -> Response {
+    insert_as(fixture, "postgres", url)
 }
 
 /// Fails the test unless a GET of a row that is made by hand ends as a refusal.
 #[track_caller]
-fn assert_refused(bench: &mut Bench, url: &str) {
-    assert_refused_as(bench, "postgres", url);
+fn assert_refused(fixture: &mut Fixture, url: &str) {
+    assert_refused_as(fixture, "postgres", url);
 }
 
 /// Fails the test unless a GET of a row that is made by hand, in the name of a role, ends as a refusal.
 #[track_caller]
-fn assert_refused_as(bench: &mut Bench, role: &str, url: &str) {
-    let answer = insert_as(bench, role, url);
+fn assert_refused_as(fixture: &mut Fixture, role: &str, url: &str) {
+    let answer = insert_as(fixture, role, url);
     answer.assert_failure(REFUSED);
     let id = answer.id.unwrap();
-    let kind: String = bench.value(&format!("select error_kind from net._http_response where id = {id}"));
+    let kind: String = fixture.value(&format!("select error_kind from net._http_response where id = {id}"));
     assert_eq!(kind, "egress_refused");
 }
 

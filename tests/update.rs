@@ -21,14 +21,14 @@ use postgres::error::DbError;
 use postgres::{Client, Config, NoTls};
 use testkit::Cluster;
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 use old_version::Version;
 
 /// A server that has the scripts of the C version's SQL, and no extension yet.
-pub(crate) fn bench() -> Bench {
-    let mut bench = Bench::with(Cluster::builder().start());
-    old_sql::install(&mut bench.client);
-    bench
+pub(crate) fn fixture() -> Fixture {
+    let mut fixture = Fixture::with(Cluster::builder().start());
+    old_sql::install(&mut fixture.client);
+    fixture
 }
 
 /// Makes the extension as this version of the C version did, in place of the one that is there.

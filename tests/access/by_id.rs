@@ -3,7 +3,7 @@
 use postgres::{Client, SimpleQueryMessage};
 use testkit::response;
 
-use crate::support::{Bench, ask, value};
+use crate::fixture::{Fixture, ask, value};
 
 /// What the functions that take ids say to a role that must not see this one: what they would say of no request at all.
 const CALLS: &[(&str, &str)] = &[
@@ -35,7 +35,7 @@ fn answer(client: &mut Client, function: &str, id: i64) -> String {
 
 #[test]
 fn a_response_is_nobody_elses() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let takes_ids = "select array_agg(oid::regprocedure::text order by proname) from pg_proc
                       where pronamespace = 'net'::regnamespace and proargnames[1] like 'request_id%'";
     let known: Vec<_> = {
@@ -43,17 +43,17 @@ fn a_response_is_nobody_elses() {
         known.sort();
         known
     };
-    let mut there = bench.value::<Vec<String>>(takes_ids);
+    let mut there = fixture.value::<Vec<String>>(takes_ids);
     there.sort();
     assert_eq!(there, known, "each has its expectation");
 
-    bench.client.batch_execute("create role ann login; create role bob login").unwrap();
-    let url = bench.receiver.url("/echo");
-    let mut ann = bench.cluster.connect_as("ann", "postgres");
+    fixture.client.batch_execute("create role ann login; create role bob login").unwrap();
+    let url = fixture.receiver.url("/echo");
+    let mut ann = fixture.cluster.connect_as("ann", "postgres");
     let id = ask(&mut ann, &format!("select net.http_post('{url}', '{{\"key\": \"sesame\"}}')"));
     assert!(response(&mut ann, id).content.is_some_and(|content| content.contains("sesame")));
 
-    let mut bob = bench.cluster.connect_as("bob", "postgres");
+    let mut bob = fixture.cluster.connect_as("bob", "postgres");
     for (function, expected) in CALLS {
         assert_eq!(answer(&mut bob, function, id), *expected, "{function}");
         assert_eq!(answer(&mut bob, function, 12345), *expected, "{function}, of no request");

@@ -1,7 +1,7 @@
 //! A request belongs to the role that called, however the call came about: also where the request functions have been made
 //! SECURITY DEFINER, as some platforms do.
 
-use crate::support::{Bench, ask, value};
+use crate::fixture::{Fixture, ask, value};
 
 /// What platforms run after `CREATE EXTENSION`.
 const DEFINERS: &str = "
@@ -109,17 +109,17 @@ const SETUP: &str = r#"
     grant usage on sequence net.http_request_queue_id_seq to alice;
 "#;
 
-fn bench() -> (Bench, String) {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/called");
-    bench.client.batch_execute(&SETUP.replace("{url}", &url)).unwrap();
-    (bench, url)
+fn fixture() -> (Fixture, String) {
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/called");
+    fixture.client.batch_execute(&SETUP.replace("{url}", &url)).unwrap();
+    (fixture, url)
 }
 
 /// Calls in every way, and fails the test unless each request is whose it must be.
 #[track_caller]
-fn assert_callers(bench: &mut Bench, url: &str) {
-    let mut alice = bench.cluster.connect_as("alice", "postgres");
+fn assert_callers(fixture: &mut Fixture, url: &str) {
+    let mut alice = fixture.cluster.connect_as("alice", "postgres");
     alice.batch_execute(&format!("prepare alices_call as select net.http_get('{url}')")).unwrap();
     for plans in ["auto", "force_generic_plan"] {
         alice.batch_execute(&format!("set plan_cache_mode = {plans}")).unwrap();
@@ -127,9 +127,9 @@ fn assert_callers(bench: &mut Bench, url: &str) {
         for _ in 0..2 {
             for (call, expected) in CALLS {
                 let id = ask(&mut alice, &call.replace("{url}", url));
-                bench.response(id);
+                fixture.response(id);
                 let of = format!("select requested_by::regrole::text from net._http_response where id = {id}");
-                assert_eq!(bench.value::<String>(&of), *expected, "{call}");
+                assert_eq!(fixture.value::<String>(&of), *expected, "{call}");
             }
         }
     }
@@ -137,32 +137,32 @@ fn assert_callers(bench: &mut Bench, url: &str) {
 
 #[test]
 fn is_who_called() {
-    let (mut bench, url) = bench();
-    assert_callers(&mut bench, &url);
+    let (mut fixture, url) = fixture();
+    assert_callers(&mut fixture, &url);
 }
 
 #[test]
 fn is_who_called_functions_that_were_made_security_definer() {
-    let (mut bench, url) = bench();
-    bench.client.batch_execute(DEFINERS).unwrap();
-    assert_callers(&mut bench, &url);
+    let (mut fixture, url) = fixture();
+    fixture.client.batch_execute(DEFINERS).unwrap();
+    assert_callers(&mut fixture, &url);
 }
 
 /// A session that has plans from before goes on with new ones.
 #[test]
 fn is_who_called_before_and_after_the_change_in_one_session() {
-    let (mut bench, url) = bench();
-    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    let (mut fixture, url) = fixture();
+    let mut alice = fixture.cluster.connect_as("alice", "postgres");
     let call = format!("select performs('{url}') + 0 * assigns('{url}')");
     ask(&mut alice, &call);
-    bench.client.batch_execute(DEFINERS).unwrap();
+    fixture.client.batch_execute(DEFINERS).unwrap();
     ask(&mut alice, &call);
-    bench.client.batch_execute(&DEFINERS.replace("security definer", "security invoker")).unwrap();
+    fixture.client.batch_execute(&DEFINERS.replace("security definer", "security invoker")).unwrap();
     ask(&mut alice, &call);
-    assert_eq!(testkit::responses(&mut bench.client, 6).len(), 6);
+    assert_eq!(testkit::responses(&mut fixture.client, 6).len(), 6);
     let others = "select count(*) from net._http_response where requested_by <> 'alice'::regrole";
     assert_eq!(
-        (bench.value::<i64>(others), value::<i64>(&mut alice, "select count(*) from net._http_response")),
+        (fixture.value::<i64>(others), value::<i64>(&mut alice, "select count(*) from net._http_response")),
         (0, 6)
     );
 }
@@ -170,27 +170,27 @@ fn is_who_called_before_and_after_the_change_in_one_session() {
 /// Nobody can have another's request count as their own by what they leave behind before it.
 #[test]
 fn cannot_be_forged() {
-    let (mut bench, url) = bench();
-    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    let (mut fixture, url) = fixture();
+    let mut alice = fixture.cluster.connect_as("alice", "postgres");
     for made in ["invoker", "definer"] {
-        bench.client.batch_execute(&DEFINERS.replace("security definer", &format!("security {made}"))).unwrap();
+        fixture.client.batch_execute(&DEFINERS.replace("security definer", &format!("security {made}"))).unwrap();
         let id = ask(
             &mut alice,
             &format!(
                 "select bob_calls('{url}' || left(current_setting('pg_net.caller'), 0)) from current_setting('pg_net.caller')"
             ),
         );
-        bench.response(id);
+        fixture.response(id);
         let of = format!("select requested_by::regrole::text from net._http_response where id = {id}");
-        assert_eq!(bench.value::<String>(&of), "bob", "{made}");
+        assert_eq!(fixture.value::<String>(&of), "bob", "{made}");
     }
 }
 
 /// Whoever may have a request taken back or sent again is the caller, not the owner.
 #[test]
 fn is_who_takes_back_and_sends_again() {
-    let (mut bench, url) = bench();
-    bench
+    let (mut fixture, url) = fixture();
+    fixture
         .client
         .batch_execute(
             "alter function net.cancel(bigint) security definer;
@@ -200,23 +200,23 @@ fn is_who_takes_back_and_sends_again() {
         )
         .unwrap();
     let waits = format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')");
-    bench.client.batch_execute(&format!("set role bob; {waits}; reset role")).unwrap();
-    let bobs: i64 = bench.value("select id from net.http_request_queue");
-    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    fixture.client.batch_execute(&format!("set role bob; {waits}; reset role")).unwrap();
+    let bobs: i64 = fixture.value("select id from net.http_request_queue");
+    let mut alice = fixture.cluster.connect_as("alice", "postgres");
     let own = ask(&mut alice, &waits);
     assert!(!value::<bool>(&mut alice, &format!("select net.cancel({bobs})")));
     assert!(!value::<bool>(&mut alice, "select net.retry(-1)"));
     assert!(value::<bool>(&mut alice, &format!("select net.cancel({own})")));
-    assert_eq!(bench.value::<i64>("select id from net.http_request_queue"), bobs);
-    assert_eq!(bench.value::<i64>("select count(*) from net.dead_letter"), 1);
+    assert_eq!(fixture.value::<i64>("select id from net.http_request_queue"), bobs);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.dead_letter"), 1);
 }
 
 /// The right to call is asked of the caller, and no more rights than that.
 #[test]
 fn needs_execute_on_the_function_and_on_no_other() {
-    let (mut bench, url) = bench();
-    bench.client.batch_execute(DEFINERS).unwrap();
-    bench
+    let (mut fixture, url) = fixture();
+    fixture.client.batch_execute(DEFINERS).unwrap();
+    fixture
         .client
         .batch_execute(
             "revoke all on all functions in schema net from public;
@@ -225,13 +225,13 @@ fn needs_execute_on_the_function_and_on_no_other() {
              grant execute on function net.http_get(text, jsonb, jsonb, integer) to alice",
         )
         .unwrap();
-    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    let mut alice = fixture.cluster.connect_as("alice", "postgres");
     let id = ask(&mut alice, &format!("select net.http_get('{url}')"));
-    bench.response(id);
+    fixture.response(id);
     let of = format!("select requested_by::regrole::text from net._http_response where id = {id}");
-    assert_eq!(bench.value::<String>(&of), "alice");
+    assert_eq!(fixture.value::<String>(&of), "alice");
     for call in ["select net.http_post('{url}')", "select net.http_delete('{url}')", "select bob_calls('{url}')"] {
-        let (state, message) = crate::support::error_of(&mut alice, &call.replace("{url}", &url));
+        let (state, message) = crate::fixture::error_of(&mut alice, &call.replace("{url}", &url));
         assert_eq!(state, "42501", "{call}: {message}");
     }
 }

@@ -9,7 +9,7 @@ mod seen;
 use postgres::Client;
 use testkit::Cluster;
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// A hosted platform: the extension is a superuser's who is not the one that the server was made with; `app` is what its
 /// customers call the administrator, `web` an ordinary caller.
@@ -21,20 +21,20 @@ const PLATFORM: &str = "
     create role anon login;";
 
 /// The platform, with the extension in the database `postgres`.
-fn platform() -> Bench {
+fn platform() -> Fixture {
     with_extension(Cluster::builder().start(), "")
 }
 
 /// The same, where this is run before the extension is made.
-fn with_extension(cluster: Cluster, before: &str) -> Bench {
+fn with_extension(cluster: Cluster, before: &str) -> Fixture {
     let mut client = cluster.connect();
     client.batch_execute(PLATFORM).unwrap();
     client.batch_execute(before).unwrap_or_else(|error| panic!("{before}: {error:?}"));
     client.batch_execute("set role supa; create extension pg_net; reset role").unwrap();
-    Bench::with(cluster)
+    Fixture::with(cluster)
 }
 
 /// Connections for `web` and `anon`.
-fn web_and_anon(bench: &Bench) -> [Client; 2] {
-    ["web", "anon"].map(|role| bench.cluster.connect_as(role, "postgres"))
+fn web_and_anon(fixture: &Fixture) -> [Client; 2] {
+    ["web", "anon"].map(|role| fixture.cluster.connect_as(role, "postgres"))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Bench, error_of};
+use crate::fixture::{Fixture, error_of};
 
 /// What would be a second request, if it got onto the wire.
 const SMUGGLED: &str = "\r\nX-Smuggled: yes\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -12,9 +12,9 @@ const BREAKS: [&str; 6] = ["\r\n", "\n", "\r", "\u{85}", "\u{2028}", "\u{b}"];
 
 /// Fails the test if the receiver got anything that a call did not ask for.
 #[track_caller]
-fn assert_nothing_smuggled(bench: &mut Bench) {
-    bench.assert_works();
-    for request in bench.receiver.requests() {
+fn assert_nothing_smuggled(fixture: &mut Fixture) {
+    fixture.assert_works();
+    for request in fixture.receiver.requests() {
         assert!(!request.target.contains("/smuggled"), "{request:?}");
         let smuggled = |name: &str| name.eq_ignore_ascii_case("x-smuggled");
         assert!(!request.headers.iter().any(|(name, _)| smuggled(name)), "{request:?}");
@@ -23,42 +23,42 @@ fn assert_nothing_smuggled(bench: &mut Bench) {
 
 #[test]
 fn in_a_url_is_refused_or_encoded() {
-    let mut bench = Bench::new();
-    let base = bench.receiver.url("/a");
+    let mut fixture = Fixture::new();
+    let base = fixture.receiver.url("/a");
     for place in ["/a", "/a?b=c", "/a#d"] {
         for line_break in BREAKS {
-            let url = format!("{}{line_break}X-Smuggled: yes{SMUGGLED}", bench.receiver.url(place));
-            let refused = bench.client.query("select net.http_get($1)", &[&url]).unwrap_err();
+            let url = format!("{}{line_break}X-Smuggled: yes{SMUGGLED}", fixture.receiver.url(place));
+            let refused = fixture.client.query("select net.http_get($1)", &[&url]).unwrap_err();
             assert_eq!(refused.as_db_error().unwrap().code().code(), "22023", "{url:?}: {refused:?}");
         }
     }
     // What is no control character of ASCII goes percent-encoded in a path.
     let url = format!("{base}\u{85}\u{2028}X-Smuggled: yes");
-    let id = bench.client.query_one("select net.http_get($1)", &[&url]).unwrap().get(0);
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.receiver.requests()[0].target, "/a%c2%85%e2%80%a8X-Smuggled:%20yes");
+    let id = fixture.client.query_one("select net.http_get($1)", &[&url]).unwrap().get(0);
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.receiver.requests()[0].target, "/a%c2%85%e2%80%a8X-Smuggled:%20yes");
     for url in [format!("{base} HTTP/1.1\tX: y"), base.replacen("http", "http\n", 1), format!("\t{base}")] {
-        let refused = bench.client.query("select net.http_get($1)", &[&url]).unwrap_err();
+        let refused = fixture.client.query("select net.http_get($1)", &[&url]).unwrap_err();
         assert_eq!(refused.as_db_error().unwrap().code().code(), "22023", "{url:?}");
     }
-    assert_nothing_smuggled(&mut bench);
+    assert_nothing_smuggled(&mut fixture);
 }
 
 #[test]
 fn in_params_is_encoded() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/a");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/a");
     let params = json!({ SMUGGLED: SMUGGLED, "a": { "b": SMUGGLED } });
-    let id = bench.client.query_one("select net.http_get($1, $2)", &[&url, &params]).unwrap().get(0);
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert!(bench.receiver.requests()[0].target.contains("%0D%0AX-Smuggled%3A%20yes"));
-    assert_nothing_smuggled(&mut bench);
+    let id = fixture.client.query_one("select net.http_get($1, $2)", &[&url, &params]).unwrap().get(0);
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert!(fixture.receiver.requests()[0].target.contains("%0D%0AX-Smuggled%3A%20yes"));
+    assert_nothing_smuggled(&mut fixture);
 }
 
 #[test]
 fn in_headers_is_not_sent() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/a");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/a");
     let mut headers = vec![
         json!({ "X-A: b\r\nX-Smuggled": "yes" }),
         json!({ "X-Smuggled:": "yes" }),
@@ -80,21 +80,21 @@ fn in_headers_is_not_sent() {
             "net.http_post($1, headers := $2)",
             "net.http_delete($1, headers := $2)",
         ] {
-            let id = bench.client.query_one(&format!("select {function}"), &[&url, &headers]).unwrap().get(0);
-            let answer = bench.response(id);
+            let id = fixture.client.query_one(&format!("select {function}"), &[&url, &headers]).unwrap().get(0);
+            let answer = fixture.response(id);
             answer.assert_failure(answer.error());
             assert!(answer.error().starts_with("header \""), "{answer:?}");
         }
     }
-    assert_nothing_smuggled(&mut bench);
-    assert_eq!(bench.receiver.count(), 1);
+    assert_nothing_smuggled(&mut fixture);
+    assert_eq!(fixture.receiver.count(), 1);
 }
 
 /// With its own length or coding, a request could be made to look like two.
 #[test]
 fn of_framing_is_left_out() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/a");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/a");
     for name in [
         "Content-Length",
         "content-length",
@@ -108,25 +108,25 @@ fn of_framing_is_left_out() {
         "HTTP2-Settings",
     ] {
         let headers = json!({ name: "0" });
-        let id = bench.client.query_one("select net.http_post($1, headers := $2)", &[&url, &headers]).unwrap().get(0);
-        assert_eq!(bench.response(id).status_code, Some(200), "{name}");
-        let request = bench.receiver.requests().pop().unwrap();
+        let id = fixture.client.query_one("select net.http_post($1, headers := $2)", &[&url, &headers]).unwrap().get(0);
+        assert_eq!(fixture.response(id).status_code, Some(200), "{name}");
+        let request = fixture.receiver.requests().pop().unwrap();
         let expected = name.eq_ignore_ascii_case("content-length").then_some("2");
         assert_eq!((request.header(name), request.text()), (expected, "{}".to_owned()), "{name}");
     }
     let hosts = json!({ "Host": "one.example", "host": "other.example" });
-    let id = bench.client.query_one("select net.http_get($1, headers := $2)", &[&url, &hosts]).unwrap().get(0);
-    bench.response(id).assert_failure("more than one header \"Host\"");
+    let id = fixture.client.query_one("select net.http_get($1, headers := $2)", &[&url, &hosts]).unwrap().get(0);
+    fixture.response(id).assert_failure("more than one header \"Host\"");
     let host = json!({ "host": "one.example" });
-    let id = bench.client.query_one("select net.http_get($1, headers := $2)", &[&url, &host]).unwrap().get(0);
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.receiver.requests().pop().unwrap().header("host"), Some("one.example"));
+    let id = fixture.client.query_one("select net.http_get($1, headers := $2)", &[&url, &host]).unwrap().get(0);
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.receiver.requests().pop().unwrap().header("host"), Some("one.example"));
 }
 
 #[test]
 fn in_a_direct_insert_is_not_sent() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/a");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/a");
     let rows = [
         ("GET", format!("{url}{SMUGGLED}"), json!({})),
         ("GET", url.clone(), json!({ "X-A": SMUGGLED })),
@@ -136,81 +136,81 @@ fn in_a_direct_insert_is_not_sent() {
     for (method, url, headers) in rows {
         let insert = "insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
                       values ($1::text, $2, $3, 'GET /smuggled HTTP/1.1', 2000) returning id";
-        let id = bench.client.query_one(insert, &[&method, &url, &headers]).unwrap().get(0);
-        bench.client.batch_execute("select net.wake()").unwrap();
-        let answer = bench.response(id);
+        let id = fixture.client.query_one(insert, &[&method, &url, &headers]).unwrap().get(0);
+        fixture.client.batch_execute("select net.wake()").unwrap();
+        let answer = fixture.response(id);
         answer.assert_failure(answer.error());
     }
-    assert_nothing_smuggled(&mut bench);
-    assert_eq!(bench.receiver.count(), 1);
+    assert_nothing_smuggled(&mut fixture);
+    assert_eq!(fixture.receiver.count(), 1);
 }
 
 /// A method is the first word of the request line.
 #[test]
 fn in_a_method_is_refused() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/a");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/a");
     for method in ["GET /smuggled HTTP/1.1\r\n", "GET\r\nX: y", "G T", "GET\t", ""] {
         let insert =
             "insert into net.http_request_queue (method, url, timeout_milliseconds) values ($1::text, $2, 2000)";
-        let refused = bench.client.execute(insert, &[&method, &url]).expect_err(method);
+        let refused = fixture.client.execute(insert, &[&method, &url]).expect_err(method);
         assert_eq!(refused.as_db_error().unwrap().code().code(), "23514", "{method:?}");
-        let refused = bench.client.query("select net.http_request($1, $2)", &[&method, &url]).expect_err(method);
+        let refused = fixture.client.query("select net.http_request($1, $2)", &[&method, &url]).expect_err(method);
         assert_eq!(refused.as_db_error().unwrap().code().code(), "22023", "{method:?}");
     }
-    assert_nothing_smuggled(&mut bench);
+    assert_nothing_smuggled(&mut fixture);
 }
 
 #[test]
 fn in_an_idempotency_key_is_not_sent() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/a");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/a");
     for line_break in ["\r\n", "\n", "\r", "\u{b}"] {
         let key = format!("key{line_break}X-Smuggled: yes");
         let call = "select net.http_request('POST', $1, idempotency_key := $2)";
-        let called: i64 = bench.client.query_one(call, &[&url, &key]).unwrap().get(0);
+        let called: i64 = fixture.client.query_one(call, &[&url, &key]).unwrap().get(0);
         let insert = "insert into net.http_request_queue (method, url, timeout_milliseconds, idempotency_key)
                       values ('POST', $1, 2000, $2) returning id";
-        let id = bench.client.query_one(insert, &[&url, &key]).unwrap().get(0);
-        bench.client.batch_execute("select net.wake()").unwrap();
+        let id = fixture.client.query_one(insert, &[&url, &key]).unwrap().get(0);
+        fixture.client.batch_execute("select net.wake()").unwrap();
         for id in [called, id] {
-            let answer = bench.response(id);
+            let answer = fixture.response(id);
             answer.assert_failure(answer.error());
             assert!(answer.error().starts_with("header \"Idempotency-Key\" contains a "), "{answer:?}");
         }
     }
-    assert_nothing_smuggled(&mut bench);
-    assert_eq!(bench.receiver.count(), 1);
+    assert_nothing_smuggled(&mut fixture);
+    assert_eq!(fixture.receiver.count(), 1);
 }
 
 /// So many fields that a table of them could not be made.
 #[test]
 fn too_many_headers_are_not_sent_and_stop_nobody() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/a");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/a");
     let many = "(select jsonb_object_agg('x-' || n, n) from generate_series(1, 40000) n)";
-    let worker = bench.cluster.worker_pid(&mut bench.client);
-    let called = bench.ask(&format!("select net.http_get('{url}', headers := {many})"));
-    let inserted = bench.ask(&format!(
+    let worker = fixture.cluster.worker_pid(&mut fixture.client);
+    let called = fixture.ask(&format!("select net.http_get('{url}', headers := {many})"));
+    let inserted = fixture.ask(&format!(
         "insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
          values ('GET', '{url}', {many}, 2000) returning id"
     ));
-    bench.client.batch_execute("select net.wake()").unwrap();
+    fixture.client.batch_execute("select net.wake()").unwrap();
     for id in [called, inserted] {
-        bench.response(id).assert_failure("more than 1000 headers");
+        fixture.response(id).assert_failure("more than 1000 headers");
     }
-    bench.assert_works();
-    assert_eq!(bench.cluster.worker_pid(&mut bench.client), worker);
+    fixture.assert_works();
+    assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), worker);
     let few = "(select jsonb_object_agg('x-' || n, n) from generate_series(1, 40) n)";
-    let id = bench.ask(&format!("select net.http_post('{url}', headers := {few})"));
-    assert_eq!(bench.response(id).status_code, Some(200));
+    let id = fixture.ask(&format!("select net.http_post('{url}', headers := {few})"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
 }
 
 #[test]
 fn a_request_may_be_so_large_and_no_larger() {
     let cluster = testkit::Cluster::builder().conf("pg_net.max_request_bytes", "1kB").start_ready();
-    let mut bench = Bench::with(cluster);
-    let url = bench.receiver.url("/a");
+    let mut fixture = Fixture::with(cluster);
+    let url = fixture.receiver.url("/a");
     let large = [
         format!("net.http_get('{url}?' || repeat('x', 2000))"),
         format!("net.http_get('{url}', params := jsonb_build_object('a', repeat('x', 2000)))"),
@@ -219,7 +219,7 @@ fn a_request_may_be_so_large_and_no_larger() {
         format!("net.http_post('{url}?' || repeat('x', 400), jsonb_build_object('a', repeat('x', 600)))"),
     ];
     for call in large {
-        let (state, message) = error_of(&mut bench.client, &format!("select {call}"));
+        let (state, message) = error_of(&mut fixture.client, &format!("select {call}"));
         assert_eq!(state, "54000", "{call}: {message}");
         assert!(message.contains("pg_net.max_request_bytes"), "{message}");
     }
@@ -228,22 +228,22 @@ fn a_request_may_be_so_large_and_no_larger() {
         format!("'{url}', jsonb_build_object('a', repeat('x', 2000)), ''"),
         format!("'{url}', '{{}}', convert_to(repeat('x', 2000000), 'UTF8')"),
     ] {
-        let id = bench.ask(&format!(
+        let id = fixture.ask(&format!(
             "insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
              values ('POST', {columns}, 2000) returning id"
         ));
-        bench.client.batch_execute("select net.wake()").unwrap();
-        let answer = bench.response(id);
+        fixture.client.batch_execute("select net.wake()").unwrap();
+        let answer = fixture.response(id);
         assert!(answer.error().contains("pg_net.max_request_bytes"), "{answer:?}");
     }
-    let id = bench.ask(&format!("select net.http_post('{url}', jsonb_build_object('a', repeat('x', 600)))"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.receiver.count(), 1);
-    bench.cluster.alter_system("pg_net.max_request_bytes", "8kB");
-    let mut client = bench.cluster.connect();
-    let id = crate::support::ask(
+    let id = fixture.ask(&format!("select net.http_post('{url}', jsonb_build_object('a', repeat('x', 600)))"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.receiver.count(), 1);
+    fixture.cluster.alter_system("pg_net.max_request_bytes", "8kB");
+    let mut client = fixture.cluster.connect();
+    let id = crate::fixture::ask(
         &mut client,
         &format!("select net.http_post('{url}', jsonb_build_object('a', repeat('x', 2000)))"),
     );
-    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!(fixture.response(id).status_code, Some(200));
 }

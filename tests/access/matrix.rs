@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use postgres::Client;
 use testkit::{Cluster, Receiver, response};
 
-use crate::support::{ask, value};
+use crate::fixture::{ask, value};
 use functions::{FUNCTIONS, Function, Granted};
 use relations::{OWNED_ROWS, RELATIONS, SEEN};
 use roles::{ROLES, does, may};

@@ -2,7 +2,7 @@
 
 use postgres::Client;
 
-use crate::support::{Bench, ask, error_of, value};
+use crate::fixture::{Fixture, ask, error_of, value};
 
 const SETUP: &str = "create role alice login; create role bob login; create role carol login";
 
@@ -54,13 +54,13 @@ fn assert_open(client: &mut Client, rows: i64) {
 #[test]
 fn is_given_by_the_owner_and_can_be_taken_back() {
     for whom in ["'bob'", ""] {
-        let mut bench = Bench::new();
-        bench.client.batch_execute(SETUP).unwrap();
+        let mut fixture = Fixture::new();
+        fixture.client.batch_execute(SETUP).unwrap();
         let [mut alice, mut bob, mut carol] =
-            ["alice", "bob", "carol"].map(|role| bench.cluster.connect_as(role, "postgres"));
-        let url = bench.receiver.url("/alices");
+            ["alice", "bob", "carol"].map(|role| fixture.cluster.connect_as(role, "postgres"));
+        let url = fixture.receiver.url("/alices");
         let id = ask(&mut alice, &format!("select net.http_get('{url}')"));
-        bench.response(id);
+        fixture.response(id);
         for function in ["restore_open_access", "revoke_open_access"] {
             assert_eq!(error_of(&mut bob, &format!("select net.{function}({whom})")).0, "42501");
         }
@@ -70,7 +70,7 @@ fn is_given_by_the_owner_and_can_be_taken_back() {
         assert_eq!(value::<i64>(&mut bob, "select count(*) from net._http_response"), 0);
         assert_closed(&mut bob);
 
-        bench.client.batch_execute(&format!("select net.restore_open_access({whom})")).unwrap();
+        fixture.client.batch_execute(&format!("select net.restore_open_access({whom})")).unwrap();
         assert_open(&mut bob, 1);
         match bob.simple_query("execute seen").unwrap().swap_remove(1) {
             postgres::SimpleQueryMessage::Row(row) => assert_eq!(row.get(0), Some("1")),
@@ -89,7 +89,7 @@ fn is_given_by_the_owner_and_can_be_taken_back() {
             ),
         );
         bob.batch_execute("select net.wake()").unwrap();
-        assert_eq!(bench.response(inserted).status_code, Some(200));
+        assert_eq!(fixture.response(inserted).status_code, Some(200));
         // Code that is attached to the tables would run with the rights of their owner.
         for closed in [
             "create trigger planted before insert on net._http_response
@@ -104,11 +104,11 @@ fn is_given_by_the_owner_and_can_be_taken_back() {
             assert_eq!(error_of(&mut bob, closed).0, "42501", "{closed}");
         }
 
-        bench.client.batch_execute(&format!("select net.revoke_open_access({whom})")).unwrap();
+        fixture.client.batch_execute(&format!("select net.revoke_open_access({whom})")).unwrap();
         bob.batch_execute(&format!("delete from net._http_response where id = {inserted}")).unwrap();
         assert_closed(&mut bob);
         assert_eq!((count(&mut alice), count(&mut bob), count(&mut carol)), (1, 0, 0), "their own");
         assert_eq!(alice.execute("update net._http_response set content = null", &[]).unwrap(), 1, "as before");
-        bench.assert_works();
+        fixture.assert_works();
     }
 }

@@ -2,7 +2,7 @@
 
 use testkit::Cluster;
 
-use crate::support::{Bench, ask, error_of, value};
+use crate::fixture::{Fixture, ask, error_of, value};
 
 /// A role that may log in, and create what it likes in a schema of its own and in `public`.
 const MALLORY: &str = "
@@ -73,9 +73,9 @@ fn runners(cluster: &Cluster) -> Vec<String> {
 
 #[test]
 fn on_the_tables_is_refused() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute(MALLORY).unwrap();
-    let mut mallory = bench.cluster.connect_as("mallory", "postgres");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute(MALLORY).unwrap();
+    let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
     mallory
         .batch_execute(
             "create function evil.fire() returns trigger language plpgsql as 'begin return new; end';
@@ -127,14 +127,14 @@ fn on_the_tables_is_refused() {
             }
         }
     }
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 #[test]
 fn in_the_schema_is_refused() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute(MALLORY).unwrap();
-    let mut mallory = bench.cluster.connect_as("mallory", "postgres");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute(MALLORY).unwrap();
+    let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
     for planted in [
         "create function net.http_get(url varchar) returns bigint language sql as 'select 1::bigint'",
         "create or replace function net.http_get(url text, params jsonb default '{}', headers jsonb default '{}',
@@ -165,18 +165,18 @@ fn in_the_schema_is_refused() {
         let (state, message) = error_of(&mut mallory, planted);
         assert!(["42501", "55P02", "0A000"].contains(&state.as_str()), "{planted}: {state} {message}");
     }
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 /// Operators, functions, casts and tables that a search path finds before Postgres' own.
 #[test]
 fn in_the_search_path_runs_with_nobody_elses_rights() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute(MALLORY).unwrap();
-    let mut mallory = bench.cluster.connect_as("mallory", "postgres");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute(MALLORY).unwrap();
+    let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
     mallory.batch_execute(NOTE).unwrap();
     mallory.batch_execute(OVERLOADS).unwrap();
-    bench
+    fixture
         .client
         .batch_execute(
             "alter database postgres set search_path = evil, pg_catalog, public;
@@ -185,12 +185,12 @@ fn in_the_search_path_runs_with_nobody_elses_rights() {
              create role bob login;",
         )
         .unwrap();
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
-    assert_eq!(runners(&bench.cluster), [""; 0]);
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+    assert_eq!(runners(&fixture.cluster), [""; 0]);
     // The worker claims, sends, records and expires with the planted ones in its role's search path.
-    let url = bench.receiver.url("/asked");
+    let url = fixture.receiver.url("/asked");
     for user in ["postgres", "alice", "signaller"] {
-        let mut caller = bench.cluster.connect_as(user, "postgres");
+        let mut caller = fixture.cluster.connect_as(user, "postgres");
         caller.batch_execute("set search_path = evil, pg_catalog, public").unwrap();
         let get = caller.prepare("select net.http_get($1, $2, $3, 2000)").unwrap();
         let none = serde_json::json!({"a": "b"});
@@ -200,7 +200,7 @@ fn in_the_search_path_runs_with_nobody_elses_rights() {
         caller.batch_execute(&format!("select net._http_collect_response({id}, false)")).unwrap();
         caller.batch_execute(&format!("select net.http_collect_response({id})")).unwrap();
         caller.batch_execute(&format!("select net.await_response({id}), net.await_responses(array[{id}])")).unwrap();
-        bench
+        fixture
             .client
             .batch_execute(&format!(
                 "set search_path = pg_catalog;
@@ -222,41 +222,41 @@ fn in_the_search_path_runs_with_nobody_elses_rights() {
             )
             .unwrap();
     }
-    bench
+    fixture
         .client
         .batch_execute(
             "set search_path = evil, pg_catalog; select net.set_queue_logged(true), net.set_responses_logged(true)",
         )
         .unwrap();
-    bench
+    fixture
         .client
         .batch_execute("alter role postgres set pg_net.ttl = '0 seconds'; select net.worker_restart()")
         .unwrap();
-    let mut plain = bench.cluster.connect();
+    let mut plain = fixture.cluster.connect();
     plain.batch_execute("set search_path = pg_catalog; select net.wait_until_running()").unwrap();
     testkit::wait_until("the responses to expire", testkit::PATIENCE, || {
         value::<i64>(&mut plain, "select count(*) from net._http_response") == 0
     });
-    assert_eq!(bench.receiver.count(), 6);
-    assert_eq!(runners(&bench.cluster), [""; 0]);
+    assert_eq!(fixture.receiver.count(), 6);
+    assert_eq!(runners(&fixture.cluster), [""; 0]);
     // They would have run, had somebody's statement met them.
     mallory.batch_execute("set search_path = evil, pg_catalog; select 1::bigint = 1::bigint").unwrap();
-    assert_eq!(runners(&bench.cluster), ["mallory"]);
+    assert_eq!(runners(&fixture.cluster), ["mallory"]);
 }
 
 /// Row-level security comes first: no expression of a query meets a row that is not the caller's.
 #[test]
 fn in_a_query_meets_no_rows_of_others() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute(MALLORY).unwrap();
-    let mut alice = bench.cluster.connect_as("alice", "postgres");
-    let url = bench.receiver.url("/alices");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute(MALLORY).unwrap();
+    let mut alice = fixture.cluster.connect_as("alice", "postgres");
+    let url = fixture.receiver.url("/alices");
     let id = ask(&mut alice, &format!("select net.http_get('{url}')"));
-    bench.response(id);
-    let held = bench.receiver.url("/hang");
+    fixture.response(id);
+    let held = fixture.receiver.url("/hang");
     ask(&mut alice, &format!("select net.http_get('{held}', timeout_milliseconds := 20000)"));
-    bench.client.batch_execute("analyze net.http_request_queue, net._http_response").unwrap();
-    let mut mallory = bench.cluster.connect_as("mallory", "postgres");
+    fixture.client.batch_execute("analyze net.http_request_queue, net._http_response").unwrap();
+    let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
     mallory
         .batch_execute(
             "create function evil.leak(anyelement) returns bool language plpgsql cost 0.0000001 as $$
@@ -282,19 +282,19 @@ fn in_a_query_meets_no_rows_of_others() {
             assert!(!matches!(message, postgres::SimpleQueryMessage::Row(_)), "{query}");
         }
     }
-    assert_eq!(runners(&bench.cluster), [""; 0]);
+    assert_eq!(runners(&fixture.cluster), [""; 0]);
 }
 
 /// A note for the worker with a number that no row has must not keep it from the rows that there are.
 #[test]
 fn as_row_keys_do_not_stop_the_worker() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute(MALLORY).unwrap();
-    let mut mallory = bench.cluster.connect_as("mallory", "postgres");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute(MALLORY).unwrap();
+    let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
     for key in ["-9223372036854775808", "-1", "0", "9223372036854775807"] {
         let note = format!("select net._note_row_key({key})");
         assert_eq!(error_of(&mut mallory, &note).0, "42501");
-        bench.client.batch_execute(&format!("{note}; select net.wake()")).unwrap();
-        bench.assert_works();
+        fixture.client.batch_execute(&format!("{note}; select net.wake()")).unwrap();
+        fixture.assert_works();
     }
 }

@@ -4,19 +4,19 @@ use postgres::Client;
 use serde_json::json;
 use testkit::{Cluster, Receiver};
 
-use crate::support::{Bench, error_of, value};
+use crate::fixture::{Fixture, error_of, value};
 
 /// Part of every secret here.
 const SECRET: &str = "hunter2";
 
 /// A server that logs all that Postgres can log of itself, but no statements.
-fn bench() -> Bench {
+fn fixture() -> Fixture {
     let cluster = Cluster::builder()
         .conf("log_min_messages", "debug5")
         .conf("log_statement", "none")
         .conf("log_error_verbosity", "verbose")
         .start_ready();
-    Bench::with(cluster)
+    Fixture::with(cluster)
 }
 
 /// Asks with a secret in every place that can hold one; the values are parameters, so that the statement holds none.
@@ -39,8 +39,8 @@ fn with_password(url: &str) -> String {
 }
 
 #[track_caller]
-fn assert_not_logged(bench: &Bench) {
-    let log = bench.cluster.log();
+fn assert_not_logged(fixture: &Fixture) {
+    let log = fixture.cluster.log();
     assert!(log.contains("DEBUG:"), "the log is as full as it can be");
     let told: Vec<_> = log.lines().filter(|line| line.contains(SECRET)).collect();
     assert!(told.is_empty(), "{told:#?}");
@@ -48,7 +48,7 @@ fn assert_not_logged(bench: &Bench) {
 
 #[test]
 fn are_not_logged_whatever_becomes_of_the_request() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     let refused = Receiver::refused_port();
     let paths = [
         "/echo",
@@ -64,40 +64,41 @@ fn are_not_logged_whatever_becomes_of_the_request() {
         "/redirect/302?to=ftp://user:hunter2@127.0.0.1/hunter2",
         "/redirect/302?to=/echo?hunter2",
     ];
-    let urls = paths.map(|path| bench.receiver.url(path));
-    let others = [format!("http://127.0.0.1:{}/", refused.port()), bench.receiver.url("/").replace("http:", "https:")];
+    let urls = paths.map(|path| fixture.receiver.url(path));
+    let others =
+        [format!("http://127.0.0.1:{}/", refused.port()), fixture.receiver.url("/").replace("http:", "https:")];
     for url in urls.iter().chain(&others) {
-        let id = post(&mut bench.client, &with_password(url));
-        let answer = bench.response(id);
+        let id = post(&mut fixture.client, &with_password(url));
+        let answer = fixture.response(id);
         let message = answer.error_msg.unwrap_or_default();
         assert!(!message.contains(SECRET), "{url}: {message}");
     }
     // What a direct insert brings is found wanting by the worker.
     let rows = [
-        (with_password(&bench.receiver.url("/ /")).replace("127.0.0.1", "127 0 0 1"), json!({})),
-        (with_password(&bench.receiver.url("/")), json!({ "Authorization": format!("{SECRET}\n") })),
-        (with_password(&bench.receiver.url("/")), json!({ "X-A": "a", "x a": SECRET })),
-        (with_password(&bench.receiver.url("/")), json!(SECRET)),
+        (with_password(&fixture.receiver.url("/ /")).replace("127.0.0.1", "127 0 0 1"), json!({})),
+        (with_password(&fixture.receiver.url("/")), json!({ "Authorization": format!("{SECRET}\n") })),
+        (with_password(&fixture.receiver.url("/")), json!({ "X-A": "a", "x a": SECRET })),
+        (with_password(&fixture.receiver.url("/")), json!(SECRET)),
         (format!("ftp://user:{SECRET}@127.0.0.1/?{SECRET}"), json!({})),
     ];
     for (url, headers) in rows {
         let insert = "insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
                       values ('GET', $1, $2, 'hunter2', 500) returning id";
-        let id = bench.client.query_one(&insert.replace("'hunter2'", "$3"), &[&url, &headers, &SECRET.as_bytes()]);
+        let id = fixture.client.query_one(&insert.replace("'hunter2'", "$3"), &[&url, &headers, &SECRET.as_bytes()]);
         let id = id.expect("a row").get(0);
-        bench.client.batch_execute("select net.wake()").unwrap();
-        let answer = bench.response(id);
+        fixture.client.batch_execute("select net.wake()").unwrap();
+        let answer = fixture.response(id);
         assert!(!answer.error().contains(SECRET), "{answer:?}");
     }
-    assert_not_logged(&bench);
+    assert_not_logged(&fixture);
 }
 
 /// Errors of Postgres' own tell in their details the row that they met.
 #[test]
 fn are_not_logged_when_a_row_cannot_be_stored() {
-    let mut bench = bench();
-    let url = with_password(&bench.receiver.url("/echo"));
-    bench
+    let mut fixture = fixture();
+    let url = with_password(&fixture.receiver.url("/echo"));
+    fixture
         .client
         .batch_execute(
             "create function refuse() returns trigger language plpgsql as $$
@@ -110,35 +111,35 @@ fn are_not_logged_when_a_row_cannot_be_stored() {
              alter table net._http_response add check (status_code <> 200) not valid",
         )
         .unwrap();
-    post(&mut bench.client, &url);
+    post(&mut fixture.client, &url);
     testkit::wait_until("the outcome to be held", testkit::PATIENCE, || {
-        bench
+        fixture
             .value::<Option<String>>("select max(last_error) from net._held_response")
             .is_some_and(|error| error.contains("refused"))
     });
-    bench.client.batch_execute("drop trigger refuse on net._http_response").unwrap();
-    bench.cluster.wait_for_log("violates check constraint");
-    assert_not_logged(&bench);
+    fixture.client.batch_execute("drop trigger refuse on net._http_response").unwrap();
+    fixture.cluster.wait_for_log("violates check constraint");
+    assert_not_logged(&fixture);
 
-    bench
+    fixture
         .client
         .batch_execute("alter table net.http_request_queue add check (timeout_milliseconds <> 2000) not valid")
         .unwrap();
     let call = format!(
         "select net.http_get('{url}?{SECRET}', headers := '{{\"Cookie\": \"{SECRET}\"}}', timeout_milliseconds := 2000)"
     );
-    let error = bench.client.batch_execute(&call).unwrap_err();
+    let error = fixture.client.batch_execute(&call).unwrap_err();
     let error = error.as_db_error().unwrap();
     assert_eq!(error.code().code(), "23514", "{error:?}");
     assert_eq!(error.detail(), None, "{error:?}");
-    assert_not_logged(&bench);
+    assert_not_logged(&fixture);
 }
 
 /// An error has the statement logged with it, and with PL/pgSQL what led there: not when a call is refused.
 #[test]
 fn are_not_logged_when_a_call_is_refused() {
-    let mut bench = bench();
-    let url = with_password(&bench.receiver.url("/"));
+    let mut fixture = fixture();
+    let url = with_password(&fixture.receiver.url("/"));
     let calls = [
         format!("net.http_get('{}')", url.replace("127.0.0.1", "127 0 0 1")),
         format!("net.http_get('ftp://user:{SECRET}@host/?{SECRET}')"),
@@ -152,42 +153,42 @@ fn are_not_logged_when_a_call_is_refused() {
     for call in &calls {
         let in_plpgsql = format!("do $do$ begin execute $${call}$$; perform {call}; end $do$");
         for statement in [format!("select {call}"), in_plpgsql.replace("$$net", "$$select net")] {
-            let error = bench.client.batch_execute(&statement).unwrap_err();
+            let error = fixture.client.batch_execute(&statement).unwrap_err();
             let error = error.as_db_error().unwrap();
             let told = [Some(error.message()), error.detail(), error.hint()];
             assert!(!told.iter().flatten().any(|told| told.contains(SECRET)), "{told:?}");
             assert!(["22023", "54000", "23502"].contains(&error.code().code()), "{error:?}");
         }
     }
-    assert_not_logged(&bench);
+    assert_not_logged(&fixture);
     // The refusals are in the log, and other errors still have their statement there.
-    assert!(bench.cluster.log().contains("Unsupported URL scheme"));
-    error_of(&mut bench.client, "select 1 / (0 * 4711)");
-    bench.cluster.wait_for_log("STATEMENT:  select 1 / (0 * 4711)");
+    assert!(fixture.cluster.log().contains("Unsupported URL scheme"));
+    error_of(&mut fixture.client, "select 1 / (0 * 4711)");
+    fixture.cluster.wait_for_log("STATEMENT:  select 1 / (0 * 4711)");
 }
 
 #[test]
 fn are_in_no_view_for_other_roles() {
-    let mut bench = bench();
-    bench
+    let mut fixture = fixture();
+    fixture
         .client
         .batch_execute("create role alice login; create role bob login; alter role bob set row_security = on")
         .unwrap();
-    let url = with_password(&bench.receiver.url("/echo"));
-    let held = bench.receiver.url("/hang");
-    let mut alice = bench.cluster.connect_as("alice", "postgres");
+    let url = with_password(&fixture.receiver.url("/echo"));
+    let held = fixture.receiver.url("/hang");
+    let mut alice = fixture.cluster.connect_as("alice", "postgres");
     let ids: Vec<i64> = (0..50).map(|_| post(&mut alice, &url)).collect();
     for id in ids {
-        bench.response(id);
+        fixture.response(id);
     }
     let call = format!("select net.http_get('{}?{SECRET}', timeout_milliseconds := 20000)", with_password(&held));
     alice.batch_execute(&call).unwrap();
-    bench.received("/hang");
-    bench.client.batch_execute("analyze net.http_request_queue, net._http_response").unwrap();
+    fixture.received("/hang");
+    fixture.client.batch_execute("analyze net.http_request_queue, net._http_response").unwrap();
     let kept = "select count(*) from pg_stats where schemaname = 'net' and pg_stats::text like '%hunter2%'";
-    assert!(bench.value::<i64>(kept) > 0, "there is something to see");
+    assert!(fixture.value::<i64>(kept) > 0, "there is something to see");
 
-    let mut bob = bench.cluster.connect_as("bob", "postgres");
+    let mut bob = fixture.cluster.connect_as("bob", "postgres");
     for view in [
         "pg_stat_activity",
         "pg_stats",
@@ -206,27 +207,27 @@ fn are_in_no_view_for_other_roles() {
     // The worker shows nobody what it sends, not even a superuser.
     let worker =
         "select count(*) from pg_stat_activity v where backend_type ilike '%pg_net%' and v::text like '%hunter2%'";
-    assert_eq!(bench.value::<i64>(worker), 0);
+    assert_eq!(fixture.value::<i64>(worker), 0);
 }
 
 #[test]
 fn are_dropped_by_a_redirect_to_another_host() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     let other = Receiver::start();
     for (status, place) in [(302, "localhost"), (307, "localhost"), (302, "127.0.0.1"), (308, "127.0.0.1")] {
         // Another port is another origin too.
         let to = format!("http://{place}:{}/echo", other.port());
-        let url = with_password(&bench.receiver.url(&format!("/redirect/{status}?to={to}")));
+        let url = with_password(&fixture.receiver.url(&format!("/redirect/{status}?to={to}")));
         let call = "select net.http_post($1, '{}', headers := $2::jsonb)";
         let headers = json!({"Cookie": SECRET, "Proxy-Authorization": SECRET, "X-Other": "stays"});
-        let id: i64 = bench.client.query_one(call, &[&url, &headers]).unwrap().get(0);
-        assert_eq!(bench.response(id).status_code, Some(200));
+        let id: i64 = fixture.client.query_one(call, &[&url, &headers]).unwrap().get(0);
+        assert_eq!(fixture.response(id).status_code, Some(200));
     }
     for request in other.wait_for(4) {
         let told: Vec<_> = request.headers.iter().filter(|(_, value)| value.contains(SECRET)).collect();
         assert!(told.is_empty(), "{told:?}");
         assert_eq!((request.header("authorization"), request.header("x-other")), (None, Some("stays")));
     }
-    let first = &bench.receiver.requests()[0];
+    let first = &fixture.receiver.requests()[0];
     assert!(first.header("authorization").is_some() && first.header("cookie").is_some(), "{first:?}");
 }

@@ -5,7 +5,7 @@ use postgres::Client;
 use serde_json::json;
 use testkit::{Cluster, Receiver, response, responses};
 
-use crate::support::{ask, assert_works, error_of, value};
+use crate::fixture::{ask, assert_works, error_of, value};
 
 /// A server with the extension in a database of this encoding, which the worker serves.
 fn database(encoding: &str) -> (Cluster, Client, Receiver) {
@@ -167,7 +167,7 @@ fn an_error_that_quotes_text_reaches_the_client() {
         assert!(state == "22023" && message.contains("invalid URL"), "{encoding}: {state} {message}");
         let headers = format!(r#"{{"{word}": "a"}}"#);
         let call = format!("select net.http_get('http://127.0.0.1/', headers := '{headers}')");
-        let id = crate::support::ask(&mut client, &call);
+        let id = crate::fixture::ask(&mut client, &call);
         let message = testkit::response(&mut client, id).error_msg.unwrap();
         assert_eq!(message, format!("header \"{word}\" has a name that cannot be sent"), "{encoding}");
     }

@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use testkit::Request;
 
-use crate::support::{Bench, error_of};
+use crate::fixture::{Fixture, error_of};
 
 /// Sends a form that a select gives: a body and a content type.
-fn send(bench: &mut Bench, form: &str, path: &str) -> Arc<Request> {
-    let url = bench.receiver.url(path);
+fn send(fixture: &mut Fixture, form: &str, path: &str) -> Arc<Request> {
+    let url = fixture.receiver.url(path);
     let request = format!(
         "select net.http_request('POST', '{url}', body, headers := jsonb_build_object('Content-Type', content_type))
            from ({form}) as form"
     );
-    bench.client.batch_execute(&request).unwrap();
-    bench.received(path)
+    fixture.client.batch_execute(&request).unwrap();
+    fixture.received(path)
 }
 
 #[test]
 fn fields_are_encoded_as_a_browser_does() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (fields, encoded) in [
         (r#"{"name": "J. Doe & Co", "age": 42}"#, "age=42&name=J.+Doe+%26+Co"),
         (r#"{"a": null, "b": "", "c": true}"#, "b=&c=true"),
@@ -33,13 +33,13 @@ fn fields_are_encoded_as_a_browser_does() {
         ("null", ""),
     ] {
         let form: String =
-            bench.client.query_one("select net.urlencode_form($1::text::jsonb)", &[&fields]).unwrap().get(0);
+            fixture.client.query_one("select net.urlencode_form($1::text::jsonb)", &[&fields]).unwrap().get(0);
         assert_eq!(form, encoded, "{fields}");
     }
-    assert_eq!(bench.value::<Option<String>>("select net.urlencode_form(null)"), None);
+    assert_eq!(fixture.value::<Option<String>>("select net.urlencode_form(null)"), None);
     for fields in ["[1]", "\"a=b\"", "1"] {
         for function in ["net.urlencode_form", "net.multipart"] {
-            let (state, message) = error_of(&mut bench.client, &format!("select {function}('{fields}')"));
+            let (state, message) = error_of(&mut fixture.client, &format!("select {function}('{fields}')"));
             assert_eq!((state.as_str(), message.as_str()), ("22023", "the fields of a form must be a JSON object"));
         }
     }
@@ -47,10 +47,10 @@ fn fields_are_encoded_as_a_browser_does() {
 
 #[test]
 fn a_form_with_files_is_what_curl_makes_of_it() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let bytes = "decode('89504e470d0a1a0a00ff2d2d', 'hex')";
     let sent = send(
-        &mut bench,
+        &mut fixture,
         &format!(
             r#"select * from net.multipart('{{"a \"b\"": "é", "c": ["1", "2"]}}',
                net.form_field('json', '{{"x": 1}}', 'application/json'),
@@ -59,7 +59,7 @@ fn a_form_with_files_is_what_curl_makes_of_it() {
         ),
         "/ours",
     );
-    let directory = bench.cluster.data_directory();
+    let directory = fixture.cluster.data_directory();
     std::fs::write(directory.join("photo"), b"\x89PNG\r\n\x1a\n\0\xff--").unwrap();
     std::fs::write(directory.join("text"), "text").unwrap();
     let forms = [
@@ -73,12 +73,12 @@ fn a_form_with_files_is_what_curl_makes_of_it() {
     let curl = Command::new("curl")
         .args(["-sS", "--max-time", "10"])
         .args(forms.iter().flat_map(|form| ["-F", form]))
-        .arg(bench.receiver.url("/curls"))
+        .arg(fixture.receiver.url("/curls"))
         .current_dir(directory)
         .output()
         .unwrap();
     assert!(curl.status.success(), "{curl:?}");
-    let curls = bench.received("/curls");
+    let curls = fixture.received("/curls");
     assert_eq!(without_boundary(&sent), without_boundary(&curls));
 }
 
@@ -92,11 +92,11 @@ fn without_boundary(request: &Request) -> Vec<String> {
 
 #[test]
 fn parts_come_from_rows_and_those_without_data_do_not_count() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute("create table photo (name text, data bytea)").unwrap();
-    bench.client.batch_execute(r"insert into photo values ('a', '\x00ff'), ('b', null), ('c', '\x')").unwrap();
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute("create table photo (name text, data bytea)").unwrap();
+    fixture.client.batch_execute(r"insert into photo values ('a', '\x00ff'), ('b', null), ('c', '\x')").unwrap();
     let sent = send(
-        &mut bench,
+        &mut fixture,
         "select form.* from (select array_agg(net.form_file(name, data, name) order by name) as parts from photo) as photos,
          net.multipart(null, variadic parts || null || net.form_field('none', null)) as form",
         "/rows",
@@ -114,7 +114,7 @@ fn parts_come_from_rows_and_those_without_data_do_not_count() {
 
 #[test]
 fn a_part_that_cannot_be_sent_is_refused() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (part, message) in [
         ("net.form_field(null, 'x')", "a part of a form needs a name"),
         (
@@ -122,7 +122,7 @@ fn a_part_that_cannot_be_sent_is_refused() {
             "Invalid content type of the form's part \"a\": it holds a control character",
         ),
     ] {
-        let (state, have) = error_of(&mut bench.client, &format!("select net.multipart('{{}}', {part})"));
+        let (state, have) = error_of(&mut fixture.client, &format!("select net.multipart('{{}}', {part})"));
         assert_eq!((state.as_str(), have.as_str()), ("22023", message));
     }
 }
@@ -130,9 +130,9 @@ fn a_part_that_cannot_be_sent_is_refused() {
 /// Whoever may not see the tables may still build a body.
 #[test]
 fn everybody_may_build_forms() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute("create role someone login").unwrap();
-    let mut someone = bench.cluster.connect_as("someone", "postgres");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute("create role someone login").unwrap();
+    let mut someone = fixture.cluster.connect_as("someone", "postgres");
     let call =
         "select net.urlencode_form('{\"a\": 1}') || (net.multipart('{}', net.form_field('b', '2'))).content_type";
     let answer: String = someone.query_one(call, &[]).unwrap().get(0);
@@ -141,9 +141,9 @@ fn everybody_may_build_forms() {
 
 #[test]
 fn a_form_of_a_latin1_database_is_utf_8() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute("create database western encoding 'latin1' locale 'C' template template0").unwrap();
-    let mut western = bench.cluster.connect_as("postgres", "western");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute("create database western encoding 'latin1' locale 'C' template template0").unwrap();
+    let mut western = fixture.cluster.connect_as("postgres", "western");
     western.batch_execute("create extension pg_net").unwrap();
     let call = "select net.urlencode_form('{\"é\": \"ü\"}'),
                        encode((net.multipart('{\"é\": \"ü\"}', net.form_field('ö', 'ß'))).body, 'hex')";
@@ -157,8 +157,8 @@ fn a_form_of_a_latin1_database_is_utf_8() {
 
 #[test]
 fn signatures_and_types_stay() {
-    let mut bench = Bench::new();
-    let functions: String = bench.value(
+    let mut fixture = Fixture::new();
+    let functions: String = fixture.value(
         "select string_agg(format('%s(%s) %s%s', proname, pg_get_function_arguments(oid), provolatile, proparallel),
                            e'\\n' order by proname)
            from pg_proc where pronamespace = 'net'::regnamespace
@@ -173,5 +173,5 @@ fn signatures_and_types_stay() {
     ];
     assert_eq!(functions.lines().collect::<Vec<_>>(), expected);
     let twice = "select net.multipart('{\"a\": 1}', net.form_field('b', '2')) = net.multipart('{\"a\": 1}', net.form_field('b', '2'))";
-    assert!(bench.value::<bool>(twice), "the same each time");
+    assert!(fixture.value::<bool>(twice), "the same each time");
 }

@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 #[test]
 fn params_are_encoded_and_appended_to_the_query_there_is() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/search?x=1");
-    let id = bench.ask(&format!(
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/search?x=1");
+    let id = fixture.ask(&format!(
         r#"select net.http_get('{url}', params := '{{"a b": "c&d=e/é", "n": 1, "t": true, "o": {{"k": [1]}}, "skip": null, "-._~": ""}}')"#
     ));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    let request = bench.received("/search");
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    let request = fixture.received("/search");
     let mut pairs: Vec<&str> = request.query().unwrap().split('&').collect();
     assert_eq!(pairs.remove(0), "x=1");
     pairs.sort_unstable();
@@ -21,13 +21,13 @@ fn params_are_encoded_and_appended_to_the_query_there_is() {
 
 #[test]
 fn headers_are_sent_in_their_json_text_and_nulls_are_skipped() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/echo");
-    let id = bench.ask(&format!(
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/echo");
+    let id = fixture.ask(&format!(
         r#"select net.http_get('{url}', headers := '{{"X-Text": "a b", "X-Number": 1.5, "X-Bool": false, "X-List": [1, "a"], "X-None": null}}')"#
     ));
-    assert_eq!(bench.response(id).json()["headers"]["x-text"], "a b");
-    let request = bench.received("/echo");
+    assert_eq!(fixture.response(id).json()["headers"]["x-text"], "a b");
+    let request = fixture.received("/echo");
     assert_eq!(request.header("x-text"), Some("a b"));
     assert_eq!(request.header("x-number"), Some("1.5"));
     assert_eq!(request.header("x-bool"), Some("false"));
@@ -38,13 +38,13 @@ fn headers_are_sent_in_their_json_text_and_nulls_are_skipped() {
 
 #[test]
 fn the_user_agent_is_ours_unless_the_user_gives_one() {
-    let mut bench = Bench::new();
-    bench.get("/ours");
-    assert_eq!(bench.received("/ours").header("User-Agent"), Some(concat!("pg_net/", env!("CARGO_PKG_VERSION"))));
-    let url = bench.receiver.url("/theirs");
-    let id = bench.ask(&format!(r#"select net.http_get('{url}', headers := '{{"user-agent": "curl"}}')"#));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    let request = bench.received("/theirs");
+    let mut fixture = Fixture::new();
+    fixture.get("/ours");
+    assert_eq!(fixture.received("/ours").header("User-Agent"), Some(concat!("pg_net/", env!("CARGO_PKG_VERSION"))));
+    let url = fixture.receiver.url("/theirs");
+    let id = fixture.ask(&format!(r#"select net.http_get('{url}', headers := '{{"user-agent": "curl"}}')"#));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    let request = fixture.received("/theirs");
     let agents: Vec<_> = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("user-agent")).collect();
     assert_eq!(agents.len(), 1);
     assert_eq!(agents[0].1, "curl");
@@ -52,87 +52,87 @@ fn the_user_agent_is_ours_unless_the_user_gives_one() {
 
 #[test]
 fn a_post_without_a_content_type_is_json() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (headers, expected) in [
         (r#"{"X-A": "b"}"#, "application/json"),
         (r#"{"content-type": "application/vnd.api+json"}"#, "application/vnd.api+json"),
         (r#"{"Content-Type": null}"#, "application/json"),
     ] {
-        let before = bench.receiver.count();
-        let url = bench.receiver.url("/echo");
-        let id = bench.ask(&format!("select net.http_post('{url}', headers := '{headers}')"));
-        assert_eq!(bench.response(id).json()["headers"]["content-type"], expected, "{headers}");
-        assert_eq!(bench.receiver.wait_for(before + 1)[before].header("content-type"), Some(expected));
+        let before = fixture.receiver.count();
+        let url = fixture.receiver.url("/echo");
+        let id = fixture.ask(&format!("select net.http_post('{url}', headers := '{headers}')"));
+        assert_eq!(fixture.response(id).json()["headers"]["content-type"], expected, "{headers}");
+        assert_eq!(fixture.receiver.wait_for(before + 1)[before].header("content-type"), Some(expected));
     }
 }
 
 #[test]
 fn a_body_is_the_text_of_the_jsonb() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/echo");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/echo");
     let body = json!({"text": "é€😀\n\"", "numbers": [1, 1.50, 1e2], "none": null});
-    let id = bench.client.query_one("select net.http_post($1, body := $2)", &[&url, &body]).unwrap().get(0);
-    assert_eq!(bench.response(id).json()["json"], body);
-    let as_text: String = bench.client.query_one("select $1::jsonb::text", &[&body]).unwrap().get(0);
-    let request = bench.received("/echo");
+    let id = fixture.client.query_one("select net.http_post($1, body := $2)", &[&url, &body]).unwrap().get(0);
+    assert_eq!(fixture.response(id).json()["json"], body);
+    let as_text: String = fixture.client.query_one("select $1::jsonb::text", &[&body]).unwrap().get(0);
+    let request = fixture.received("/echo");
     assert_eq!(request.text(), as_text);
     assert_eq!(request.header("content-length"), Some(as_text.len().to_string().as_str()));
 }
 
 #[test]
 fn a_post_has_an_empty_object_for_a_body_and_none_for_null() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/default");
-    let id = bench.ask(&format!("select net.http_post('{url}')"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.received("/default").text(), "{}");
-    let url = bench.receiver.url("/null");
-    let id = bench.ask(&format!("select net.http_post('{url}', body := null)"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    let request = bench.received("/null");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/default");
+    let id = fixture.ask(&format!("select net.http_post('{url}')"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.received("/default").text(), "{}");
+    let url = fixture.receiver.url("/null");
+    let id = fixture.ask(&format!("select net.http_post('{url}', body := null)"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    let request = fixture.received("/null");
     assert_eq!((request.method.as_str(), request.text().as_str()), ("POST", ""));
 }
 
 #[test]
 fn a_delete_may_have_a_body() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/echo");
-    let id = bench.ask(&format!(
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/echo");
+    let id = fixture.ask(&format!(
         r#"select net.http_delete('{url}', params := '{{"p": "q"}}', headers := '{{"X-A": "b"}}', body := '{{"a": 1}}')"#
     ));
-    assert_eq!(bench.response(id).json()["json"], json!({"a": 1}));
-    let request = bench.received("/echo");
+    assert_eq!(fixture.response(id).json()["json"], json!({"a": 1}));
+    let request = fixture.received("/echo");
     assert_eq!((request.method.as_str(), request.query()), ("DELETE", Some("p=q")));
     assert_eq!((request.header("x-a"), request.json()), (Some("b"), json!({"a": 1})));
 }
 
 #[test]
 fn null_params_and_headers_are_none() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/null");
-    let id = bench.ask(&format!("select net.http_get('{url}', null, null)"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.received("/null").target, "/null");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/null");
+    let id = fixture.ask(&format!("select net.http_get('{url}', null, null)"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.received("/null").target, "/null");
 }
 
 #[test]
 fn a_large_body_arrives_whole() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/echo");
-    let id = bench.ask(&format!(
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/echo");
+    let id = fixture.ask(&format!(
         "select net.http_post('{url}', jsonb_build_object('x', repeat('é', 2000000)), timeout_milliseconds := 20000)"
     ));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    let request = bench.received("/echo");
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    let request = fixture.received("/echo");
     assert_eq!(request.json()["x"].as_str().unwrap().chars().count(), 2_000_000);
 }
 
 #[test]
 fn connections_are_kept_and_used_again() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for path in ["/one", "/two", "/three"] {
-        bench.get(path);
+        fixture.get(path);
     }
-    assert_eq!(bench.receiver.count(), 3);
-    assert_eq!(bench.receiver.connections(), 1);
+    assert_eq!(fixture.receiver.count(), 3);
+    assert_eq!(fixture.receiver.connections(), 1);
 }

@@ -1,10 +1,10 @@
 //! Names, types, defaults and columns that databases rely on.
 
-use crate::support::{Bench, error_of};
+use crate::fixture::{Fixture, error_of};
 
 #[test]
 fn functions_have_the_signatures_of_the_contract() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let signatures = [
         (
             "http_get",
@@ -52,7 +52,7 @@ fn functions_have_the_signatures_of_the_contract() {
         of_name.map(|&(_, arguments, result)| (arguments, result)).collect::<Vec<_>>()
     };
     for (name, ..) in signatures {
-        let rows = bench
+        let rows = fixture
             .client
             .query(
                 "select pg_get_function_arguments(oid), pg_get_function_result(oid)
@@ -68,38 +68,38 @@ fn functions_have_the_signatures_of_the_contract() {
 /// They write: a null argument is an error and no null, and a parallel plan would fail.
 #[test]
 fn request_functions_are_volatile_and_parallel_unsafe_and_called_on_null() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let functions = "select count(*), bool_and(provolatile = 'v' and proparallel = 'u' and not proisstrict)
                        from pg_proc where pronamespace = 'net'::regnamespace and proname ~ '^http_(get|post|delete)$'";
-    let row = bench.client.query_one(functions, &[]).unwrap();
+    let row = fixture.client.query_one(functions, &[]).unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, bool>(1)), (3, true));
 }
 
 /// So nothing of a user's can keep the worker from its rows, and an id may come again.
 #[test]
 fn no_other_table_can_refer_to_the_tables() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (table, kind) in [("net.http_request_queue", "table"), ("net._http_response", "unlogged table")] {
         let columns = format!(
             "select array_agg(attname::text) from pg_attribute
               where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped"
         );
-        for column in bench.value::<Vec<String>>(&columns) {
+        for column in fixture.value::<Vec<String>>(&columns) {
             let refer = format!(
                 "create {kind} other as select {column} from {table};
                                  alter table other add foreign key ({column}) references {table} ({column})"
             );
-            assert_eq!(error_of(&mut bench.client, &refer).0, "42830", "{table}.{column}");
+            assert_eq!(error_of(&mut fixture.client, &refer).0, "42830", "{table}.{column}");
         }
         let unique = format!("select count(*) from pg_index where indrelid = '{table}'::regclass and indisunique");
-        assert_eq!(bench.value::<i64>(&unique), 0, "{table}");
+        assert_eq!(fixture.value::<i64>(&unique), 0, "{table}");
     }
 }
 
 #[test]
 fn operators_commands_on_the_signatures_work() {
-    let mut bench = Bench::new();
-    bench
+    let mut fixture = Fixture::new();
+    fixture
         .client
         .batch_execute(
             "create role caller;
@@ -111,12 +111,12 @@ fn operators_commands_on_the_signatures_work() {
              grant execute on function net.http_delete(text, jsonb, jsonb, integer, jsonb) to caller",
         )
         .unwrap();
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 /// Columns in order with their types; ours come behind.
-fn columns(bench: &mut Bench, table: &str, count: usize) -> String {
-    let rows = bench
+fn columns(fixture: &mut Fixture, table: &str, count: usize) -> String {
+    let rows = fixture
         .client
         .query(
             "select attname || ' ' || format_type(atttypid, atttypmod) || case when attnotnull then ' not null' else '' end
@@ -129,14 +129,14 @@ fn columns(bench: &mut Bench, table: &str, count: usize) -> String {
 
 #[test]
 fn tables_have_the_columns_of_the_contract() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     assert_eq!(
-        columns(&mut bench, "net.http_request_queue", 6),
+        columns(&mut fixture, "net.http_request_queue", 6),
         "id bigint not null, method net.http_method not null, url text not null, headers jsonb, body bytea, \
          timeout_milliseconds integer not null"
     );
     assert_eq!(
-        columns(&mut bench, "net._http_response", 8),
+        columns(&mut fixture, "net._http_response", 8),
         "id bigint, status_code integer, content_type text, headers jsonb, content text, timed_out boolean, \
          error_msg text, created timestamp with time zone not null"
     );
@@ -144,16 +144,16 @@ fn tables_have_the_columns_of_the_contract() {
 
 #[test]
 fn types_have_the_shape_of_the_contract() {
-    let mut bench = Bench::new();
-    assert_eq!(columns(&mut bench, "net.http_response", 9), "status_code integer, headers jsonb, body text");
+    let mut fixture = Fixture::new();
+    assert_eq!(columns(&mut fixture, "net.http_response", 9), "status_code integer, headers jsonb, body text");
     assert_eq!(
-        columns(&mut bench, "net.http_response_result", 9),
+        columns(&mut fixture, "net.http_response_result", 9),
         "status net.request_status, message text, response net.http_response"
     );
     let labels = "select enum_range(null::net.request_status)::text";
-    assert_eq!(bench.value::<String>(labels), "{PENDING,SUCCESS,ERROR}");
+    assert_eq!(fixture.value::<String>(labels), "{PENDING,SUCCESS,ERROR}");
     for method in ["get", "Delete", "POST", "PATCH", "put"] {
-        bench.client.batch_execute(&format!("select '{method}'::net.http_method")).unwrap();
+        fixture.client.batch_execute(&format!("select '{method}'::net.http_method")).unwrap();
     }
 }
 
@@ -161,9 +161,9 @@ fn types_have_the_shape_of_the_contract() {
 fn the_queue_works_under_a_publication_for_all_tables() {
     let cluster = testkit::Cluster::builder().conf("wal_level", "logical").start();
     cluster.connect().batch_execute("create extension pg_net; create publication everything for all tables").unwrap();
-    let mut bench = Bench::with(cluster);
-    bench.assert_works();
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    let mut fixture = Fixture::with(cluster);
+    fixture.assert_works();
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
 }
 
 #[test]
@@ -171,5 +171,5 @@ fn the_extension_may_be_created_with_another_schema() {
     let cluster = testkit::Cluster::builder().start();
     let mut client = cluster.connect();
     client.batch_execute("create schema extensions; create extension pg_net with schema extensions").unwrap();
-    Bench::with(cluster).assert_works();
+    Fixture::with(cluster).assert_works();
 }

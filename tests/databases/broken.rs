@@ -6,7 +6,7 @@ use std::time::Duration;
 use testkit::{Cluster, Receiver};
 
 use super::{assert_all_answered, create, lines, queue};
-use crate::support::{assert_works, error_of};
+use crate::fixture::{assert_works, error_of};
 
 /// Long enough for something that is tried every second to show.
 const A_WHILE: Duration = Duration::from_secs(4);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use testkit::{Cluster, Receiver, kill, wait_until};
 
 use super::{assert_all_answered, create, lines, queue, served};
-use crate::support::{allow_at_most, assert_works, error_of, value};
+use crate::fixture::{allow_at_most, assert_works, error_of, value};
 
 /// What is to return promptly.
 const PROMPTLY: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use testkit::{Cluster, PATIENCE, Receiver, wait_until};
 
 use super::{assert_all_answered, create, queue};
-use crate::support::{assert_works, value};
+use crate::fixture::{assert_works, value};
 
 /// A database with a thousand requests, as many of them in flight as may be, and a copy of it.
 fn copied(receiver: &Receiver) -> Cluster {

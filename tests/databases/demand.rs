@@ -6,7 +6,7 @@ use std::time::Duration;
 use testkit::{Cluster, PATIENCE, Receiver, kill, wait_until};
 
 use super::{create, served, wait_for_workers_in};
-use crate::support::{assert_works, value};
+use crate::fixture::{assert_works, value};
 
 #[test]
 fn a_request_in_any_database_is_sent_without_a_setting() {

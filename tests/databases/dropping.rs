@@ -5,7 +5,7 @@ use std::time::Duration;
 use postgres::Client;
 use testkit::{Cluster, Gate, PATIENCE, Receiver};
 
-use crate::support::{Bench, allow_at_most, assert_works, error_of};
+use crate::fixture::{Fixture, allow_at_most, assert_works, error_of};
 
 /// What is to return promptly: far above what it takes, far below what the requests in flight take.
 const PROMPTLY: Duration = Duration::from_secs(4);
@@ -45,25 +45,25 @@ fn assert_new_app_works(cluster: &Cluster, receiver: &Receiver) {
 
 #[test]
 fn the_extension() {
-    let mut bench = Bench::new();
-    let pid = bench.cluster.worker_pid(&mut bench.client);
-    let gate = in_flight(&mut bench.client, &bench.receiver);
-    allow_at_most(&mut bench.client, PROMPTLY);
-    bench.client.batch_execute("drop extension pg_net").unwrap();
-    bench.client.batch_execute("create extension pg_net").unwrap();
-    bench.assert_works();
+    let mut fixture = Fixture::new();
+    let pid = fixture.cluster.worker_pid(&mut fixture.client);
+    let gate = in_flight(&mut fixture.client, &fixture.receiver);
+    allow_at_most(&mut fixture.client, PROMPTLY);
+    fixture.client.batch_execute("drop extension pg_net").unwrap();
+    fixture.client.batch_execute("create extension pg_net").unwrap();
+    fixture.assert_works();
     gate.release();
-    bench.assert_works();
+    fixture.assert_works();
     // What was in flight belonged to another extension.
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 2);
-    assert_eq!(bench.receiver.count(), 22);
-    assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response"), 2);
+    assert_eq!(fixture.receiver.count(), 22);
+    assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), pid);
 }
 
 /// Ids begin anew, and the outcomes of the old requests come in among those of the new ones.
 #[test]
 fn the_extension_with_500_requests_in_flight_whose_ids_come_again() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     // More than one origin's share.
     let old = [Receiver::start(), Receiver::start(), Receiver::start()];
     let gates = old.each_ref().map(|receiver| receiver.hold("/held"));
@@ -71,37 +71,37 @@ fn the_extension_with_500_requests_in_flight_whose_ids_come_again() {
         let url = receiver.url("/held");
         let ask =
             format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, {count})");
-        bench.client.batch_execute(&ask).unwrap();
+        fixture.client.batch_execute(&ask).unwrap();
         receiver.wait_for(count);
     }
-    bench.client.batch_execute("drop extension pg_net; create extension pg_net").unwrap();
-    let url = bench.receiver.url("/echo");
+    fixture.client.batch_execute("drop extension pg_net; create extension pg_net").unwrap();
+    let url = fixture.receiver.url("/echo");
     let ask = format!("select id = net.http_get('{url}?id=' || id) from generate_series(1, 500) as id");
-    assert!(bench.client.query(&ask, &[]).unwrap().iter().all(|row| row.get(0)), "the same ids");
-    bench.receiver.wait_for(200);
+    assert!(fixture.client.query(&ask, &[]).unwrap().iter().all(|row| row.get(0)), "the same ids");
+    fixture.receiver.wait_for(200);
     drop(gates);
 
-    let answers = testkit::responses(&mut bench.client, 500);
+    let answers = testkit::responses(&mut fixture.client, 500);
     // Those that have to wait for the old outcomes, too, if there were any.
-    bench.assert_works();
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 501);
+    fixture.assert_works();
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response"), 501);
     for (id, answer) in (1..).zip(answers) {
         assert_eq!((answer.id, answer.json()["url"].as_str()), (Some(id), Some(format!("/echo?id={id}").as_str())));
     }
-    assert_eq!(bench.receiver.count(), 501);
+    assert_eq!(fixture.receiver.count(), 501);
     assert_eq!(old.map(|receiver| receiver.count()), [200, 200, 100]);
 }
 
 #[test]
 fn the_extension_in_a_transaction_that_rolls_back() {
-    let mut bench = Bench::new();
-    let gate = in_flight(&mut bench.client, &bench.receiver);
-    allow_at_most(&mut bench.client, PROMPTLY);
-    bench.client.batch_execute("begin; drop extension pg_net; rollback").unwrap();
+    let mut fixture = Fixture::new();
+    let gate = in_flight(&mut fixture.client, &fixture.receiver);
+    allow_at_most(&mut fixture.client, PROMPTLY);
+    fixture.client.batch_execute("begin; drop extension pg_net; rollback").unwrap();
     gate.release();
-    let answers = testkit::responses(&mut bench.client, 20);
+    let answers = testkit::responses(&mut fixture.client, 20);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use testkit::{Cluster, Gate, PATIENCE, Receiver, response, wait_until};
 
-use crate::support::{Bench, ask, assert_works, error_of, value};
+use crate::fixture::{Fixture, ask, assert_works, error_of, value};
 
 /// A database with a webhook, responses, and requests that wait for answers until the gate is released.
-fn database_in_use() -> (Bench, Gate) {
-    let mut bench = Bench::new();
-    let hook = bench.receiver.url("/hook");
-    bench
+fn database_in_use() -> (Fixture, Gate) {
+    let mut fixture = Fixture::new();
+    let hook = fixture.receiver.url("/hook");
+    fixture
         .client
         .batch_execute(&format!(
             "create role service login;
@@ -26,14 +26,14 @@ fn database_in_use() -> (Bench, Gate) {
              insert into orders values (1)"
         ))
         .unwrap();
-    bench.received("/hook");
-    bench.response(1);
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
+    fixture.received("/hook");
+    fixture.response(1);
+    let gate = fixture.receiver.hold("/held");
+    let url = fixture.receiver.url("/held");
     let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 20)");
-    bench.client.batch_execute(&ask).unwrap();
-    bench.receiver.wait_for(21);
-    (bench, gate)
+    fixture.client.batch_execute(&ask).unwrap();
+    fixture.receiver.wait_for(21);
+    (fixture, gate)
 }
 
 /// Fails the test unless the restored database has what was the user's, nothing of the old requests, and works.
@@ -60,40 +60,40 @@ fn assert_restored(cluster: &Cluster, old: &Receiver) {
 
 #[test]
 fn into_another_database_of_the_server() {
-    let (mut bench, gate) = database_in_use();
-    bench.client.batch_execute("create database restored").unwrap();
-    bench.cluster.run("pg_dump", &["--format=custom", "--file=dump", "postgres"]);
-    bench.cluster.run("pg_restore", &["--exit-on-error", "--dbname=restored", "dump"]);
-    assert_restored(&bench.cluster, &bench.receiver);
+    let (mut fixture, gate) = database_in_use();
+    fixture.client.batch_execute("create database restored").unwrap();
+    fixture.cluster.run("pg_dump", &["--format=custom", "--file=dump", "postgres"]);
+    fixture.cluster.run("pg_restore", &["--exit-on-error", "--dbname=restored", "dump"]);
+    assert_restored(&fixture.cluster, &fixture.receiver);
     // The old database's requests are still its own.
     drop(gate);
-    wait_until("an empty queue", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response where status_code = 200"), 21);
+    wait_until("an empty queue", PATIENCE, || fixture.value::<i64>("select count(*) from net.http_request_queue") == 0);
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response where status_code = 200"), 21);
 }
 
 #[test]
 fn of_the_whole_server_into_a_new_one() {
-    let (bench, _gate) = database_in_use();
+    let (fixture, _gate) = database_in_use();
     let new = Cluster::builder().start();
     new.connect().batch_execute("create database restored").unwrap();
-    let file = |name: &str| bench.cluster.data_directory().with_file_name(name).to_str().unwrap().to_owned();
+    let file = |name: &str| fixture.cluster.data_directory().with_file_name(name).to_str().unwrap().to_owned();
     let (globals, database) = (file("globals.sql"), file("database.sql"));
-    bench.cluster.run("pg_dumpall", &["--globals-only", "--file", &globals]);
+    fixture.cluster.run("pg_dumpall", &["--globals-only", "--file", &globals]);
     // The role postgres is there already.
     new.run("psql", &["-Xq", "-f", &globals]);
-    bench.cluster.run("pg_dump", &["--file", &database, "postgres"]);
+    fixture.cluster.run("pg_dump", &["--file", &database, "postgres"]);
     new.run("psql", &["-Xq", "-v", "ON_ERROR_STOP=1", "-d", "restored", "-f", &database]);
-    assert_restored(&new, &bench.receiver);
+    assert_restored(&new, &fixture.receiver);
     assert_eq!(ask(&mut new.connect_as("postgres", "restored"), "select count(*) from orders"), 2);
 }
 
 /// As some restore data into a database whose schema is there already.
 #[test]
 fn of_the_tables_data_alone_brings_no_requests_back() {
-    let (mut bench, _gate) = database_in_use();
+    let (mut fixture, _gate) = database_in_use();
     let dump = ["--data-only", "--inserts", "--table=net.http_request_queue", "postgres"];
-    let script = bench.cluster.run("pg_dump", &dump);
+    let script = fixture.cluster.run("pg_dump", &dump);
     assert_eq!(script.matches("INSERT INTO").count(), 0, "{script}");
-    let rows: String = bench.value("select string_agg(q::text, e'\n') from net.http_request_queue q");
+    let rows: String = fixture.value("select string_agg(q::text, e'\n') from net.http_request_queue q");
     assert_eq!(rows.lines().count(), 20);
 }

@@ -6,7 +6,7 @@ use postgres::Client;
 use testkit::{Cluster, PATIENCE, Receiver, kill, terminate, wait_until};
 
 use super::{assert_all_answered, create, queue, served, wait_for_workers_in};
-use crate::support::{allow_at_most, assert_works, error_of, value};
+use crate::fixture::{allow_at_most, assert_works, error_of, value};
 
 const LAUNCHER: &str = "pg_net launcher";
 const VISITOR: &str = "pg_net visitor";

@@ -3,7 +3,7 @@
 use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
 
 use super::{assert_all_answered, create, queue, served, wait_for_workers_in};
-use crate::support::{Bench, value};
+use crate::fixture::{Fixture, value};
 
 #[test]
 fn a_server_that_starts_paused_sends_nothing_until_it_is_told() {
@@ -38,20 +38,20 @@ fn a_server_that_starts_paused_sends_nothing_until_it_is_told() {
 
 #[test]
 fn what_is_under_way_ends_and_is_recorded() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    queue(&mut bench.client, &bench.receiver.url("/held"), 5);
-    bench.receiver.wait_for(5);
-    bench.cluster.alter_system("pg_net.paused", "on");
-    queue(&mut bench.client, &bench.receiver.url("/later"), 5);
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    queue(&mut fixture.client, &fixture.receiver.url("/held"), 5);
+    fixture.receiver.wait_for(5);
+    fixture.cluster.alter_system("pg_net.paused", "on");
+    queue(&mut fixture.client, &fixture.receiver.url("/later"), 5);
     gate.release();
-    let answers = responses(&mut bench.client, 5);
+    let answers = responses(&mut fixture.client, 5);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 5);
-    assert_eq!(bench.receiver.count(), 5);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 5);
+    assert_eq!(fixture.receiver.count(), 5);
 
-    bench.cluster.alter_system("pg_net.paused", "off");
-    assert_all_answered(&mut bench.client, 10);
+    fixture.cluster.alter_system("pg_net.paused", "off");
+    assert_all_answered(&mut fixture.client, 10);
 }
 
 /// A process that starts has the settings of the moment when it was forked, and no ear for signals at first.

@@ -2,11 +2,11 @@
 
 use testkit::{Cluster, Shutdown, is_running, responses};
 
-use crate::support::{Bench, ask, assert_works, error_of, value};
+use crate::fixture::{Fixture, ask, assert_works, error_of, value};
 
 #[test]
 fn brings_waiting_requests_and_responses_along() {
-    let Bench { mut client, receiver, cluster: mut old } = Bench::new();
+    let Fixture { mut client, receiver, cluster: mut old } = Fixture::new();
     client
         .batch_execute(&format!(
             "create role alice login;
@@ -65,7 +65,7 @@ fn brings_waiting_requests_and_responses_along() {
 /// As where somebody forgets the setting in the new configuration: the check says what is missing.
 #[test]
 fn into_a_server_that_does_not_preload_the_library() {
-    let Bench { mut client, receiver, cluster: mut old } = Bench::new();
+    let Fixture { mut client, receiver, cluster: mut old } = Fixture::new();
     assert_works(&mut client, &receiver);
     drop(client);
     old.stop(Shutdown::Fast);

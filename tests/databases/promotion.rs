@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use testkit::{Cluster, PATIENCE, Receiver, wait_until};
 
 use super::{create, served};
-use crate::support::{error_of, value};
+use crate::fixture::{error_of, value};
 
 #[test]
 fn on_a_standby_nothing_runs_and_calls_say_why_they_fail() {

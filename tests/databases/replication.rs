@@ -3,18 +3,18 @@
 use postgres::Client;
 use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
 
-use crate::support::{Bench, allow_at_most, ask, assert_works, value};
+use crate::fixture::{Fixture, allow_at_most, ask, assert_works, value};
 
 /// A publisher of all its tables.
-fn publisher() -> Bench {
-    let bench = Bench::with(Cluster::builder().conf("wal_level", "logical").start_ready());
-    let cluster = &bench.cluster;
+fn publisher() -> Fixture {
+    let fixture = Fixture::with(Cluster::builder().conf("wal_level", "logical").start_ready());
+    let cluster = &fixture.cluster;
     cluster.connect().batch_execute("create table mark (n int); create publication everything for all tables").unwrap();
-    bench
+    fixture
 }
 
 /// A server that subscribes to it, with a connection.
-fn subscriber(publisher: &Bench) -> (Cluster, Client) {
+fn subscriber(publisher: &Fixture) -> (Cluster, Client) {
     let cluster = Cluster::start_default();
     let mut client = cluster.connect();
     client.batch_execute("create table mark (n int)").unwrap();
@@ -25,17 +25,17 @@ fn subscriber(publisher: &Bench) -> (Cluster, Client) {
 }
 
 /// Waits until what is committed on the publisher stands on the subscriber.
-fn catch_up(publisher: &mut Bench, subscriber: &mut Client) {
+fn catch_up(publisher: &mut Fixture, subscriber: &mut Client) {
     let mark = publisher.value::<i32>("insert into mark select count(*)::int from mark returning n");
     wait_until("the subscriber to catch up", PATIENCE, || {
         value::<bool>(subscriber, &format!("select exists (select from mark where n = {mark})"))
     });
 }
 
-fn queue_requests(bench: &mut Bench, count: usize) {
-    let url = bench.receiver.url("/held");
+fn queue_requests(fixture: &mut Fixture, count: usize) {
+    let url = fixture.receiver.url("/held");
     let queue = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, {count})");
-    bench.client.batch_execute(&queue).unwrap();
+    fixture.client.batch_execute(&queue).unwrap();
 }
 
 /// Has the subscriber's worker look at its queue in every way that there is.
@@ -108,9 +108,9 @@ fn sends_what_its_own_triggers_ask_for() {
 /// Restoring data into a session that fires no ordinary triggers brings no request of another database back.
 #[test]
 fn rows_with_keys_of_others_do_not_come_in_under_the_role_of_a_replica() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/stale");
-    bench
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/stale");
+    fixture
         .client
         .batch_execute(&format!(
             "set session_replication_role = replica;
@@ -118,9 +118,9 @@ fn rows_with_keys_of_others_do_not_come_in_under_the_role_of_a_replica() {
              values (1, 'GET', '{url}', 2000, 7)"
         ))
         .unwrap();
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
-    let url = bench.receiver.url("/own");
-    let id = ask(&mut bench.client, &format!("select net.http_get('{url}')"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.receiver.wait_for(1).len(), 1);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    let url = fixture.receiver.url("/own");
+    let id = ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.receiver.wait_for(1).len(), 1);
 }

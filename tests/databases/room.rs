@@ -7,7 +7,7 @@ use postgres::Client;
 use testkit::{Builder, Cluster, PATIENCE, Receiver, terminate, wait_until};
 
 use super::{assert_all_answered, create, lines, queue, wait_for_workers_in};
-use crate::support::{assert_works, value};
+use crate::fixture::{assert_works, value};
 
 /// A server with room for so many processes beside the worker of the first database and the launcher.
 fn with_room_for(processes: usize) -> Builder {

@@ -6,7 +6,7 @@ use postgres::Client;
 use testkit::{Builder, Cluster, PATIENCE, Receiver, wait_until};
 
 use super::{assert_all_answered, create, lines, queue};
-use crate::support::{allow_at_most, value};
+use crate::fixture::{allow_at_most, value};
 
 /// Far above what it takes, and what was promised.
 const DROP: Duration = Duration::from_secs(1);

@@ -2,93 +2,93 @@
 
 use testkit::{Cluster, PATIENCE, kill, wait_until};
 
-use crate::support::{Bench, error_of, reconnect};
+use crate::fixture::{Fixture, error_of, reconnect};
 
 /// Puts a request in flight that the receiver holds.
-fn in_flight(bench: &mut Bench) -> i64 {
-    let url = bench.receiver.url("/held");
-    let id = bench.ask(&format!(
+fn in_flight(fixture: &mut Fixture) -> i64 {
+    let url = fixture.receiver.url("/held");
+    let id = fixture.ask(&format!(
         "select net.http_request('POST', '{url}', 'x'::text, delivery => 'at_most_once', timeout_milliseconds => 60000)"
     ));
-    bench.received("/held");
+    fixture.received("/held");
     id
 }
 
 /// How often the receiver has got the request of [`in_flight`].
-fn arrived(bench: &Bench) -> usize {
-    bench.receiver.requests().iter().filter(|request| request.path() == "/held").count()
+fn arrived(fixture: &Fixture) -> usize {
+    fixture.receiver.requests().iter().filter(|request| request.path() == "/held").count()
 }
 
-fn queued(bench: &mut Bench) -> i64 {
-    bench.value("select count(*) from net.http_request_queue")
+fn queued(fixture: &mut Fixture) -> i64 {
+    fixture.value("select count(*) from net.http_request_queue")
 }
 
 #[test]
 fn it_has_left_the_queue_when_it_arrives() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let id = in_flight(&mut bench);
-    assert_eq!(queued(&mut bench), 0);
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    let id = in_flight(&mut fixture);
+    assert_eq!(queued(&mut fixture), 0);
     gate.release();
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.receiver.count(), 1);
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.receiver.count(), 1);
 }
 
 #[test]
 fn killed_with_the_worker_it_is_lost_and_not_sent_again() {
-    let mut bench = Bench::with(Cluster::builder().durable().start_ready());
-    let gate = bench.receiver.hold("/held");
-    in_flight(&mut bench);
-    let pid = bench.cluster.worker_pid(&mut bench.client);
+    let mut fixture = Fixture::with(Cluster::builder().durable().start_ready());
+    let gate = fixture.receiver.hold("/held");
+    in_flight(&mut fixture);
+    let pid = fixture.cluster.worker_pid(&mut fixture.client);
     kill(pid);
-    reconnect(&mut bench);
+    reconnect(&mut fixture);
     gate.release();
-    bench.assert_works();
-    assert_eq!(queued(&mut bench), 0);
-    assert_eq!(arrived(&bench), 1);
+    fixture.assert_works();
+    assert_eq!(queued(&mut fixture), 0);
+    assert_eq!(arrived(&fixture), 1);
 }
 
 /// Where commits wait for no flush, the worker's do: also where that was set while the worker ran.
 #[test]
 fn killed_with_the_server_it_is_lost_though_commits_wait_for_no_flush() {
     // Nobody else flushes in the meantime.
-    let mut bench = Bench::with(Cluster::builder().durable().conf("wal_writer_delay", "10s").start_ready());
-    bench.assert_works();
-    bench.cluster.alter_system("synchronous_commit", "off");
+    let mut fixture = Fixture::with(Cluster::builder().durable().conf("wal_writer_delay", "10s").start_ready());
+    fixture.assert_works();
+    fixture.cluster.alter_system("synchronous_commit", "off");
     // What the worker says of this shows that it has read the other one, too.
-    bench.cluster.alter_system("pg_net.tls_ca_file", "/nonexistent/authorities.pem");
-    bench.cluster.wait_for_log("pg_net: /nonexistent/authorities.pem: No such file");
-    bench.client.batch_execute("set synchronous_commit = on").unwrap();
-    let gate = bench.receiver.hold("/held");
-    in_flight(&mut bench);
-    bench.cluster.kill_postmaster();
+    fixture.cluster.alter_system("pg_net.tls_ca_file", "/nonexistent/authorities.pem");
+    fixture.cluster.wait_for_log("pg_net: /nonexistent/authorities.pem: No such file");
+    fixture.client.batch_execute("set synchronous_commit = on").unwrap();
+    let gate = fixture.receiver.hold("/held");
+    in_flight(&mut fixture);
+    fixture.cluster.kill_postmaster();
     gate.release();
-    bench.cluster.start();
-    bench.client = bench.cluster.connect();
-    bench.assert_works();
-    assert_eq!(queued(&mut bench), 0);
-    assert_eq!(arrived(&bench), 1);
+    fixture.cluster.start();
+    fixture.client = fixture.cluster.connect();
+    fixture.assert_works();
+    assert_eq!(queued(&mut fixture), 0);
+    assert_eq!(arrived(&fixture), 1);
 }
 
 #[test]
 fn cut_off_by_the_workers_end_it_fails_and_says_so() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let id = in_flight(&mut bench);
-    let pid = bench.cluster.worker_pid(&mut bench.client);
-    assert!(bench.value::<bool>(&format!("select pg_terminate_backend({pid})")));
-    bench.response(id).assert_failure("Interrupted: it may have been sent, and is not sent again");
-    assert_eq!(bench.value::<String>("select error_kind from net._http_response"), "abandoned");
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    let id = in_flight(&mut fixture);
+    let pid = fixture.cluster.worker_pid(&mut fixture.client);
+    assert!(fixture.value::<bool>(&format!("select pg_terminate_backend({pid})")));
+    fixture.response(id).assert_failure("Interrupted: it may have been sent, and is not sent again");
+    assert_eq!(fixture.value::<String>("select error_kind from net._http_response"), "abandoned");
     gate.release();
-    bench.assert_works();
-    assert_eq!(arrived(&bench), 1);
+    fixture.assert_works();
+    assert_eq!(arrived(&fixture), 1);
 }
 
 #[test]
 fn it_has_one_attempt() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let (state, message) = error_of(
-        &mut bench.client,
+        &mut fixture.client,
         "select net.http_request('GET', 'http://127.0.0.1/', delivery => 'at_most_once', max_attempts => 2)",
     );
     assert_eq!(state, "22023");
@@ -98,37 +98,37 @@ fn it_has_one_attempt() {
 /// The functions refuse that, but whoever may insert can ask for it.
 #[test]
 fn a_row_with_more_attempts_has_one_and_its_outcome() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/close");
-    let id = bench.ask(&format!(
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/close");
+    let id = fixture.ask(&format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds, delivery, max_attempts)
          values ('GET', '{url}', 5000, 'at_most_once', 5) returning id"
     ));
-    bench.client.batch_execute("select net.wake()").unwrap();
-    bench.response(id).assert_failure("Server returned nothing (no headers, no data)");
-    assert_eq!((bench.receiver.count(), queued(&mut bench)), (1, 0));
-    assert_eq!(bench.value::<i64>("select count(*) from net.dead_letter"), 0);
+    fixture.client.batch_execute("select net.wake()").unwrap();
+    fixture.response(id).assert_failure("Server returned nothing (no headers, no data)");
+    assert_eq!((fixture.receiver.count(), queued(&mut fixture)), (1, 0));
+    assert_eq!(fixture.value::<i64>("select count(*) from net.dead_letter"), 0);
 }
 
 #[test]
 fn a_row_that_somebody_holds_locked_waits_and_holds_up_no_other() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/locked");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/locked");
     // Locked before it is due, so that the worker meets it locked.
-    let id = bench.ask(&format!(
+    let id = fixture.ask(&format!(
         "select net.http_request('GET', '{url}', delivery => 'at_most_once',
                                  not_before => clock_timestamp() + interval '1 second')"
     ));
-    let mut locker = bench.cluster.connect();
+    let mut locker = fixture.cluster.connect();
     locker.batch_execute("begin; select from net.http_request_queue for update").unwrap();
     wait_until("its time", PATIENCE, || {
-        bench.value::<bool>("select due < clock_timestamp() from net.http_request_queue")
+        fixture.value::<bool>("select due < clock_timestamp() from net.http_request_queue")
     });
     for _ in 0..3 {
-        bench.assert_works();
+        fixture.assert_works();
     }
-    assert!(bench.receiver.requests().iter().all(|request| request.path() != "/locked"));
+    assert!(fixture.receiver.requests().iter().all(|request| request.path() != "/locked"));
     locker.batch_execute("rollback").unwrap();
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!((queued(&mut bench), bench.receiver.count()), (0, 4));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!((queued(&mut fixture), fixture.receiver.count()), (0, 4));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use testkit::{PATIENCE, Receiver, kill, responses, wait_until};
 
-use crate::support::{Bench, ask, assert_works, reconnect};
+use crate::fixture::{Fixture, ask, assert_works, reconnect};
 
 /// The ids that reached a receiver, which stand in the query.
 fn ids_at(receiver: &Receiver) -> BTreeSet<i64> {
@@ -14,81 +14,81 @@ fn ids_at(receiver: &Receiver) -> BTreeSet<i64> {
 }
 
 /// Puts 500 requests in flight: more than one origin's share, so to three.
-fn five_hundred(bench: &mut Bench, others: &[Receiver; 2]) -> BTreeSet<i64> {
-    let receivers = [&bench.receiver, &others[0], &others[1]];
+fn five_hundred(fixture: &mut Fixture, others: &[Receiver; 2]) -> BTreeSet<i64> {
+    let receivers = [&fixture.receiver, &others[0], &others[1]];
     for (receiver, (first, last)) in receivers.into_iter().zip([(1, 200), (201, 400), (401, 500)]) {
         let url = receiver.url("/held");
         let ask = format!(
             "select id = net.http_get('{url}?id=' || id, timeout_milliseconds := 60000)
                from generate_series({first}, {last}) as id"
         );
-        let asked = bench.client.query(&ask, &[]).unwrap();
+        let asked = fixture.client.query(&ask, &[]).unwrap();
         assert!(asked.iter().all(|row| row.get(0)), "the ids of a new database begin with 1");
         receiver.wait_for(last - first + 1);
     }
     (1..=500).collect()
 }
 
-fn assert_all_answered(bench: &mut Bench, others: &[Receiver; 2], ids: &BTreeSet<i64>) {
-    let answers = responses(&mut bench.client, 500);
+fn assert_all_answered(fixture: &mut Fixture, others: &[Receiver; 2], ids: &BTreeSet<i64>) {
+    let answers = responses(&mut fixture.client, 500);
     let answered: BTreeSet<i64> = answers.iter().map(|answer| answer.id.unwrap()).collect();
     assert_eq!(&answered, ids);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
-    let mut reached = ids_at(&bench.receiver);
+    let mut reached = ids_at(&fixture.receiver);
     reached.extend(others.iter().flat_map(ids_at));
     assert_eq!(&reached, ids);
-    wait_until("an empty queue", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
+    wait_until("an empty queue", PATIENCE, || fixture.value::<i64>("select count(*) from net.http_request_queue") == 0);
 }
 
 #[test]
 fn the_worker_is_killed_with_500_requests_in_flight() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let others = [Receiver::start(), Receiver::start()];
-    let gates = [bench.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
-    let ids = five_hundred(&mut bench, &others);
-    let pid = bench.cluster.worker_pid(&mut bench.client);
+    let gates = [fixture.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
+    let ids = five_hundred(&mut fixture, &others);
+    let pid = fixture.cluster.worker_pid(&mut fixture.client);
     kill(pid);
-    reconnect(&mut bench);
+    reconnect(&mut fixture);
     drop(gates);
-    assert_all_answered(&mut bench, &others, &ids);
-    bench.assert_works();
+    assert_all_answered(&mut fixture, &others, &ids);
+    fixture.assert_works();
 }
 
 #[test]
 fn the_server_is_killed_with_500_requests_in_flight() {
-    let mut bench = Bench::with(testkit::Cluster::builder().durable().start_ready());
+    let mut fixture = Fixture::with(testkit::Cluster::builder().durable().start_ready());
     let others = [Receiver::start(), Receiver::start()];
-    let gates = [bench.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
-    let ids = five_hundred(&mut bench, &others);
-    bench.cluster.kill_postmaster();
+    let gates = [fixture.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
+    let ids = five_hundred(&mut fixture, &others);
+    fixture.cluster.kill_postmaster();
     drop(gates);
-    bench.cluster.start();
-    bench.client = bench.cluster.connect();
-    assert_all_answered(&mut bench, &others, &ids);
-    bench.assert_works();
+    fixture.cluster.start();
+    fixture.client = fixture.cluster.connect();
+    assert_all_answered(&mut fixture, &others, &ids);
+    fixture.assert_works();
 }
 
 /// What somebody else's crash does to the worker is what it does to every backend.
 #[test]
 fn another_backend_is_killed() {
-    let mut bench = Bench::new();
-    bench.assert_works();
-    let mut victim = bench.cluster.connect();
-    kill(crate::support::value(&mut victim, "select pg_backend_pid()"));
-    reconnect(&mut bench);
-    bench.assert_works();
+    let mut fixture = Fixture::new();
+    fixture.assert_works();
+    let mut victim = fixture.cluster.connect();
+    kill(crate::fixture::value(&mut victim, "select pg_backend_pid()"));
+    reconnect(&mut fixture);
+    fixture.assert_works();
 }
 
 #[test]
 fn ids_go_on_after_a_crash() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/x");
-    let before = ask(&mut bench.client, &format!("select net.http_get('{url}')"));
-    bench.response(before);
-    bench.cluster.kill_postmaster();
-    bench.cluster.start();
-    bench.client = bench.cluster.connect();
-    assert_works(&mut bench.client, &bench.receiver);
-    let after = ask(&mut bench.client, &format!("select net.http_get('{url}')"));
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/x");
+    let before = ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
+    fixture.response(before);
+    fixture.cluster.kill_postmaster();
+    fixture.cluster.start();
+    fixture.client = fixture.cluster.connect();
+    assert_works(&mut fixture.client, &fixture.receiver);
+    let after = ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
     assert!(after > before, "{after} after {before}");
 }

@@ -2,15 +2,15 @@
 
 use testkit::{Cluster, PATIENCE, Receiver, wait_until};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// With room for 4 requests at once, 2 of them to one origin, so that a flood is soon one.
-fn narrow() -> Bench {
+fn narrow() -> Fixture {
     let cluster =
         Cluster::builder().conf("pg_net.max_in_flight", "4").conf("pg_net.max_in_flight_per_origin", "2").start_ready();
-    let mut bench = Bench::with(cluster);
-    bench.client.batch_execute("create role flooder; create role other").unwrap();
-    bench
+    let mut fixture = Fixture::with(cluster);
+    fixture.client.batch_execute("create role flooder; create role other").unwrap();
+    fixture
 }
 
 /// How many of the flooder's requests came before the other's only one.
@@ -22,9 +22,9 @@ fn came_before(receivers: &[&Receiver]) -> usize {
 
 #[test]
 fn a_flood_to_one_origin_keeps_nobody_elses_request_to_it_waiting() {
-    let mut bench = narrow();
-    let (flood, other) = (bench.receiver.url("/delay/20"), bench.receiver.url("/other"));
-    bench
+    let mut fixture = narrow();
+    let (flood, other) = (fixture.receiver.url("/delay/20"), fixture.receiver.url("/other"));
+    fixture
         .client
         .batch_execute(&format!(
             "begin; set local role flooder;
@@ -32,19 +32,19 @@ fn a_flood_to_one_origin_keeps_nobody_elses_request_to_it_waiting() {
              set local role other; select net.http_get('{other}'); commit"
         ))
         .unwrap();
-    wait_until("all of them", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
-    assert_eq!(bench.receiver.count(), 401);
-    let before = came_before(&[&bench.receiver]);
+    wait_until("all of them", PATIENCE, || fixture.value::<i64>("select count(*) from net.http_request_queue") == 0);
+    assert_eq!(fixture.receiver.count(), 401);
+    let before = came_before(&[&fixture.receiver]);
     assert!(before < 40, "{before} of the flood came first");
 }
 
 #[test]
 fn a_flood_to_many_origins_keeps_nobody_elses_request_waiting() {
-    let mut bench = narrow();
+    let mut fixture = narrow();
     let receivers: Vec<_> = (0..12).map(|_| Receiver::start()).collect();
-    let other = bench.receiver.url("/other");
+    let other = fixture.receiver.url("/other");
     let urls: Vec<_> = receivers.iter().map(|receiver| format!("'{}'", receiver.url("/delay/20"))).collect();
-    bench
+    fixture
         .client
         .batch_execute(&format!(
             "begin; set local role flooder;
@@ -53,9 +53,9 @@ fn a_flood_to_many_origins_keeps_nobody_elses_request_waiting() {
             urls.join(", ")
         ))
         .unwrap();
-    wait_until("all of them", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
+    wait_until("all of them", PATIENCE, || fixture.value::<i64>("select count(*) from net.http_request_queue") == 0);
     let mut all: Vec<_> = receivers.iter().collect();
-    all.push(&bench.receiver);
+    all.push(&fixture.receiver);
     assert_eq!(all.iter().map(|receiver| receiver.count()).sum::<usize>(), 361);
     let before = came_before(&all);
     assert!(before < 60, "{before} of the flood came first");

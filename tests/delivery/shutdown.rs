@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use testkit::{Shutdown, responses};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// What is quick: the worker gives requests under way a second.
 const QUICKLY: Duration = Duration::from_secs(4);
@@ -12,7 +12,7 @@ const QUICKLY: Duration = Duration::from_secs(4);
 #[test]
 fn ends_quickly_and_what_was_in_flight_is_sent_again() {
     for how in [Shutdown::Smart, Shutdown::Fast, Shutdown::Immediate] {
-        let Bench { mut client, receiver, mut cluster } = Bench::new();
+        let Fixture { mut client, receiver, mut cluster } = Fixture::new();
         let gate = receiver.hold("/held");
         let url = receiver.url("/held");
         let queue = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 100)");

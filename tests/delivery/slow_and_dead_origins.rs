@@ -6,114 +6,114 @@ use std::time::{Duration, Instant};
 
 use testkit::{Cluster, FullPort, Observer, PATIENCE, Receiver, Request, wait_until};
 
-use crate::support::{Bench, value};
+use crate::fixture::{Fixture, value};
 
 /// A failure of one's own attempt, which waited for the answer until its time was up.
 const OWN_TIME_OUT: &str = "timed_out and error_kind = 'timeout' and attempts = 1 and remote_address is not null \
     and elapsed_ms >= 1000 and exchange_ms > 0 and status_code is null";
 
-fn count(bench: &mut Bench, condition: &str) -> i64 {
-    bench.value(&format!("select count(*) from net._http_response where {condition}"))
+fn count(fixture: &mut Fixture, condition: &str) -> i64 {
+    fixture.value(&format!("select count(*) from net._http_response where {condition}"))
 }
 
-fn wait_for_responses(bench: &mut Bench, all: i64) {
-    wait_until("all responses", 3 * PATIENCE, || count(bench, "true") == all);
+fn wait_for_responses(fixture: &mut Fixture, all: i64) {
+    wait_until("all responses", 3 * PATIENCE, || count(fixture, "true") == all);
 }
 
-fn assert_nobody_is_sick(bench: &mut Bench) {
-    assert_eq!(bench.value::<i64>("select count(*) from net.origin_state()"), 0);
+fn assert_nobody_is_sick(fixture: &mut Fixture) {
+    assert_eq!(fixture.value::<i64>("select count(*) from net.origin_state()"), 0);
 }
 
 #[test]
 fn case_0_of_forty_calls_of_a_function_that_is_slower_than_the_timeout_all_arrive() {
-    let mut bench = Bench::new();
-    let slow = bench.receiver.url("/delay/3000");
+    let mut fixture = Fixture::new();
+    let slow = fixture.receiver.url("/delay/3000");
     for _ in 0..40 {
-        bench.ask(&format!("select net.http_post('{slow}', timeout_milliseconds := 1000)"));
+        fixture.ask(&format!("select net.http_post('{slow}', timeout_milliseconds := 1000)"));
     }
-    bench.receiver.wait_for(40);
-    wait_for_responses(&mut bench, 40);
-    assert_eq!((count(&mut bench, OWN_TIME_OUT), bench.receiver.count()), (40, 40));
-    assert_nobody_is_sick(&mut bench);
+    fixture.receiver.wait_for(40);
+    wait_for_responses(&mut fixture, 40);
+    assert_eq!((count(&mut fixture, OWN_TIME_OUT), fixture.receiver.count()), (40, 40));
+    assert_nobody_is_sick(&mut fixture);
 }
 
 #[test]
 fn case_0_of_a_hundred_in_one_commit_all_arrive() {
-    let mut bench = Bench::new();
-    let slow = bench.receiver.url("/delay/3000");
+    let mut fixture = Fixture::new();
+    let slow = fixture.receiver.url("/delay/3000");
     let calls = format!("select net.http_post('{slow}', timeout_milliseconds := 1000) from generate_series(1, 100)");
-    bench.client.batch_execute(&calls).unwrap();
-    bench.receiver.wait_for(100);
-    wait_for_responses(&mut bench, 100);
-    assert_eq!((count(&mut bench, OWN_TIME_OUT), bench.receiver.count()), (100, 100));
-    assert_nobody_is_sick(&mut bench);
+    fixture.client.batch_execute(&calls).unwrap();
+    fixture.receiver.wait_for(100);
+    wait_for_responses(&mut fixture, 100);
+    assert_eq!((count(&mut fixture, OWN_TIME_OUT), fixture.receiver.count()), (100, 100));
+    assert_nobody_is_sick(&mut fixture);
 }
 
 #[test]
 fn case_0_a_slow_path_takes_nothing_from_a_fast_one_of_the_same_host() {
-    let mut bench = Bench::new();
-    let (slow, fast) = (bench.receiver.url("/delay/3000"), bench.receiver.url("/fast"));
+    let mut fixture = Fixture::new();
+    let (slow, fast) = (fixture.receiver.url("/delay/3000"), fixture.receiver.url("/fast"));
     let calls = format!(
         "select net.http_post('{slow}', timeout_milliseconds := 1000), net.http_post('{fast}', timeout_milliseconds := 1000) \
            from generate_series(1, 20)"
     );
-    bench.client.batch_execute(&calls).unwrap();
-    let arrived = bench.receiver.wait_for(40);
+    fixture.client.batch_execute(&calls).unwrap();
+    let arrived = fixture.receiver.wait_for(40);
     assert_eq!(arrived.iter().filter(|request| request.path() == "/fast").count(), 20);
-    wait_for_responses(&mut bench, 40);
-    assert_eq!(count(&mut bench, &format!("url like '%/delay/3000' and {OWN_TIME_OUT}")), 20);
-    assert_eq!(count(&mut bench, "url like '%/fast' and status_code = 200 and attempts = 1"), 20);
-    assert_eq!(bench.receiver.count(), 40);
-    assert_nobody_is_sick(&mut bench);
+    wait_for_responses(&mut fixture, 40);
+    assert_eq!(count(&mut fixture, &format!("url like '%/delay/3000' and {OWN_TIME_OUT}")), 20);
+    assert_eq!(count(&mut fixture, "url like '%/fast' and status_code = 200 and attempts = 1"), 20);
+    assert_eq!(fixture.receiver.count(), 40);
+    assert_nobody_is_sick(&mut fixture);
 }
 
 #[test]
 fn case_0_of_ten_thousand_calls_at_the_default_settings_all_arrive() {
-    let mut bench = Bench::new();
-    let slow = bench.receiver.url("/hang");
+    let mut fixture = Fixture::new();
+    let slow = fixture.receiver.url("/hang");
     let calls = format!("select net.http_post('{slow}', timeout_milliseconds := 300) from generate_series(1, 10000)");
-    bench.client.batch_execute(&calls).unwrap();
-    wait_for_responses(&mut bench, 10_000);
+    fixture.client.batch_execute(&calls).unwrap();
+    wait_for_responses(&mut fixture, 10_000);
     let own = "timed_out and error_kind = 'timeout' and attempts = 1 and exchange_ms > 0 and elapsed_ms >= 300";
-    assert_eq!((count(&mut bench, own), bench.receiver.count()), (10_000, 10_000));
-    assert_nobody_is_sick(&mut bench);
-    bench.assert_works();
+    assert_eq!((count(&mut fixture, own), fixture.receiver.count()), (10_000, 10_000));
+    assert_nobody_is_sick(&mut fixture);
+    fixture.assert_works();
 }
 
 #[test]
 fn case_0_each_request_to_a_dead_origin_ends_with_a_failure_of_its_own_to_connect() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let dead = [(); 3].map(|()| Receiver::refused_port());
     for port in &dead {
         let calls = format!("select net.http_get('{}') from generate_series(1, 300)", port.url("/"));
-        bench.client.batch_execute(&calls).unwrap();
+        fixture.client.batch_execute(&calls).unwrap();
     }
-    bench.assert_works();
-    wait_for_responses(&mut bench, 901);
+    fixture.assert_works();
+    wait_for_responses(&mut fixture, 901);
     let own = "error_kind = 'connect' and error_msg = 'Couldn''t connect to server' and error_detail like '%refused%' \
                and attempts = 1 and handshake_ms > 0 and coalesce(exchange_ms, 0) = 0 and remote_address is null \
                and not timed_out";
-    assert_eq!(count(&mut bench, own), 900);
+    assert_eq!(count(&mut fixture, own), 900);
     let sick = "select count(*) from net.origin_state() where state = 'probing' and failures = 300 \
                 and last_failure = 'connect' and failing_since between now() - interval '1 minute' and now() \
                 and held_until is null";
-    assert_eq!(bench.value::<i64>(sick), 3);
+    assert_eq!(fixture.value::<i64>(sick), 3);
 }
 
 #[test]
 fn case_0_where_connecting_takes_all_the_time_the_origin_is_sick_and_each_request_has_tried() {
-    let mut bench = Bench::with(Cluster::builder().conf("pg_net.breaker_failures", "3").start_ready());
+    let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.breaker_failures", "3").start_ready());
     let full = FullPort::take();
     let calls =
         format!("select net.http_get('{}', timeout_milliseconds := 300) from generate_series(1, 100)", full.url("/"));
-    bench.client.batch_execute(&calls).unwrap();
-    bench.assert_works();
-    wait_for_responses(&mut bench, 101);
+    fixture.client.batch_execute(&calls).unwrap();
+    fixture.assert_works();
+    wait_for_responses(&mut fixture, 101);
     let own = "timed_out and error_kind = 'timeout' and attempts = 1 and elapsed_ms between 300 and 1000 \
                and handshake_ms >= 300 and coalesce(exchange_ms, 0) = 0 and remote_address is null";
-    assert_eq!(count(&mut bench, own), 100);
+    assert_eq!(count(&mut fixture, own), 100);
     let state = "select state from net.origin_state() where last_failure = 'timeout'";
-    assert_eq!(bench.value::<String>(state), "probing");
+    assert_eq!(fixture.value::<String>(state), "probing");
 }
 
 /// Counts what came.
@@ -130,40 +130,40 @@ impl Observer for Count {
 
 #[test]
 fn case_0_an_origin_that_is_back_gets_all_that_wait() {
-    let mut bench = Bench::with(Cluster::builder().conf("pg_net.retry_base", "100ms").start_ready());
+    let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.retry_base", "100ms").start_ready());
     let dead = Receiver::refused_port();
     let call = format!("select net.http_request('GET', '{}', max_attempts := 100)", dead.url("/back"));
-    bench.client.batch_execute(&format!("{call} from generate_series(1, 200)")).unwrap();
+    fixture.client.batch_execute(&format!("{call} from generate_series(1, 200)")).unwrap();
     let state = "select coalesce(max(state), '') from net.origin_state()";
-    wait_until("failures enough", PATIENCE, || bench.value::<String>(state) == "probing");
+    wait_until("failures enough", PATIENCE, || fixture.value::<String>(state) == "probing");
     let arrived = Count::default();
     let _back = Receiver::on_port(dead.port(), arrived.clone());
-    wait_for_responses(&mut bench, 200);
-    assert_eq!((count(&mut bench, "status_code = 200"), arrived.0.load(Ordering::SeqCst)), (200, 200));
-    assert!(count(&mut bench, "attempts > 1") >= 5, "those that failed before have gone out again");
-    wait_until("the end of it", PATIENCE, || bench.value::<String>(state).is_empty());
+    wait_for_responses(&mut fixture, 200);
+    assert_eq!((count(&mut fixture, "status_code = 200"), arrived.0.load(Ordering::SeqCst)), (200, 200));
+    assert!(count(&mut fixture, "attempts > 1") >= 5, "those that failed before have gone out again");
+    wait_until("the end of it", PATIENCE, || fixture.value::<String>(state).is_empty());
 }
 
 /// Queues a thousand requests to each of these, and sends to a healthy origin behind them and beside them.
 fn assert_others_are_served_beside(urls: impl Iterator<Item = String>) {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for url in urls {
         let calls = format!("select net.http_get('{url}', timeout_milliseconds := 5000) from generate_series(1, 1000)");
-        bench.client.batch_execute(&calls).unwrap();
+        fixture.client.batch_execute(&calls).unwrap();
     }
-    let ok = bench.receiver.url("/ok");
+    let ok = fixture.receiver.url("/ok");
     let mut slowest = Duration::ZERO;
     for _ in 0..50 {
         let start = Instant::now();
-        let id = bench.ask(&format!("select net.http_get('{ok}')"));
-        bench.client.batch_execute(&format!("select net.await_response({id})")).unwrap();
+        let id = fixture.ask(&format!("select net.http_get('{ok}')"));
+        fixture.client.batch_execute(&format!("select net.await_response({id})")).unwrap();
         slowest = slowest.max(start.elapsed());
     }
-    assert_eq!(bench.receiver.count(), 50);
-    assert_eq!(count(&mut bench, "status_code = 200"), 50);
+    assert_eq!(fixture.receiver.count(), 50);
+    assert_eq!(count(&mut fixture, "status_code = 200"), 50);
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     let waiting = "select count(*) from net.http_request_queue";
-    assert!(value::<i64>(&mut bench.client, waiting) > 30_000, "the others wait");
+    assert!(value::<i64>(&mut fixture.client, waiting) > 30_000, "the others wait");
 }
 
 #[test]

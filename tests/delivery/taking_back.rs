@@ -10,14 +10,14 @@ use std::collections::HashSet;
 use postgres::Client;
 use testkit::{Cluster, Gate, PATIENCE, Receiver, response};
 
-use crate::support::{Bench, allow_at_most, ask, value};
+use crate::fixture::{Fixture, allow_at_most, ask, value};
 
 /// How many are on the wire while an origin answers nothing.
 const ON_THE_WIRE: usize = 5;
 
 /// A server that has a known number of requests on the wire, and the receiver of others.
 struct Field {
-    bench: Bench,
+    fixture: Fixture,
     aside: Receiver,
 }
 
@@ -27,44 +27,44 @@ impl Field {
             .conf("pg_net.max_in_flight_per_origin", &ON_THE_WIRE.to_string())
             .conf("max_prepared_transactions", "5")
             .start_ready();
-        let mut bench = Bench::with(cluster);
-        allow_at_most(&mut bench.client, PATIENCE);
-        Self { bench, aside: Receiver::start() }
+        let mut fixture = Fixture::with(cluster);
+        allow_at_most(&mut fixture.client, PATIENCE);
+        Self { fixture, aside: Receiver::start() }
     }
 
     /// Asks for a path that answers nothing until the gate is released, so often, in one commit. When it returns, as many as can
     /// be are on the wire, some more are claimed, and the others wait in the queue.
     fn ask_for(&mut self, path: &str, count: usize) -> Gate {
-        let gate = self.bench.receiver.hold(path);
-        let before = self.bench.receiver.count();
-        let url = self.bench.receiver.url(path);
+        let gate = self.fixture.receiver.hold(path);
+        let before = self.fixture.receiver.count();
+        let url = self.fixture.receiver.url(path);
         let ask = format!(
             "select count(net.http_request('POST', '{url}', n::text, timeout_milliseconds := 60000)) \
              from generate_series(1, {count}) n"
         );
-        assert_eq!(self.bench.value::<i64>(&ask), count as i64);
-        self.bench.receiver.wait_for(before + ON_THE_WIRE);
+        assert_eq!(self.fixture.value::<i64>(&ask), count as i64);
+        self.fixture.receiver.wait_for(before + ON_THE_WIRE);
         self.settle();
         gate
     }
 
     /// Waits until the worker has claimed what it can: it reads the queue in order, and this stands behind all else.
     fn settle(&mut self) {
-        let id = ask(&mut self.bench.client, &format!("select net.http_get('{}')", self.aside.url("/aside")));
-        assert_eq!(response(&mut self.bench.client, id).status_code, Some(200));
+        let id = ask(&mut self.fixture.client, &format!("select net.http_get('{}')", self.aside.url("/aside")));
+        assert_eq!(response(&mut self.fixture.client, id).status_code, Some(200));
     }
 
     /// Waits for a request to the same origin, which starts behind all that the worker has claimed of it.
     fn assert_nothing_is_left(&mut self) {
         for _ in 0..=ON_THE_WIRE {
-            self.bench.assert_works();
+            self.fixture.assert_works();
         }
-        assert_eq!(self.bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+        assert_eq!(self.fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
     }
 
     /// How often a path has arrived, and with how many different bodies.
     fn arrivals(&self, path: &str) -> (usize, usize) {
-        let requests = self.bench.receiver.requests();
+        let requests = self.fixture.receiver.requests();
         let of_path: Vec<_> = requests.iter().filter(|request| request.path() == path).collect();
         (of_path.len(), of_path.iter().map(|request| &request.body).collect::<HashSet<_>>().len())
     }
@@ -89,10 +89,10 @@ fn case_13a_nothing_goes_out_that_was_not_on_the_wire() {
     ] {
         let mut field = Field::new();
         let gate = field.ask_for("/slow", 2000);
-        field.bench.client.batch_execute(end).unwrap_or_else(|error| panic!("{end}: {error}"));
+        field.fixture.client.batch_execute(end).unwrap_or_else(|error| panic!("{end}: {error}"));
         gate.release();
         if end.starts_with("drop") {
-            field.bench.client.batch_execute("create extension pg_net").unwrap();
+            field.fixture.client.batch_execute("create extension pg_net").unwrap();
         }
         field.assert_nothing_is_left();
         field.assert_arrived_once_each("/slow", ON_THE_WIRE);
@@ -104,10 +104,10 @@ fn case_13a_after_a_rollback_all_are_sent_once() {
     for end in ["delete from net.http_request_queue", "truncate net.http_request_queue", CANCEL_ALL, CANCEL_EACH] {
         let mut field = Field::new();
         let gate = field.ask_for("/slow", 500);
-        field.bench.client.batch_execute(&format!("begin; {end}")).unwrap();
+        field.fixture.client.batch_execute(&format!("begin; {end}")).unwrap();
         gate.release();
-        field.bench.client.batch_execute("rollback").unwrap();
-        field.bench.receiver.wait_for(500);
+        field.fixture.client.batch_execute("rollback").unwrap();
+        field.fixture.receiver.wait_for(500);
         field.assert_nothing_is_left();
         field.assert_arrived_once_each("/slow", 500);
     }
@@ -118,13 +118,13 @@ fn case_13a_cancel_is_true_for_all_that_is_not_on_the_wire() {
     let mut field = Field::new();
     let gate = field.ask_for("/slow", 2000);
     let taken = |client: &mut Client, sql: &str| value::<i64>(client, sql);
-    assert_eq!(taken(&mut field.bench.client, &format!("{CANCEL_EACH} where id <= 1000")), 1000 - ON_THE_WIRE as i64);
-    assert_eq!(taken(&mut field.bench.client, CANCEL_ALL), 1000);
-    assert_eq!(taken(&mut field.bench.client, CANCEL_ALL), 0, "a second time, with what is on the wire");
+    assert_eq!(taken(&mut field.fixture.client, &format!("{CANCEL_EACH} where id <= 1000")), 1000 - ON_THE_WIRE as i64);
+    assert_eq!(taken(&mut field.fixture.client, CANCEL_ALL), 1000);
+    assert_eq!(taken(&mut field.fixture.client, CANCEL_ALL), 0, "a second time, with what is on the wire");
     gate.release();
     field.assert_nothing_is_left();
     field.assert_arrived_once_each("/slow", ON_THE_WIRE);
-    let answered = field.bench.value::<i64>("select count(*) from net._http_response where url like '%/slow'");
+    let answered = field.fixture.value::<i64>("select count(*) from net._http_response where url like '%/slow'");
     assert_eq!(answered, ON_THE_WIRE as i64, "those on the wire were answered as ever");
 }
 
@@ -133,10 +133,10 @@ fn case_13a_cancel_is_true_for_all_that_is_not_on_the_wire() {
 fn what_a_delete_leaves_is_sent_once() {
     let mut field = Field::new();
     let gate = field.ask_for("/slow", 200);
-    field.bench.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
+    field.fixture.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
     gate.release();
     field.assert_nothing_is_left();
-    let arrived: HashSet<Vec<u8>> = (field.bench.receiver.requests().iter())
+    let arrived: HashSet<Vec<u8>> = (field.fixture.receiver.requests().iter())
         .filter(|request| request.path() == "/slow")
         .map(|request| request.body.clone())
         .collect();

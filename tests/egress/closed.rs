@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use testkit::{Cluster, Network, PATIENCE, Receiver, wait_until};
 
 use super::{assert_refused, refusal, url_at};
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 const CLOSED: [&str; 11] = [
     "169.254.169.254",
@@ -60,19 +60,19 @@ fn no_spelling_of_a_closed_address_is_called_or_dialled() {
         let receiver = Receiver::start_everywhere();
         assert_reachable(&receiver);
         let reachable = receiver.connections();
-        let mut bench = Bench::new();
+        let mut fixture = Fixture::new();
         // No rule opens them.
         let rules = "insert into net.egress_rule (action, network) values ('allow', '0.0.0.0/0'), ('allow', '::/0')";
-        bench.client.batch_execute(rules).unwrap();
+        fixture.client.batch_execute(rules).unwrap();
         for host in SPELLINGS {
             let url = url_at(&receiver, host, "/?token=hunter2");
-            assert_refused(&mut bench, &url);
-            let why = refusal(&mut bench.client, &url);
+            assert_refused(&mut fixture, &url);
+            let why = refusal(&mut fixture.client, &url);
             assert!(why.contains("link-local") || why.contains("metadata"), "{host}: {why}");
             assert!(!why.contains("hunter2") && !why.contains("http"), "{host}: {why}");
         }
         assert_eq!(receiver.connections(), reachable);
-        bench.assert_works();
+        fixture.assert_works();
     });
 }
 
@@ -80,9 +80,9 @@ fn no_spelling_of_a_closed_address_is_called_or_dialled() {
 fn a_refused_request_leaves_no_url_in_the_log() {
     Network::with(&["169.254.169.254"]).run(|hosts| {
         hosts.point("metadata.test", &["169.254.169.254"]);
-        let mut bench = Bench::with(Cluster::builder().conf("log_min_messages", "debug1").start_ready());
-        assert_refused(&mut bench, "http://us:hunter2@metadata.test/hunter2?hunter2");
-        assert!(!bench.cluster.log().contains("hunter2"));
+        let mut fixture = Fixture::with(Cluster::builder().conf("log_min_messages", "debug1").start_ready());
+        assert_refused(&mut fixture, "http://us:hunter2@metadata.test/hunter2?hunter2");
+        assert!(!fixture.cluster.log().contains("hunter2"));
     });
 }
 
@@ -90,20 +90,20 @@ fn a_refused_request_leaves_no_url_in_the_log() {
 fn no_redirect_leads_there() {
     Network::with(&["169.254.169.254", "fd00:ec2::254"]).run(|_| {
         let everywhere = Receiver::start_everywhere();
-        let mut bench = Bench::new();
+        let mut fixture = Fixture::new();
         for status in [301, 302, 303, 307, 308] {
             for host in ["169.254.169.254", "0xa9fea9fe", "[::ffff:169.254.169.254]", "[fd00:ec2::254]"] {
                 let to = url_at(&everywhere, host, "/latest/meta-data/");
-                let hop = bench.receiver.url(&format!("/redirect/{status}?to={to}"));
-                assert_refused(&mut bench, &hop);
+                let hop = fixture.receiver.url(&format!("/redirect/{status}?to={to}"));
+                assert_refused(&mut fixture, &hop);
             }
         }
-        let file = bench.get("/redirect/302?to=file:///etc/passwd");
+        let file = fixture.get("/redirect/302?to=file:///etc/passwd");
         file.assert_failure("Redirect to an unsupported or malformed URL");
         // Over a hop that is allowed.
-        let twice = bench.receiver.url(&format!("/redirect/302?to={}", url_at(&everywhere, "169.254.169.254", "/")));
-        let first = bench.receiver.url(&format!("/redirect/307?to={twice}"));
-        assert_refused(&mut bench, &first);
+        let twice = fixture.receiver.url(&format!("/redirect/302?to={}", url_at(&everywhere, "169.254.169.254", "/")));
+        let first = fixture.receiver.url(&format!("/redirect/307?to={twice}"));
+        assert_refused(&mut fixture, &first);
         assert_eq!(everywhere.connections(), 0);
     });
 }

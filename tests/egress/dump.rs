@@ -1,6 +1,6 @@
 //! The rules are the user's data: they are in a dump, and apply where it is restored.
 
-use crate::support::{Bench, value};
+use crate::fixture::{Fixture, value};
 
 use super::refusal;
 
@@ -8,8 +8,8 @@ const RULES: &str = "select jsonb_agg(to_jsonb(r) order by id)::text from net.eg
 
 #[test]
 fn rules_survive_dump_and_restore() {
-    let mut bench = Bench::new();
-    bench
+    let mut fixture = Fixture::new();
+    fixture
         .client
         .batch_execute(
             "create role \"Odd name\" login;
@@ -19,11 +19,11 @@ fn rules_survive_dump_and_restore() {
                 (null, 'deny', 'bad.example', null, null, E'a\\ttab')",
         )
         .unwrap();
-    bench.client.batch_execute("create database restored").unwrap();
-    bench.cluster.run("pg_dump", &["--file", "rules.sql"]);
-    bench.cluster.run("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "restored", "-f", "rules.sql"]);
-    let mut restored = bench.cluster.connect_as("postgres", "restored");
-    assert_eq!(value::<String>(&mut restored, RULES), bench.value::<String>(RULES));
+    fixture.client.batch_execute("create database restored").unwrap();
+    fixture.cluster.run("pg_dump", &["--file", "rules.sql"]);
+    fixture.cluster.run("psql", &["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "restored", "-f", "rules.sql"]);
+    let mut restored = fixture.cluster.connect_as("postgres", "restored");
+    assert_eq!(value::<String>(&mut restored, RULES), fixture.value::<String>(RULES));
     // Ids go on behind those that were restored.
     let id: i32 = value(&mut restored, "insert into net.egress_rule (action, port) values ('deny', 1) returning id");
     assert_eq!(id, 4);

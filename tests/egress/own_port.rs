@@ -3,7 +3,7 @@
 use testkit::{Cluster, Network};
 
 use super::{REFUSED, assert_refused, insert, refusal};
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// What Postgres logs where somebody connects from an address that none of our clients has, or does not speak its language.
 fn strangers(cluster: &Cluster) -> usize {
@@ -22,8 +22,8 @@ fn it_is_refused_until_a_rule_names_it() {
     Network::with(&["203.0.113.7", "2001:db8::7"]).run(|hosts| {
         hosts.point("database.test", &["203.0.113.7"]);
         let cluster = Cluster::builder().conf("listen_addresses", "*").conf("log_connections", "on").start_ready();
-        let mut bench = Bench::with(cluster);
-        let port = bench.cluster.port();
+        let mut fixture = Fixture::with(cluster);
+        let port = fixture.cluster.port();
         for host in [
             "127.0.0.1",
             "127.9.9.9",
@@ -35,21 +35,21 @@ fn it_is_refused_until_a_rule_names_it() {
             "[2001:db8::7]",
         ] {
             let url = format!("http://{host}:{port}/");
-            assert_refused(&mut bench, &url);
-            let why = refusal(&mut bench.client, &url);
+            assert_refused(&mut fixture, &url);
+            let why = refusal(&mut fixture.client, &url);
             assert_eq!(why, format!("port {port} of this machine is the server's own"));
-            let hop = bench.receiver.url(&format!("/redirect/307?to={url}"));
-            assert_refused(&mut bench, &hop);
+            let hop = fixture.receiver.url(&format!("/redirect/307?to={url}"));
+            assert_refused(&mut fixture, &hop);
         }
         let name = format!("http://database.test:{port}/");
-        assert_refused(&mut bench, &name);
-        assert_eq!(strangers(&bench.cluster), 0, "{}", bench.cluster.log());
+        assert_refused(&mut fixture, &name);
+        assert_eq!(strangers(&fixture.cluster), 0, "{}", fixture.cluster.log());
 
-        bench.client.batch_execute("insert into net.egress_rule (action, network) values ('allow', '0/0')").unwrap();
-        assert_refused(&mut bench, &name);
+        fixture.client.batch_execute("insert into net.egress_rule (action, network) values ('allow', '0/0')").unwrap();
+        assert_refused(&mut fixture, &name);
         let rule = format!("insert into net.egress_rule (action, port) values ('allow', {port})");
-        bench.client.batch_execute(&rule).unwrap();
-        assert_ne!(insert(&mut bench, &name).error(), REFUSED);
-        bench.cluster.wait_for_log("connection received: host=203.0.113.7");
+        fixture.client.batch_execute(&rule).unwrap();
+        assert_ne!(insert(&mut fixture, &name).error(), REFUSED);
+        fixture.cluster.wait_for_log("connection received: host=203.0.113.7");
     });
 }

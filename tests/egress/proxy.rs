@@ -11,11 +11,11 @@ fn the_proxy_is_exempt_and_told_of_no_refused_target() {
         hosts.point("app.test", &["8.8.8.8"]);
         let (receiver, socks) = (Receiver::start_everywhere(), Socks::start());
         let builder = Cluster::builder().conf("pg_net.egress", "public");
-        let mut bench = through(builder, &socks.proxy("socks5h"), Socks::CREDENTIALS);
+        let mut fixture = through(builder, &socks.proxy("socks5h"), Socks::CREDENTIALS);
         let rules = "create role app login;
                      insert into net.egress_rule (role, action, host) values ('app', 'allow', 'app.test');
                      insert into net.egress_rule (action, host) values ('deny', '*.denied.test')";
-        bench.client.batch_execute(rules).unwrap();
+        fixture.client.batch_execute(rules).unwrap();
         let app_url = url_at(&receiver, "app.test", "/app");
         let by_literal = url_at(&receiver, "8.8.8.8", "/literal");
 
@@ -30,16 +30,16 @@ fn the_proxy_is_exempt_and_told_of_no_refused_target() {
             "a.denied.test",
         ] {
             let url = url_at(&receiver, host, "/");
-            assert_refused(&mut bench, &url);
-            refusal(&mut bench.client, &url);
-            assert_refused(&mut bench, &url_at(&receiver, "8.8.8.8", &format!("/redirect/302?to={url}")));
+            assert_refused(&mut fixture, &url);
+            refusal(&mut fixture.client, &url);
+            assert_refused(&mut fixture, &url_at(&receiver, "8.8.8.8", &format!("/redirect/302?to={url}")));
         }
-        let mut app = bench.cluster.connect_as("app", "postgres");
+        let mut app = fixture.cluster.connect_as("app", "postgres");
         refusal(&mut app, &by_literal);
-        assert_refused_as(&mut bench, "app", &by_literal);
+        assert_refused_as(&mut fixture, "app", &by_literal);
 
-        assert_eq!(insert_as(&mut bench, "app", &app_url).status_code, Some(200));
-        assert_eq!(insert(&mut bench, &by_literal).status_code, Some(200));
+        assert_eq!(insert_as(&mut fixture, "app", &app_url).status_code, Some(200));
+        assert_eq!(insert(&mut fixture, &by_literal).status_code, Some(200));
         let told = [("8.8.8.8", receiver.port()), ("app.test", receiver.port())];
         assert_eq!(socks.wait_for(2), told.map(|(host, port)| format!("{host}:{port}")));
         let public = receiver.requests().iter().all(|request| request.address.to_string() == "8.8.8.8");

@@ -3,13 +3,13 @@
 use testkit::Receiver;
 
 use super::{assert_refused_as, refusal, status};
-use crate::support::{Bench, error_of};
+use crate::fixture::{Fixture, error_of};
 
-/// A bench, a second receiver, and roles: `app` may call the bench's receiver alone.
-fn bench() -> (Bench, Receiver) {
-    let mut bench = Bench::new();
-    let port = bench.receiver.port();
-    bench
+/// A fixture, a second receiver, and roles: `app` may call the fixture's receiver alone.
+fn fixture() -> (Fixture, Receiver) {
+    let mut fixture = Fixture::new();
+    let port = fixture.receiver.port();
+    fixture
         .client
         .batch_execute(&format!(
             "create role app login;
@@ -21,77 +21,77 @@ fn bench() -> (Bench, Receiver) {
              insert into net.egress_rule (role, action, port) values ('app', 'allow', {port})"
         ))
         .unwrap();
-    (bench, Receiver::start())
+    (fixture, Receiver::start())
 }
 
 #[test]
 fn a_role_with_rules_and_its_members_call_what_these_allow() {
-    let (mut bench, elsewhere) = bench();
-    let allowed = bench.receiver.url("/");
+    let (mut fixture, elsewhere) = fixture();
+    let allowed = fixture.receiver.url("/");
     for role in ["app", "heir", "heirs_heir"] {
-        let mut client = bench.cluster.connect_as(role, "postgres");
+        let mut client = fixture.cluster.connect_as(role, "postgres");
         assert_eq!(status(&mut client, &allowed), Some(200), "{role}");
         assert_eq!(refusal(&mut client, &elsewhere.url("/")), "no egress rule of the role allows it", "{role}");
         // Also a row that was made by hand.
-        assert_refused_as(&mut bench, role, &elsewhere.url("/"));
-        let redirect = bench.receiver.url(&format!("/redirect/302?to={}", elsewhere.url("/")));
+        assert_refused_as(&mut fixture, role, &elsewhere.url("/"));
+        let redirect = fixture.receiver.url(&format!("/redirect/302?to={}", elsewhere.url("/")));
         assert_eq!(status(&mut client, &redirect), None, "{role}");
     }
     assert_eq!(elsewhere.connections(), 0);
     // A superuser has everybody's rights, and nobody's rules; a member that does not inherit is not the role.
     for role in ["other", "outsider", "boss", "postgres"] {
-        let mut client = bench.cluster.connect_as(role, "postgres");
+        let mut client = fixture.cluster.connect_as(role, "postgres");
         assert_eq!(status(&mut client, &elsewhere.url("/")), Some(200), "{role}");
     }
-    let mut outsider = bench.cluster.connect_as("outsider", "postgres");
+    let mut outsider = fixture.cluster.connect_as("outsider", "postgres");
     outsider.batch_execute("set role app").unwrap();
     refusal(&mut outsider, &elsewhere.url("/"));
 }
 
 #[test]
 fn a_denial_outweighs_and_is_for_all_where_it_names_no_role() {
-    let (mut bench, elsewhere) = bench();
-    let port = bench.receiver.port();
-    bench
+    let (mut fixture, elsewhere) = fixture();
+    let port = fixture.receiver.port();
+    fixture
         .client
         .batch_execute(&format!(
             "insert into net.egress_rule (id, action, host, port) overriding system value values (77, 'deny', 'localhost', {port})"
         ))
         .unwrap();
     for role in ["app", "other", "boss"] {
-        let mut client = bench.cluster.connect_as(role, "postgres");
-        let url = bench.receiver.url("/");
+        let mut client = fixture.cluster.connect_as(role, "postgres");
+        let url = fixture.receiver.url("/");
         assert_eq!(status(&mut client, &url), Some(200), "{role}");
         let denied = url.replace("127.0.0.1", "localhost");
         assert_eq!(refusal(&mut client, &denied), "egress rule 77 denies it", "{role}");
-        assert_refused_as(&mut bench, role, &denied);
+        assert_refused_as(&mut fixture, role, &denied);
     }
     // What is allowed for all opens nothing to those with rules of their own.
-    bench.client.batch_execute("insert into net.egress_rule (action) values ('allow')").unwrap();
-    let mut app = bench.cluster.connect_as("app", "postgres");
+    fixture.client.batch_execute("insert into net.egress_rule (action) values ('allow')").unwrap();
+    let mut app = fixture.cluster.connect_as("app", "postgres");
     refusal(&mut app, &elsewhere.url("/"));
 }
 
 #[test]
 fn a_connection_is_not_reused_under_another_roles_rules() {
-    let (mut bench, _elsewhere) = bench();
-    let port = bench.receiver.port();
+    let (mut fixture, _elsewhere) = fixture();
+    let port = fixture.receiver.port();
     let rule = format!("insert into net.egress_rule (role, action, port) values ('other', 'allow', {port})");
-    bench.client.batch_execute(&rule).unwrap();
-    let url = bench.receiver.url("/");
+    fixture.client.batch_execute(&rule).unwrap();
+    let url = fixture.receiver.url("/");
     let mut connections = Vec::new();
     for role in ["app", "other", "postgres", "app", "other", "postgres"] {
-        let mut client = bench.cluster.connect_as(role, "postgres");
+        let mut client = fixture.cluster.connect_as(role, "postgres");
         assert_eq!(status(&mut client, &url), Some(200));
-        connections.push(bench.receiver.requests().last().unwrap().connection);
+        connections.push(fixture.receiver.requests().last().unwrap().connection);
     }
     assert_eq!(connections, [0, 1, 2, 0, 1, 2]);
 }
 
 #[test]
 fn only_the_owner_sees_and_makes_rules() {
-    let (bench, _elsewhere) = bench();
-    let mut app = bench.cluster.connect_as("app", "postgres");
+    let (fixture, _elsewhere) = fixture();
+    let mut app = fixture.cluster.connect_as("app", "postgres");
     for statement in [
         "select * from net.egress_rule",
         "insert into net.egress_rule (action) values ('allow')",
@@ -107,7 +107,7 @@ fn only_the_owner_sees_and_makes_rules() {
 
 #[test]
 fn what_is_no_rule_is_refused_when_it_is_made() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (columns, values, state) in [
         ("action", "'maybe'", "23514"),
         ("action", "null", "23502"),
@@ -123,13 +123,13 @@ fn what_is_no_rule_is_refused_when_it_is_made() {
         ("action, port", "'deny', 65536", "23514"),
     ] {
         let statement = format!("insert into net.egress_rule ({columns}) values ({values})");
-        assert_eq!(error_of(&mut bench.client, &statement).0, state, "{statement}");
+        assert_eq!(error_of(&mut fixture.client, &statement).0, state, "{statement}");
     }
-    bench
+    fixture
         .client
         .batch_execute("insert into net.egress_rule (action, host, comment) values ('deny', '*.Bücher.example', 'why')")
         .unwrap();
-    bench.assert_works();
-    let why = refusal(&mut bench.client, "http://a.xn--bcher-kva.example/");
+    fixture.assert_works();
+    let why = refusal(&mut fixture.client, "http://a.xn--bcher-kva.example/");
     assert!(why.ends_with("denies it"), "{why}");
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::Response;
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// Whether the row is a success of the transport.
 #[track_caller]
@@ -14,126 +14,126 @@ fn assert_success(answer: &Response, status: i32) {
 
 #[test]
 fn any_status_is_a_success_of_the_transport() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for status in [200, 201, 404, 418, 500, 503] {
-        let answer = bench.get(&format!("/status/{status}"));
+        let answer = fixture.get(&format!("/status/{status}"));
         assert_success(&answer, status);
         assert_eq!(answer.text(), format!("status {status}"));
         assert_eq!(answer.content_type.as_deref(), Some("text/plain; charset=utf-8"));
         assert_eq!(answer.header("Content-Type"), "text/plain; charset=utf-8");
     }
-    assert_eq!(bench.receiver.count(), 6);
+    assert_eq!(fixture.receiver.count(), 6);
 }
 
 #[test]
 fn header_names_are_kept_as_the_server_wrote_them() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let reply = b"HTTP/1.1 200 OK\r\nX-ODD-Case: A b\r\ncontent-TYPE: text/plain\r\nContent-Length: 2\r\n\r\nok";
-    bench.receiver.script("/odd", vec![reply.to_vec()]);
-    let answer = bench.get("/odd");
+    fixture.receiver.script("/odd", vec![reply.to_vec()]);
+    let answer = fixture.get("/odd");
     assert_success(&answer, 200);
     assert_eq!(answer.headers, Some(json!({"X-ODD-Case": "A b", "content-TYPE": "text/plain", "Content-Length": "2"})));
     assert_eq!(answer.content_type.as_deref(), Some("text/plain"));
-    bench.received("/odd");
+    fixture.received("/odd");
 }
 
 #[test]
 fn a_repeated_header_is_an_array_and_a_single_one_a_string() {
-    let mut bench = Bench::new();
-    let answer = bench.get("/repeat-headers");
+    let mut fixture = Fixture::new();
+    let answer = fixture.get("/repeat-headers");
     assert_success(&answer, 200);
     assert_eq!(answer.header("Set-Cookie"), &json!(["a=1", "b=2"]));
     assert_eq!(answer.header("X-Once"), "one");
-    bench.received("/repeat-headers");
+    fixture.received("/repeat-headers");
 }
 
 #[test]
 fn odd_header_lines_are_kept() {
-    let mut bench = Bench::new();
-    let answer = bench.get("/odd-headers");
+    let mut fixture = Fixture::new();
+    let answer = fixture.get("/odd-headers");
     assert_success(&answer, 200);
     assert_eq!(answer.header("MissingValue"), "");
     assert_eq!(answer.header("Spaces In Header Name"), "x");
     assert_eq!(answer.header("NonPrintableChars"), "a\u{1}\u{2}");
     assert_eq!(answer.text(), "ok");
-    bench.received("/odd-headers");
+    fixture.received("/odd-headers");
 }
 
 #[test]
 fn an_empty_body_is_null() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (path, status) in [("/empty", 200), ("/status/204", 204)] {
-        let answer = bench.get(path);
+        let answer = fixture.get(path);
         assert_success(&answer, status);
         assert_eq!(answer.content, None, "{path}");
-        bench.received(path);
+        fixture.received(path);
     }
 }
 
 #[test]
 fn text_is_decoded_by_its_charset() {
-    let mut bench = Bench::new();
-    let answer = bench.get("/charset/latin1");
+    let mut fixture = Fixture::new();
+    let answer = fixture.get("/charset/latin1");
     assert_success(&answer, 200);
     assert_eq!(answer.text(), "café");
-    bench.received("/charset/latin1");
+    fixture.received("/charset/latin1");
 }
 
 #[test]
 fn what_is_no_text_is_kept_as_bytes() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (path, bytes) in [("/bytes", &b"\x89PNG\r\n\x1a\n\xff\xc3\x28"[..]), ("/nul", &b"before\0after"[..])] {
-        let answer = bench.get(path);
+        let answer = fixture.get(path);
         assert_success(&answer, 200);
         assert_eq!(answer.content, None, "{path}");
         let id = answer.id.unwrap();
-        let kept: Vec<u8> = bench.value(&format!("select content_bytes from net._http_response where id = {id}"));
+        let kept: Vec<u8> = fixture.value(&format!("select content_bytes from net._http_response where id = {id}"));
         assert_eq!(kept, bytes, "{path}");
-        bench.received(path);
+        fixture.received(path);
     }
 }
 
 #[test]
 fn a_body_may_end_with_the_connection() {
-    let mut bench = Bench::new();
-    let answer = bench.get("/half-close");
+    let mut fixture = Fixture::new();
+    let answer = fixture.get("/half-close");
     assert_success(&answer, 200);
     assert_eq!(answer.text(), "until the end");
-    bench.received("/half-close");
+    fixture.received("/half-close");
 }
 
 #[test]
 fn a_body_may_come_in_chunks_and_slowly() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let parts =
         [&b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chun"[..], b"ked\r\n\r\n5\r\nhello\r\n", b"6\r\n world\r\n0\r\n\r\n"];
-    bench.receiver.script("/chunks", parts.map(<[u8]>::to_vec).to_vec());
-    let answer = bench.get("/chunks");
+    fixture.receiver.script("/chunks", parts.map(<[u8]>::to_vec).to_vec());
+    let answer = fixture.get("/chunks");
     assert_success(&answer, 200);
     assert_eq!(answer.text(), "hello world");
-    let answer = bench.get("/drip?bytes=20&every_ms=10");
+    let answer = fixture.get("/drip?bytes=20&every_ms=10");
     assert_success(&answer, 200);
     assert_eq!(answer.text(), ".".repeat(20));
 }
 
 #[test]
 fn an_interim_reply_is_passed_over() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let reply = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok";
-    bench.receiver.script("/hints", vec![reply.to_vec()]);
-    let answer = bench.get("/hints");
+    fixture.receiver.script("/hints", vec![reply.to_vec()]);
+    let answer = fixture.get("/hints");
     assert_success(&answer, 201);
     assert_eq!(answer.headers, Some(json!({"Content-Length": "2"})));
-    bench.received("/hints");
+    fixture.received("/hints");
 }
 
 #[test]
 fn a_large_body_is_kept_whole() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/big?bytes=5000000");
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 20000)"));
-    let answer = bench.response(id);
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/big?bytes=5000000");
+    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 20000)"));
+    let answer = fixture.response(id);
     assert_success(&answer, 200);
     assert_eq!(answer.text().len(), 5_000_000);
-    bench.received("/big");
+    fixture.received("/big");
 }

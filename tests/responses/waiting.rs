@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use testkit::{PATIENCE, wait_until};
 
-use crate::support::{Bench, allow_at_most, ask, error_of, value};
+use crate::fixture::{Fixture, allow_at_most, ask, error_of, value};
 
 /// `(status, message, response's status, response's body)` of one request.
 type Result = (String, String, Option<i32>, Option<String>);
@@ -34,10 +34,10 @@ fn pending() -> Result {
 }
 
 /// Asks for a path of the receiver that is held, and waits until the request is there.
-fn ask_held(bench: &mut Bench, path: &str) -> i64 {
-    let url = bench.receiver.url(path);
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
-    bench.received(path);
+fn ask_held(fixture: &mut Fixture, path: &str) -> i64 {
+    let url = fixture.receiver.url(path);
+    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    fixture.received(path);
     id
 }
 
@@ -52,53 +52,53 @@ fn wait_for_sleepers(client: &mut Client, count: i64, text: &str) {
 
 #[test]
 fn a_response_is_awaited() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/status/201");
-    let id = ask_held(&mut bench, "/status/201");
-    let mut other = bench.cluster.connect();
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/status/201");
+    let id = ask_held(&mut fixture, "/status/201");
+    let mut other = fixture.cluster.connect();
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| wait_for(&mut bench.client, id, ""));
+        let waiting = scope.spawn(|| wait_for(&mut fixture.client, id, ""));
         wait_for_sleepers(&mut other, 1, "await_response");
         gate.release();
         assert_eq!(waiting.join().unwrap(), success(201, "status 201"));
     });
-    assert_eq!(wait_for(&mut bench.client, id, ""), success(201, "status 201"), "and once more");
-    let headers: serde_json::Value = bench.value(&format!("select ((net.await_response({id})).response).headers"));
+    assert_eq!(wait_for(&mut fixture.client, id, ""), success(201, "status 201"), "and once more");
+    let headers: serde_json::Value = fixture.value(&format!("select ((net.await_response({id})).response).headers"));
     assert_eq!(headers["Content-Length"], "10");
 }
 
 #[test]
 fn a_failure_is_awaited() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/close");
-    let id = bench.ask(&format!("select net.http_get('{url}')"));
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/close");
+    let id = fixture.ask(&format!("select net.http_get('{url}')"));
     let failed = ("ERROR".into(), "Server returned nothing (no headers, no data)".into(), None, None);
-    assert_eq!(wait_for(&mut bench.client, id, ""), failed);
-    assert!(bench.value::<bool>(&format!("select net._await_response({id})")));
-    bench.received("/close");
+    assert_eq!(wait_for(&mut fixture.client, id, ""), failed);
+    assert!(fixture.value::<bool>(&format!("select net._await_response({id})")));
+    fixture.received("/close");
 }
 
 #[test]
 fn a_request_without_a_response_is_pending_at_the_timeout() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let id = ask_held(&mut bench, "/held");
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    let id = ask_held(&mut fixture, "/held");
     for (timeout, length) in [("0", Duration::ZERO), ("200 milliseconds", Duration::from_millis(200))] {
         let start = Instant::now();
-        assert_eq!(wait_for(&mut bench.client, id, &format!(", '{timeout}'")), pending());
+        assert_eq!(wait_for(&mut fixture.client, id, &format!(", '{timeout}'")), pending());
         assert!(start.elapsed() >= length, "{timeout}");
     }
     gate.release();
-    assert_eq!(wait_for(&mut bench.client, id, ", '1 month'"), success(200, "ok"));
+    assert_eq!(wait_for(&mut fixture.client, id, ", '1 month'"), success(200, "ok"));
 }
 
 /// One that another session deletes while it is under way, too: its outcome is dropped.
 #[test]
 fn a_request_that_vanishes_ends_the_wait() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let id = ask_held(&mut bench, "/held");
-    let (mut other, mut waiter) = (bench.cluster.connect(), bench.cluster.connect());
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    let id = ask_held(&mut fixture, "/held");
+    let (mut other, mut waiter) = (fixture.cluster.connect(), fixture.cluster.connect());
     allow_at_most(&mut waiter, PATIENCE);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| value::<bool>(&mut waiter, &format!("select net._await_response({id})")));
@@ -112,10 +112,10 @@ fn a_request_that_vanishes_ends_the_wait() {
 #[test]
 fn a_snapshot_from_before_the_response_does_not_hide_it() {
     for level in ["repeatable read", "serializable"] {
-        let mut bench = Bench::new();
-        let gate = bench.receiver.hold("/held");
-        let id = ask_held(&mut bench, "/held");
-        let mut old = bench.cluster.connect();
+        let mut fixture = Fixture::new();
+        let gate = fixture.receiver.hold("/held");
+        let id = ask_held(&mut fixture, "/held");
+        let mut old = fixture.cluster.connect();
         allow_at_most(&mut old, PATIENCE);
         let mut transaction = old.build_transaction();
         transaction = transaction.isolation_level(match level {
@@ -126,7 +126,7 @@ fn a_snapshot_from_before_the_response_does_not_hide_it() {
         let count = "select count(*) from net._http_response";
         assert_eq!(transaction.query_one(count, &[]).unwrap().get::<_, i64>(0), 0);
         gate.release();
-        bench.response(id);
+        fixture.response(id);
         let status = format!("select (net.await_response({id})).status::text");
         assert_eq!(transaction.query_one(&status, &[]).unwrap().get::<_, &str>(0), "SUCCESS", "{level}");
         let collect = format!("select (net._http_collect_response({id}, async := false)).status::text");
@@ -143,23 +143,23 @@ fn a_snapshot_from_before_the_response_does_not_hide_it() {
 /// One that is sent at most once has left the queue by then.
 #[test]
 fn a_request_that_is_sent_at_most_once_is_awaited() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute("create role ann login; create role bob login").unwrap();
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
-    let mut ann = bench.cluster.connect_as("ann", "postgres");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute("create role ann login; create role bob login").unwrap();
+    let gate = fixture.receiver.hold("/held");
+    let url = fixture.receiver.url("/held");
+    let mut ann = fixture.cluster.connect_as("ann", "postgres");
     let ask =
         format!("select net.http_request('GET', '{url}', delivery := 'at_most_once', timeout_milliseconds := 60000)");
     let id: i64 = value(&mut ann, &ask);
-    bench.received("/held");
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    fixture.received("/held");
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
     assert_eq!(wait_for(&mut ann, id, ", '100 ms'"), pending());
-    assert_eq!(wait_for(&mut bench.client, id, ", '0'"), pending());
-    let mut bob = bench.cluster.connect_as("bob", "postgres");
+    assert_eq!(wait_for(&mut fixture.client, id, ", '0'"), pending());
+    let mut bob = fixture.cluster.connect_as("bob", "postgres");
     assert_eq!(error_of(&mut bob, &format!("select net.await_response({id})")).0, "P0002");
     thread::scope(|scope| {
         let waiting = scope.spawn(|| wait_for(&mut ann, id, ""));
-        wait_for_sleepers(&mut bench.client, 1, "await_response");
+        wait_for_sleepers(&mut fixture.client, 1, "await_response");
         gate.release();
         assert_eq!(waiting.join().unwrap(), success(200, "ok"));
     });
@@ -168,52 +168,52 @@ fn a_request_that_is_sent_at_most_once_is_awaited() {
 /// A request is one without an outcome between its attempts, and again when it is sent once more.
 #[test]
 fn a_request_with_more_than_one_attempt_is_awaited_to_its_last() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/status/503");
-    let id = bench.ask(&format!("select net.http_request('GET', '{url}', max_attempts := 2)"));
-    assert_eq!(wait_for(&mut bench.client, id, ""), success(503, "status 503"));
-    assert_eq!(bench.receiver.count(), 2);
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/status/503");
+    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', max_attempts := 2)"));
+    assert_eq!(wait_for(&mut fixture.client, id, ""), success(503, "status 503"));
+    assert_eq!(fixture.receiver.count(), 2);
     // The dead letter stays when the response has expired.
-    bench.client.batch_execute("delete from net._http_response").unwrap();
-    assert_eq!(wait_for(&mut bench.client, id, ", '0'"), success(503, "status 503"));
+    fixture.client.batch_execute("delete from net._http_response").unwrap();
+    assert_eq!(wait_for(&mut fixture.client, id, ", '0'"), success(503, "status 503"));
 
-    let gate = bench.receiver.hold("/status/503");
-    assert!(bench.value::<bool>(&format!("select net.retry({id})")));
-    assert_eq!(wait_for(&mut bench.client, id, ", '0'"), pending());
+    let gate = fixture.receiver.hold("/status/503");
+    assert!(fixture.value::<bool>(&format!("select net.retry({id})")));
+    assert_eq!(wait_for(&mut fixture.client, id, ", '0'"), pending());
     gate.release();
-    assert_eq!(wait_for(&mut bench.client, id, ""), success(503, "status 503"));
-    assert_eq!(bench.receiver.count(), 4);
+    assert_eq!(wait_for(&mut fixture.client, id, ""), success(503, "status 503"));
+    assert_eq!(fixture.receiver.count(), 4);
 }
 
 #[test]
 fn a_request_that_is_taken_back_ends_the_wait() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/never");
-    let id = bench.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')"));
-    let mut waiter = bench.cluster.connect();
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/never");
+    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')"));
+    let mut waiter = fixture.cluster.connect();
     allow_at_most(&mut waiter, PATIENCE);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| error_of(&mut waiter, &format!("select net.await_response({id}, '1 hour')")).0);
-        wait_for_sleepers(&mut bench.client, 1, "await_response");
-        assert!(bench.value::<bool>(&format!("select net.cancel({id})")));
+        wait_for_sleepers(&mut fixture.client, 1, "await_response");
+        assert!(fixture.value::<bool>(&format!("select net.cancel({id})")));
         assert_eq!(waiting.join().unwrap(), "P0002");
     });
-    assert_eq!(bench.receiver.count(), 0);
+    assert_eq!(fixture.receiver.count(), 0);
 }
 
 /// A session that waits holds no lock on the tables: TRUNCATE would wait for it, and the worker for TRUNCATE.
 #[test]
 fn nothing_waits_for_a_session_that_waits() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let id = ask_held(&mut bench, "/held");
-    let mut waiter = bench.cluster.connect();
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    let id = ask_held(&mut fixture, "/held");
+    let mut waiter = fixture.cluster.connect();
     allow_at_most(&mut waiter, PATIENCE);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| wait_for(&mut waiter, id, ""));
-        wait_for_sleepers(&mut bench.client, 1, "await_response");
-        bench.client.batch_execute("set lock_timeout = '100ms'; truncate net._http_response").unwrap();
-        bench.client.batch_execute("begin; lock table net.http_request_queue; commit").unwrap();
+        wait_for_sleepers(&mut fixture.client, 1, "await_response");
+        fixture.client.batch_execute("set lock_timeout = '100ms'; truncate net._http_response").unwrap();
+        fixture.client.batch_execute("begin; lock table net.http_request_queue; commit").unwrap();
         gate.release();
         assert_eq!(waiting.join().unwrap(), success(200, "ok"));
     });
@@ -221,17 +221,17 @@ fn nothing_waits_for_a_session_that_waits() {
 
 #[test]
 fn the_wait_outlasts_a_restart_of_the_worker() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let id = ask_held(&mut bench, "/held");
-    let mut waiter = bench.cluster.connect();
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    let id = ask_held(&mut fixture, "/held");
+    let mut waiter = fixture.cluster.connect();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| wait_for(&mut waiter, id, ""));
-        wait_for_sleepers(&mut bench.client, 1, "await_response");
-        let before = bench.cluster.worker_pid(&mut bench.client);
-        bench.client.batch_execute("select net.worker_restart()").unwrap();
-        bench.client.batch_execute("select net.wait_until_running()").unwrap();
-        assert_ne!(bench.cluster.worker_pid(&mut bench.client), before, "it was restarted");
+        wait_for_sleepers(&mut fixture.client, 1, "await_response");
+        let before = fixture.cluster.worker_pid(&mut fixture.client);
+        fixture.client.batch_execute("select net.worker_restart()").unwrap();
+        fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+        assert_ne!(fixture.cluster.worker_pid(&mut fixture.client), before, "it was restarted");
         gate.release();
         assert_eq!(waiting.join().unwrap(), success(200, "ok"));
     });
@@ -240,9 +240,9 @@ fn the_wait_outlasts_a_restart_of_the_worker() {
 /// Also where the caller's search path has something else for everything.
 #[test]
 fn the_search_path_changes_nothing() {
-    let mut bench = Bench::new();
-    let id = bench.get("/status/200").id.unwrap();
-    bench
+    let mut fixture = Fixture::new();
+    let id = fixture.get("/status/200").id.unwrap();
+    fixture
         .client
         .batch_execute(
             "create schema evil;
@@ -251,20 +251,20 @@ fn the_search_path_changes_nothing() {
              set search_path = evil, pg_catalog",
         )
         .unwrap();
-    assert_eq!(wait_for(&mut bench.client, id, ""), success(200, "status 200"));
-    bench.client.batch_execute("set search_path = ''").unwrap();
-    assert_eq!(wait_for(&mut bench.client, id, ""), success(200, "status 200"));
-    assert_eq!(ask(&mut bench.client, &format!("select net._await_response({id})::int::bigint")), 1);
+    assert_eq!(wait_for(&mut fixture.client, id, ""), success(200, "status 200"));
+    fixture.client.batch_execute("set search_path = ''").unwrap();
+    assert_eq!(wait_for(&mut fixture.client, id, ""), success(200, "status 200"));
+    assert_eq!(ask(&mut fixture.client, &format!("select net._await_response({id})::int::bigint")), 1);
 }
 
 /// Though the queue has no index by id.
 #[test]
 fn a_request_is_found_without_a_look_through_the_whole_queue() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/later");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/later");
     let make =
         format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour') from generate_series(1, 100)");
-    bench.client.batch_execute(&make).unwrap();
+    fixture.client.batch_execute(&make).unwrap();
     // Of this session and in this transaction: the worker may look through the queue as it starts.
     let scans = "select seq_scan from pg_stat_xact_user_tables where relname = 'http_request_queue'";
     let scans_of = |client: &mut Client, ids: [i64; 3]| {
@@ -278,8 +278,8 @@ fn a_request_is_found_without_a_look_through_the_whole_queue() {
         client.batch_execute("commit").unwrap();
         after - before
     };
-    assert_eq!(scans_of(&mut bench.client, [1, 50, 100]), 0);
+    assert_eq!(scans_of(&mut fixture.client, [1, 50, 100]), 0);
     // A session that has asked for nothing looks through it once.
-    assert_eq!(scans_of(&mut bench.cluster.connect(), [2, 51, 99]), 1);
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 94);
+    assert_eq!(scans_of(&mut fixture.cluster.connect(), [2, 51, 99]), 1);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 94);
 }

@@ -5,41 +5,41 @@ use std::time::Duration;
 
 use testkit::{PATIENCE, Receiver, responses, wait_until, wait_until_at_rest};
 
-use crate::support::{Bench, value};
+use crate::fixture::{Fixture, value};
 
 const QUEUE: &str = "alter table net.http_request_queue";
 const RESPONSES: &str = "alter table net._http_response";
 
 /// A server, and its worker as it was before the tables were altered.
 struct Altered {
-    bench: Bench,
+    fixture: Fixture,
     worker: i32,
 }
 
 impl Altered {
     fn new() -> Self {
-        let mut bench = Bench::new();
-        bench.assert_works();
-        let worker = bench.cluster.worker_pid(&mut bench.client);
-        Self { bench, worker }
+        let mut fixture = Fixture::new();
+        fixture.assert_works();
+        let worker = fixture.cluster.worker_pid(&mut fixture.client);
+        Self { fixture, worker }
     }
 
     #[track_caller]
     fn run(&mut self, sql: &str) {
-        self.bench.client.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        self.fixture.client.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
     fn waiting(&mut self) -> i64 {
-        value(&mut self.bench.client, "select count(*) from net.http_request_queue")
+        value(&mut self.fixture.client, "select count(*) from net.http_request_queue")
     }
 
     /// Runs SQL that leaves requests, and waits until they are done or the log says what is wrong.
     #[track_caller]
     fn ask(&mut self, sql: &str) {
-        let before = self.bench.cluster.log().len();
+        let before = self.fixture.cluster.log().len();
         self.run(&format!("{sql}; select net.wake()"));
         wait_until(&format!("something to come of {sql}"), PATIENCE, || {
-            self.bench.cluster.log()[before..].contains("and will try again") || self.waiting() == 0
+            self.fixture.cluster.log()[before..].contains("and will try again") || self.waiting() == 0
         });
     }
 
@@ -48,8 +48,8 @@ impl Altered {
     fn assert_recovered(&mut self, from: &str) {
         self.run("select net.wake()");
         wait_until(&format!("an empty queue after {from}"), PATIENCE, || self.waiting() == 0);
-        self.bench.assert_works();
-        assert_eq!(self.bench.cluster.worker_pid(&mut self.bench.client), self.worker, "{from}");
+        self.fixture.assert_works();
+        assert_eq!(self.fixture.cluster.worker_pid(&mut self.fixture.client), self.worker, "{from}");
     }
 }
 
@@ -57,7 +57,7 @@ impl Altered {
 #[test]
 fn columns_of_the_queue_have_other_types() {
     let mut altered = Altered::new();
-    let url = altered.bench.receiver.url("/typed");
+    let url = altered.fixture.receiver.url("/typed");
     for (column, other, own) in [
         ("id", "numeric", "bigint"),
         ("id", "text", "bigint"),
@@ -109,11 +109,11 @@ fn columns_of_the_queue_have_other_types() {
 #[test]
 fn columns_of_the_queue_are_gone_for_a_while() {
     let mut altered = Altered::new();
-    let url = altered.bench.receiver.url("/x");
+    let url = altered.fixture.receiver.url("/x");
     let columns = "select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ',') from pg_attribute
                     where attrelid = 'net.http_request_queue'::regclass and attnum > 0 and not attisdropped
                       and attname not in ('id', 'method', 'url', 'row_key', 'requested_by')";
-    let columns: String = altered.bench.value(columns);
+    let columns: String = altered.fixture.value(columns);
     for column in columns.split(',') {
         let name = column.split(' ').next().unwrap();
         altered.run(&format!("{QUEUE} rename {name} to renamed"));
@@ -123,20 +123,20 @@ fn columns_of_the_queue_are_gone_for_a_while() {
         altered.run(&format!("{QUEUE} rename renamed to {name}"));
         altered.assert_recovered(&format!("{name} gone"));
     }
-    let sent = altered.bench.receiver.requests();
+    let sent = altered.fixture.receiver.requests();
     assert_eq!(sent.iter().filter(|request| request.path() == "/x").count(), columns.split(',').count());
 }
 
 #[test]
 fn a_table_has_another_name_for_a_while() {
     let mut altered = Altered::new();
-    let url = altered.bench.receiver.url("/x");
+    let url = altered.fixture.receiver.url("/x");
     for table in ["http_request_queue", "_http_response"] {
         altered.run(&format!("begin; select net.http_get('{url}'); alter table net.{table} rename to other; commit"));
         altered.run("select net.wake()");
         wait_until("the worker to take note", PATIENCE, || {
             table == "http_request_queue"
-                || altered.bench.cluster.log().contains("\"net._http_response\" does not exist")
+                || altered.fixture.cluster.log().contains("\"net._http_response\" does not exist")
         });
         altered.run(&format!("create view net.{table} as select 1 as row_key"));
         altered.run("select net.wake()");
@@ -148,14 +148,14 @@ fn a_table_has_another_name_for_a_while() {
 #[test]
 fn the_schema_has_another_name_for_a_while() {
     let mut altered = Altered::new();
-    let url = altered.bench.receiver.url("/x");
+    let url = altered.fixture.receiver.url("/x");
     altered.run(&format!(
         "begin; select net.http_get('{url}'); alter schema net rename to other; commit; select other.wake()"
     ));
     altered.run("create schema net; create table net.http_request_queue (row_key bigint); select other.wake()");
     altered.run("drop schema net cascade; alter schema other rename to net");
     altered.assert_recovered("another schema");
-    altered.bench.received("/x");
+    altered.fixture.received("/x");
 }
 
 #[test]
@@ -173,17 +173,17 @@ fn responses_that_cannot_be_stored_hold_up_no_others_and_are_not_lost() {
     ] {
         altered.run("truncate net._http_response");
         altered.run(&format!("{RESPONSES} {alter}"));
-        let (good, bad) = (altered.bench.receiver.url("/x"), altered.bench.receiver.url("/status/418"));
+        let (good, bad) = (altered.fixture.receiver.url("/x"), altered.fixture.receiver.url("/status/418"));
         altered.ask(&format!("select net.http_get('{good}'), net.http_get('{bad}'), net.http_get('{good}')"));
         altered.run(&format!("{RESPONSES} {undo}"));
         altered.assert_recovered(alter);
-        let stored = responses(&mut altered.bench.client, 4);
+        let stored = responses(&mut altered.fixture.client, 4);
         let mut statuses: Vec<_> = stored.iter().map(|answer| answer.status_code.unwrap()).collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 200, 200, 418], "{alter}");
     }
     // Each was sent once, however often it was stored in vain.
-    let sent = altered.bench.receiver.requests();
+    let sent = altered.fixture.receiver.requests();
     assert_eq!(sent.iter().filter(|request| request.path() == "/status/418").count(), 8);
 }
 
@@ -201,7 +201,7 @@ fn a_response_that_a_trigger_refuses_holds_up_no_others() {
          $$;
          create trigger refuse before insert on net._http_response for each row execute function refuse()",
     );
-    let (good, bad) = (altered.bench.receiver.url("/x"), altered.bench.receiver.url("/status/418"));
+    let (good, bad) = (altered.fixture.receiver.url("/x"), altered.fixture.receiver.url("/status/418"));
     altered.run(&format!(
         "begin;
          select net.http_get('{good}') from generate_series(1, 50);
@@ -209,19 +209,19 @@ fn a_response_that_a_trigger_refuses_holds_up_no_others() {
          select net.http_get('{good}') from generate_series(1, 50);
          commit"
     ));
-    assert_eq!(responses(&mut altered.bench.client, 101).len(), 101);
+    assert_eq!(responses(&mut altered.fixture.client, 101).len(), 101);
     wait_until("an empty queue", PATIENCE, || altered.waiting() == 0);
-    assert_eq!(value::<i64>(&mut altered.bench.client, "select count(*) from net._held_response"), 3);
+    assert_eq!(value::<i64>(&mut altered.fixture.client, "select count(*) from net._held_response"), 3);
     altered.run("drop trigger refuse on net._http_response");
     altered.assert_recovered("a trigger that refuses");
-    let stored = responses(&mut altered.bench.client, 105);
+    let stored = responses(&mut altered.fixture.client, 105);
     assert_eq!(stored.iter().filter(|response| response.status_code == Some(418)).count(), 3);
 }
 
 #[test]
 fn rows_that_cannot_be_deleted_or_are_deleted_by_others() {
     let mut altered = Altered::new();
-    let url = altered.bench.receiver.url("/x");
+    let url = altered.fixture.receiver.url("/x");
     for (alter, undo) in [
         (
             "create trigger keep before delete on net.http_request_queue for each row execute function keep()",
@@ -245,9 +245,9 @@ fn rows_that_cannot_be_deleted_or_are_deleted_by_others() {
              create or replace function fail() returns trigger language plpgsql as $$begin raise 'kept'; end$$",
         );
         altered.run(alter);
-        let arrived = altered.bench.receiver.count();
+        let arrived = altered.fixture.receiver.count();
         altered.run(&format!("select net.http_get('{url}')"));
-        altered.bench.receiver.wait_for(arrived + 1);
+        altered.fixture.receiver.wait_for(arrived + 1);
         // That its outcome was dealt with has no other sign, as it leaves nothing.
         let worker = altered.worker;
         wait_until_at_rest("a worker at rest", &[worker], Duration::from_millis(200));
@@ -272,7 +272,7 @@ fn row_keys_are_tampered_with() {
             keys.replace("id", "1")
         ));
         altered.run("select net.wake()");
-        altered.bench.assert_works();
+        altered.fixture.assert_works();
         altered.run("delete from net.http_request_queue");
         altered.assert_recovered(keys);
     }
@@ -281,22 +281,22 @@ fn row_keys_are_tampered_with() {
 #[test]
 fn rows_that_stand_in_a_child_of_the_queue() {
     let mut altered = Altered::new();
-    let url = altered.bench.receiver.url("/child");
+    let url = altered.fixture.receiver.url("/child");
     altered.run(&format!(
         "create table child () inherits (net.http_request_queue);
          insert into child (id, method, url, timeout_milliseconds) values (99, 'GET', '{url}', 2000);
          select net.wake()"
     ));
-    assert_eq!(altered.bench.response(99).status_code, Some(200));
+    assert_eq!(altered.fixture.response(99).status_code, Some(200));
     altered.run("drop table child");
     altered.assert_recovered("a child");
-    altered.bench.received("/child");
+    altered.fixture.received("/child");
 }
 
 #[test]
 fn the_tables_belong_to_somebody_else() {
     let mut altered = Altered::new();
-    let url = altered.bench.receiver.url("/x");
+    let url = altered.fixture.receiver.url("/x");
     altered.run("create role alice; create role bob");
     for (queue, responses) in [("alice", "alice"), ("alice", "bob"), ("bob", "postgres")] {
         let keys = "alter sequence net.http_request_queue_row_key_seq owner to";

@@ -3,7 +3,7 @@
 use postgres::Transaction;
 use testkit::{PATIENCE, wait_until};
 
-use crate::support::{Bench, error_of};
+use crate::fixture::{Fixture, error_of};
 
 const URL: &str = "http://127.0.0.1:9/hook";
 
@@ -42,7 +42,7 @@ fn keys_by_index_and_without(transaction: &mut Transaction, table: &str, key: &s
 
 #[test]
 fn a_call_has_its_entries_in_every_index() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (index, condition, rows) in [
         ("(url)", "url = 'http://127.0.0.1:9/hook'", 4),
         ("(body, method) include (url)", "body > '' and method <> 'GET'", 2),
@@ -58,7 +58,7 @@ fn a_call_has_its_entries_in_every_index() {
         ("using gin (headers)", "headers ? 'X-Mine'", 1),
         ("using brin (timeout_milliseconds)", "timeout_milliseconds > 0", 4),
     ] {
-        let mut transaction = bench.client.transaction().unwrap();
+        let mut transaction = fixture.client.transaction().unwrap();
         // The session knows the queue as it was, and then as it is.
         call(&mut transaction);
         transaction.batch_execute("delete from net.http_request_queue").unwrap();
@@ -75,8 +75,8 @@ fn a_call_has_its_entries_in_every_index() {
 
 #[test]
 fn a_unique_index_refuses_a_second_call() {
-    let mut bench = Bench::new();
-    let mut transaction = bench.client.transaction().unwrap();
+    let mut fixture = Fixture::new();
+    let mut transaction = fixture.client.transaction().unwrap();
     transaction
         .batch_execute("create unique index mine on net.http_request_queue (url) where body is not null")
         .unwrap();
@@ -90,8 +90,8 @@ fn a_unique_index_refuses_a_second_call() {
 /// An index that has another definition now, under the same name; one that another session has made; one that is gone.
 #[test]
 fn an_index_that_changes_has_the_entries_that_it_is_to_have() {
-    let mut bench = Bench::new();
-    let mut other = bench.cluster.connect();
+    let mut fixture = Fixture::new();
+    let mut other = fixture.cluster.connect();
     for (change, condition) in [
         ("create index mine on net.http_request_queue (url) where due is not null", "due is not null"),
         (
@@ -102,7 +102,7 @@ fn an_index_that_changes_has_the_entries_that_it_is_to_have() {
         ("reindex index net.mine", "url > ''"),
     ] {
         other.batch_execute(change).unwrap();
-        let mut transaction = bench.client.transaction().unwrap();
+        let mut transaction = fixture.client.transaction().unwrap();
         call(&mut transaction);
         let [by_index, without] =
             keys_by_index_and_without(&mut transaction, "http_request_queue", "row_key", condition);
@@ -111,13 +111,13 @@ fn an_index_that_changes_has_the_entries_that_it_is_to_have() {
         transaction.rollback().unwrap();
     }
     other.batch_execute("drop index net.mine, net.other").unwrap();
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 #[test]
 fn a_response_has_its_entries_in_every_index() {
-    let mut bench = Bench::new();
-    bench
+    let mut fixture = Fixture::new();
+    fixture
         .client
         .batch_execute(
             "create index on net._http_response (status_code, protocol);
@@ -130,19 +130,19 @@ fn a_response_has_its_entries_in_every_index() {
         ("(error_kind)", "error_kind > ''"),
         ("(upper(error_kind))", "upper(error_kind) > ''"),
     ] {
-        bench
+        fixture
             .client
             .batch_execute(&format!("delete from net._http_response; create index mine on net._http_response {index}"))
             .unwrap();
-        let failed = bench.receiver.url("/close");
-        let failed = bench.ask(&format!("select net.http_get('{failed}')"));
-        bench.get("/echo");
-        wait_until("the failure", PATIENCE, || bench.value::<i64>("select count(*) from net._http_response") == 2);
-        let mut transaction = bench.client.transaction().unwrap();
+        let failed = fixture.receiver.url("/close");
+        let failed = fixture.ask(&format!("select net.http_get('{failed}')"));
+        fixture.get("/echo");
+        wait_until("the failure", PATIENCE, || fixture.value::<i64>("select count(*) from net._http_response") == 2);
+        let mut transaction = fixture.client.transaction().unwrap();
         let [by_index, without] = keys_by_index_and_without(&mut transaction, "_http_response", "id", condition);
         assert_eq!(without, [failed], "{index}");
         assert_eq!(by_index, without, "{index}");
         transaction.commit().unwrap();
-        bench.client.batch_execute("drop index net.mine").unwrap();
+        fixture.client.batch_execute("drop index net.mine").unwrap();
     }
 }

@@ -5,61 +5,61 @@ use std::time::{Duration, Instant};
 
 use testkit::{Gate, PATIENCE, wait_until};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// Puts a request in flight, whose answer the gate withholds.
-fn in_flight(bench: &mut Bench) -> (i64, Gate) {
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
-    bench.received("/held");
+fn in_flight(fixture: &mut Fixture) -> (i64, Gate) {
+    let gate = fixture.receiver.hold("/held");
+    let url = fixture.receiver.url("/held");
+    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    fixture.received("/held");
     (id, gate)
 }
 
-fn queued(bench: &mut Bench) -> i64 {
-    bench.value("select count(*) from net.http_request_queue")
+fn queued(fixture: &mut Fixture) -> i64 {
+    fixture.value("select count(*) from net.http_request_queue")
 }
 
 #[test]
 fn a_row_locked_in_flight_is_recorded_when_the_lock_is_gone_and_holds_up_no_other() {
-    let mut bench = Bench::new();
-    let (id, gate) = in_flight(&mut bench);
-    let mut locker = bench.cluster.connect();
+    let mut fixture = Fixture::new();
+    let (id, gate) = in_flight(&mut fixture);
+    let mut locker = fixture.cluster.connect();
     locker.batch_execute("begin; select from net.http_request_queue for update").unwrap();
     gate.release();
     for _ in 0..3 {
-        bench.assert_works();
+        fixture.assert_works();
     }
-    assert_eq!(queued(&mut bench), 1, "the locked one");
+    assert_eq!(queued(&mut fixture), 1, "the locked one");
     locker.batch_execute("rollback").unwrap();
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!((queued(&mut bench), bench.receiver.count()), (0, 4));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!((queued(&mut fixture), fixture.receiver.count()), (0, 4));
 }
 
 #[test]
 fn a_row_deleted_in_flight_by_an_open_transaction_holds_up_no_other() {
-    let mut bench = Bench::new();
-    let (_, gate) = in_flight(&mut bench);
-    let mut deleter = bench.cluster.connect();
+    let mut fixture = Fixture::new();
+    let (_, gate) = in_flight(&mut fixture);
+    let mut deleter = fixture.cluster.connect();
     deleter.batch_execute("begin; delete from net.http_request_queue").unwrap();
     gate.release();
-    bench.assert_works();
+    fixture.assert_works();
     deleter.batch_execute("commit").unwrap();
-    bench.assert_works();
-    wait_until("an empty queue", PATIENCE, || queued(&mut bench) == 0);
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 2, "the deleted one has none");
+    fixture.assert_works();
+    wait_until("an empty queue", PATIENCE, || queued(&mut fixture) == 0);
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response"), 2, "the deleted one has none");
 }
 
 #[test]
 fn a_cancel_does_not_end_the_worker() {
-    let mut bench = Bench::new();
-    bench.assert_works();
-    let pid = bench.cluster.worker_pid(&mut bench.client);
+    let mut fixture = Fixture::new();
+    fixture.assert_works();
+    let pid = fixture.cluster.worker_pid(&mut fixture.client);
     for _ in 0..20 {
-        assert!(bench.value::<bool>(&format!("select pg_cancel_backend({pid})")));
-        bench.assert_works();
+        assert!(fixture.value::<bool>(&format!("select pg_cancel_backend({pid})")));
+        fixture.assert_works();
     }
-    assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid);
+    assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), pid);
 }
 
 /// A wait that doubled with each attempt would be nearly 13 s by then.
@@ -68,31 +68,31 @@ const SOON: Duration = Duration::from_secs(9);
 
 /// Does something while a table is locked, until the worker has said so often that it failed at it. Fails the test unless the
 /// response comes soon after the table is unlocked.
-fn assert_soon_after(bench: &mut Bench, id: i64, table: &str, act: impl FnOnce(), failed: &str) {
-    let mut locker = bench.cluster.connect();
+fn assert_soon_after(fixture: &mut Fixture, id: i64, table: &str, act: impl FnOnce(), failed: &str) {
+    let mut locker = fixture.cluster.connect();
     locker.batch_execute(&format!("begin; lock table {table} in access exclusive mode")).unwrap();
     act();
-    let attempts = || bench.cluster.log().matches(failed).count();
+    let attempts = || fixture.cluster.log().matches(failed).count();
     wait_until("attempts while the table is locked", 2 * PATIENCE, || attempts() >= ATTEMPTS);
     locker.batch_execute("rollback").unwrap();
     let unlocked = Instant::now();
-    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!(fixture.response(id).status_code, Some(200));
     let took = unlocked.elapsed();
     assert!(took < SOON, "{took:?}");
-    assert_eq!(bench.receiver.count(), 1);
+    assert_eq!(fixture.receiver.count(), 1);
 }
 
 #[test]
 fn responses_that_were_locked_for_long_are_written_soon_after() {
-    let mut bench = Bench::new();
-    let (id, gate) = in_flight(&mut bench);
-    assert_soon_after(&mut bench, id, "net._http_response", || gate.release(), "could not store responses");
+    let mut fixture = Fixture::new();
+    let (id, gate) = in_flight(&mut fixture);
+    assert_soon_after(&mut fixture, id, "net._http_response", || gate.release(), "could not store responses");
 }
 
 #[test]
 fn a_queue_that_was_locked_for_long_is_read_soon_after() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/later");
-    let id = bench.ask(&format!("select net.http_request('GET', '{url}', not_before => now() + '2 s')"));
-    assert_soon_after(&mut bench, id, "net.http_request_queue", || (), "could not read the queue");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/later");
+    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before => now() + '2 s')"));
+    assert_soon_after(&mut fixture, id, "net.http_request_queue", || (), "could not read the queue");
 }

@@ -2,36 +2,36 @@
 
 use testkit::{Receiver, responses};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// Runs SQL that queues this many requests to a receiver that is not ours to look at, among good ones, and fails the test
 /// unless each has an outcome and the good ones are answered.
 #[track_caller]
-fn assert_survives(bench: &mut Bench, what: &str, count: usize, sql: &str) {
-    let worker = bench.cluster.worker_pid(&mut bench.client);
-    let url = bench.receiver.url("/good");
-    let before = bench.receiver.count();
-    bench.client.batch_execute("truncate net._http_response").unwrap();
+fn assert_survives(fixture: &mut Fixture, what: &str, count: usize, sql: &str) {
+    let worker = fixture.cluster.worker_pid(&mut fixture.client);
+    let url = fixture.receiver.url("/good");
+    let before = fixture.receiver.count();
+    fixture.client.batch_execute("truncate net._http_response").unwrap();
     let good = format!("select net.http_get('{url}', timeout_milliseconds := 20000) from generate_series(1, 5)");
-    bench
+    fixture
         .client
         .batch_execute(&format!("begin; {good}; {sql}; {good}; select net.wake(); commit"))
         .unwrap_or_else(|error| panic!("{what}: {error:?}"));
-    let answers = responses(&mut bench.client, count + 10);
+    let answers = responses(&mut fixture.client, count + 10);
     assert_eq!(answers.len(), count + 10, "{what}");
     for answer in &answers {
         assert_eq!(answer.status_code.is_none(), answer.error_msg.is_some(), "{what}: {answer:?}");
     }
-    let arrived = bench.receiver.requests();
+    let arrived = fixture.receiver.requests();
     assert_eq!(arrived[before..].iter().filter(|request| request.path() == "/good").count(), 10, "{what}");
-    bench.assert_works();
-    assert_eq!(bench.cluster.worker_pid(&mut bench.client), worker, "{what}");
-    assert!(!bench.cluster.log().contains("engine has stopped"), "{what}");
+    fixture.assert_works();
+    assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), worker, "{what}");
+    assert!(!fixture.cluster.log().contains("engine has stopped"), "{what}");
 }
 
 #[test]
 fn headers_of_all_kinds() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let url = Receiver::start();
     let url = url.url("/x");
     for (what, headers) in [
@@ -61,13 +61,13 @@ fn headers_of_all_kinds() {
             "insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds) values
                  ('GET', '{url}', {headers}, null, 3000), ('POST', '{url}', {headers}, 'body', 3000)"
         );
-        assert_survives(&mut bench, what, 2, &insert);
+        assert_survives(&mut fixture, what, 2, &insert);
     }
 }
 
 #[test]
 fn values_at_the_edge() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let receiver = Receiver::start();
     let url = receiver.url("/x");
     for (what, count, values) in [
@@ -106,13 +106,13 @@ fn values_at_the_edge() {
     ] {
         let insert =
             format!("insert into net.http_request_queue (id, method, url, body, timeout_milliseconds) values {values}");
-        assert_survives(&mut bench, what, count, &insert);
+        assert_survives(&mut fixture, what, count, &insert);
     }
 }
 
 #[test]
 fn attempts_and_roles_that_make_no_sense() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let receiver = Receiver::start();
     let url = receiver.url("/x");
     let fails = receiver.url("/close");
@@ -131,7 +131,7 @@ fn attempts_and_roles_that_make_no_sense() {
                 "insert into net.http_request_queue (method, url, timeout_milliseconds, {columns}) values {}",
                 rows.join(", ")
             );
-            assert_survives(&mut bench, what, rows.len(), &insert);
+            assert_survives(&mut fixture, what, rows.len(), &insert);
         }
     }
 }
@@ -139,23 +139,23 @@ fn attempts_and_roles_that_make_no_sense() {
 /// Their time never comes: they wait, and can be taken back.
 #[test]
 fn times_that_never_come() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/never");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/never");
     let never = format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds, due)
          values ('GET', '{url}', 3000, 'infinity'), ('GET', '{url}', 3000, '294276-12-31 23:59:59.999999+00')"
     );
-    assert_survives(&mut bench, "times that never come", 0, &never);
-    let left = bench.value::<i64>("select count(*) from net.http_request_queue");
+    assert_survives(&mut fixture, "times that never come", 0, &never);
+    let left = fixture.value::<i64>("select count(*) from net.http_request_queue");
     assert_eq!(left, 2);
-    assert!(bench.value::<bool>("select bool_and(net.cancel(id)) from net.http_request_queue"));
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
-    assert!(bench.receiver.requests().iter().all(|request| request.path() != "/never"));
+    assert!(fixture.value::<bool>("select bool_and(net.cancel(id)) from net.http_request_queue"));
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    assert!(fixture.receiver.requests().iter().all(|request| request.path() != "/never"));
 }
 
 #[test]
 fn replies_of_all_kinds() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let receiver = Receiver::start();
     let head = |lines: &str| format!("HTTP/1.1 200 OK\r\n{lines}\r\n").into_bytes();
     let with_type = |charset: &str, body: &[u8]| {
@@ -197,7 +197,7 @@ fn replies_of_all_kinds() {
         let path = format!("/reply/{number}");
         receiver.script(&path, vec![reply.clone()]);
         asks.push(format!("select net.http_get('{}', timeout_milliseconds := 5000)", receiver.url(&path)));
-        assert_survives(&mut bench, replies[number].0, 1, &asks[number]);
+        assert_survives(&mut fixture, replies[number].0, 1, &asks[number]);
     }
-    assert_survives(&mut bench, "all at once", asks.len(), &asks.join(";"));
+    assert_survives(&mut fixture, "all at once", asks.len(), &asks.join(";"));
 }

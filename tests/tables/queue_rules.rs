@@ -6,7 +6,7 @@ use std::thread;
 use postgres::Transaction;
 use testkit::{PATIENCE, wait_until};
 
-use crate::support::{Bench, error_of, value};
+use crate::fixture::{Fixture, error_of, value};
 
 const URL: &str = "http://127.0.0.1:9/hook";
 const QUEUE: &str = "alter table net.http_request_queue";
@@ -25,8 +25,8 @@ fn rows(transaction: &mut Transaction) -> Vec<String> {
 }
 
 /// Alters the queue, runs something, and undoes both. Before, the session has called, and knows the queue as it was.
-fn with_altered<R>(bench: &mut Bench, alter: &str, run: impl FnOnce(&mut Transaction) -> R) -> R {
-    let mut transaction = bench.client.transaction().unwrap();
+fn with_altered<R>(fixture: &mut Fixture, alter: &str, run: impl FnOnce(&mut Transaction) -> R) -> R {
+    let mut transaction = fixture.client.transaction().unwrap();
     for call in CALLS {
         transaction.batch_execute(call).unwrap();
     }
@@ -40,7 +40,7 @@ fn with_altered<R>(bench: &mut Bench, alter: &str, run: impl FnOnce(&mut Transac
 /// The two ways into the queue must not differ in what they make of a request.
 #[test]
 fn a_call_leaves_the_row_that_an_insert_leaves() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let insert = format!(
         "insert into net.http_request_queue (method, url, headers, timeout_milliseconds) values ('GET', '{URL}', '{{}}', 2000)"
     );
@@ -63,7 +63,7 @@ fn a_call_leaves_the_row_that_an_insert_leaves() {
         &format!("{QUEUE} disable trigger assign_row_key"),
         "drop trigger assign_row_key on net.http_request_queue",
     ] {
-        with_altered(&mut bench, alter, |transaction| {
+        with_altered(&mut fixture, alter, |transaction| {
             transaction.batch_execute(&insert).unwrap_or_else(|error| panic!("{alter}: {error:?}"));
             transaction.batch_execute(CALLS[0]).unwrap_or_else(|error| panic!("{alter}: {error:?}"));
             let rows = rows(transaction);
@@ -75,9 +75,9 @@ fn a_call_leaves_the_row_that_an_insert_leaves() {
 
 #[test]
 fn terms_of_a_call_go_before_defaults() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let alter = format!("{QUEUE} alter max_attempts set default 3, alter idempotency_key set default 'mine'");
-    let rows = with_altered(&mut bench, &alter, |transaction| {
+    let rows = with_altered(&mut fixture, &alter, |transaction| {
         transaction.batch_execute(CALLS[1]).unwrap();
         transaction
             .query_one("select max_attempts, idempotency_key from net.http_request_queue", &[])
@@ -89,7 +89,7 @@ fn terms_of_a_call_go_before_defaults() {
 
 #[test]
 fn what_the_queue_must_not_hold_is_refused() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for call in CALLS {
         for (alter, code, message) in [
             (format!("{QUEUE} add constraint mine check (url not like '%hook')"), "23514", "check constraint \"mine\""),
@@ -116,19 +116,19 @@ fn what_the_queue_must_not_hold_is_refused() {
                 "not mine",
             ),
         ] {
-            let (found, said) = with_altered(&mut bench, &alter, |transaction| error_of(transaction, call));
+            let (found, said) = with_altered(&mut fixture, &alter, |transaction| error_of(transaction, call));
             assert!(found == code && said.contains(message), "{alter}: {found} {said}");
         }
     }
     // And none of it stays behind.
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 #[test]
 fn a_deferred_constraint_is_checked_at_the_end() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let alter = format!("{QUEUE} add constraint mine unique (url) deferrable initially deferred");
-    with_altered(&mut bench, &alter, |transaction| {
+    with_altered(&mut fixture, &alter, |transaction| {
         transaction.batch_execute(&format!("{}; {}", CALLS[0], CALLS[0])).unwrap();
         assert_eq!(error_of(transaction, "set constraints all immediate").0, "23505");
     });
@@ -136,7 +136,7 @@ fn a_deferred_constraint_is_checked_at_the_end() {
 
 #[test]
 fn what_is_to_happen_with_each_row_happens() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let log = "create table public.log (url text);
          create function write_log() returns trigger language plpgsql as
          $$begin insert into public.log values (new.url); return new; end$$;";
@@ -145,7 +145,7 @@ fn what_is_to_happen_with_each_row_happens() {
         "create trigger mine before insert on net.http_request_queue for each row execute function write_log()",
         "create rule mine as on insert to net.http_request_queue do also insert into public.log values (new.url)",
     ] {
-        with_altered(&mut bench, &format!("{log} {each}"), |transaction| {
+        with_altered(&mut fixture, &format!("{log} {each}"), |transaction| {
             for call in CALLS {
                 transaction.batch_execute(call).unwrap_or_else(|error| panic!("{each}: {error:?}"));
             }
@@ -158,9 +158,9 @@ fn what_is_to_happen_with_each_row_happens() {
 /// The key of the call's row counts for that row alone.
 #[test]
 fn a_copy_of_the_row_of_a_call_has_a_key_of_its_own() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for call in CALLS {
-        with_altered(&mut bench, "select 1", |transaction| {
+        with_altered(&mut fixture, "select 1", |transaction| {
             transaction.batch_execute(call).unwrap();
             transaction
                 .batch_execute("insert into net.http_request_queue select * from net.http_request_queue")
@@ -174,9 +174,9 @@ fn a_copy_of_the_row_of_a_call_has_a_key_of_its_own() {
 /// A value that stands in another table, out of line, is taken into the queue whole.
 #[test]
 fn large_values_from_a_table_are_stored_whole() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/large");
-    bench
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/large");
+    fixture
         .client
         .batch_execute(&format!(
             "create table public.source (headers jsonb, body jsonb);
@@ -187,41 +187,41 @@ fn large_values_from_a_table_are_stored_whole() {
              drop table public.source"
         ))
         .unwrap();
-    let request = bench.received("/large");
+    let request = fixture.received("/large");
     assert_eq!(request.header("x-large").map(str::len), Some(6000));
     assert_eq!(request.body.len(), r#"{"large": ""}"#.len() + 300_000);
 }
 
 #[test]
 fn a_queue_that_is_gone_is_said_to_be_missing() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute(CALLS[0]).unwrap();
-    bench.client.batch_execute(&format!("{QUEUE} rename to other")).unwrap();
-    let (code, message) = error_of(&mut bench.client, CALLS[0]);
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute(CALLS[0]).unwrap();
+    fixture.client.batch_execute(&format!("{QUEUE} rename to other")).unwrap();
+    let (code, message) = error_of(&mut fixture.client, CALLS[0]);
     assert_eq!((code.as_str(), message.as_str()), ("42P01", "pg_net's queue is missing from this database"));
-    bench.client.batch_execute("alter table net.other rename to http_request_queue").unwrap();
-    bench.assert_works();
+    fixture.client.batch_execute("alter table net.other rename to http_request_queue").unwrap();
+    fixture.assert_works();
 }
 
 /// The call has found the queue, and waits for the lock that it is dropped under.
 #[test]
 fn a_call_that_waits_while_the_queue_is_dropped_is_told_so() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for call in CALLS {
-        let mut caller = bench.cluster.connect();
+        let mut caller = fixture.cluster.connect();
         caller.batch_execute(call).unwrap();
         let pid: i32 = value(&mut caller, "select pg_backend_pid()");
-        bench.client.batch_execute("begin; drop extension pg_net").unwrap();
+        fixture.client.batch_execute("begin; drop extension pg_net").unwrap();
         let refused = thread::spawn(move || error_of(&mut caller, call));
         let waits =
             format!("select wait_event_type is not distinct from 'Lock' from pg_stat_activity where pid = {pid}");
         // The session's own transaction would see the same for all of it.
-        let mut other = bench.cluster.connect();
+        let mut other = fixture.cluster.connect();
         wait_until("the call to wait", PATIENCE, || value::<bool>(&mut other, &waits));
-        bench.client.batch_execute("commit").unwrap();
+        fixture.client.batch_execute("commit").unwrap();
         let (code, message) = refused.join().unwrap();
         assert_eq!((code.as_str(), message.as_str()), ("42P01", "pg_net's queue is missing from this database"));
-        bench.client.batch_execute("create extension pg_net").unwrap();
-        bench.assert_works();
+        fixture.client.batch_execute("create extension pg_net").unwrap();
+        fixture.assert_works();
     }
 }

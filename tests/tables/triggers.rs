@@ -12,10 +12,10 @@ mod staging;
 use postgres::Client;
 use testkit::Cluster;
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// The roles of the fixture, and the extension made by a superuser of its own.
-fn fixture() -> Bench {
+fn fixture() -> Fixture {
     let cluster = Cluster::builder().start();
     let mut client = cluster.connect();
     client
@@ -30,7 +30,7 @@ fn fixture() -> Bench {
         )
         .unwrap();
     client.batch_execute("select net.wait_until_running()").unwrap();
-    Bench::with(cluster)
+    Fixture::with(cluster)
 }
 
 #[track_caller]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use testkit::{PATIENCE, responses, wait_until};
 
-use crate::support::{Bench, allow_at_most, ask};
+use crate::fixture::{Fixture, allow_at_most, ask};
 
 /// The longest that a command may take: it waits for transactions of the worker, never for requests.
 const PROMPTLY: Duration = Duration::from_secs(5);
@@ -14,11 +14,11 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 const REQUESTS: usize = 4000;
 
 /// Has 4,000 requests sent while a command runs again and again.
-fn run_during_requests(bench: &mut Bench, command: &str) {
-    let url = bench.receiver.url("/x");
-    let mut operator = bench.cluster.connect();
+fn run_during_requests(fixture: &mut Fixture, command: &str) {
+    let url = fixture.receiver.url("/x");
+    let mut operator = fixture.cluster.connect();
     allow_at_most(&mut operator, PROMPTLY);
-    let (sent, times, client) = (AtomicBool::new(false), AtomicUsize::new(0), &mut bench.client);
+    let (sent, times, client) = (AtomicBool::new(false), AtomicUsize::new(0), &mut fixture.client);
     thread::scope(|scope| {
         let operating = scope.spawn(|| {
             while !sent.load(Relaxed) {
@@ -40,15 +40,15 @@ fn run_during_requests(bench: &mut Bench, command: &str) {
         assert!(times > 3, "{command} ran {times} times");
     });
     // At least once, and no more than that: no outcome was in doubt.
-    assert_eq!(bench.receiver.count(), REQUESTS, "{command}");
+    assert_eq!(fixture.receiver.count(), REQUESTS, "{command}");
 }
 
 #[test]
 fn both_tables_are_vacuumed_full() {
     for table in ["net.http_request_queue", "net._http_response"] {
-        let mut bench = Bench::new();
-        run_during_requests(&mut bench, &format!("vacuum full {table}"));
-        let answers = responses(&mut bench.client, REQUESTS);
+        let mut fixture = Fixture::new();
+        run_during_requests(&mut fixture, &format!("vacuum full {table}"));
+        let answers = responses(&mut fixture.client, REQUESTS);
         assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{table}");
         assert_eq!(answers.len(), REQUESTS, "{table}");
     }
@@ -56,59 +56,59 @@ fn both_tables_are_vacuumed_full() {
 
 #[test]
 fn the_responses_are_truncated() {
-    let mut bench = Bench::new();
-    run_during_requests(&mut bench, "truncate net._http_response");
-    bench.assert_works();
+    let mut fixture = Fixture::new();
+    run_during_requests(&mut fixture, "truncate net._http_response");
+    fixture.assert_works();
 }
 
 #[test]
 fn the_tables_are_reindexed_and_analyzed() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     run_during_requests(
-        &mut bench,
+        &mut fixture,
         "reindex table net.http_request_queue; reindex table net._http_response; analyze net.http_request_queue",
     );
-    assert_eq!(responses(&mut bench.client, REQUESTS).len(), REQUESTS);
+    assert_eq!(responses(&mut fixture.client, REQUESTS).len(), REQUESTS);
 }
 
 /// Nobody waits for the outcomes of rows that are gone; those of others are their own.
 #[test]
 fn rows_are_deleted_while_in_flight() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    let url = fixture.receiver.url("/held");
     let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 100)");
-    bench.client.batch_execute(&ask).unwrap();
-    bench.receiver.wait_for(100);
-    allow_at_most(&mut bench.client, PROMPTLY);
-    bench.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
+    fixture.client.batch_execute(&ask).unwrap();
+    fixture.receiver.wait_for(100);
+    allow_at_most(&mut fixture.client, PROMPTLY);
+    fixture.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
     gate.release();
-    wait_until("an empty queue", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") == 0);
-    bench.assert_works();
-    let ids: Vec<_> = responses(&mut bench.client, 51).iter().map(|answer| answer.id.unwrap()).collect();
+    wait_until("an empty queue", PATIENCE, || fixture.value::<i64>("select count(*) from net.http_request_queue") == 0);
+    fixture.assert_works();
+    let ids: Vec<_> = responses(&mut fixture.client, 51).iter().map(|answer| answer.id.unwrap()).collect();
     assert!(ids.iter().copied().eq((1..=100).filter(|id| id % 2 == 1).chain([101])), "{ids:?}");
 }
 
 /// A truncated queue takes its rows in flight along, and their ids come again.
 #[test]
 fn the_queue_is_truncated_with_its_identity_restarted() {
-    let mut bench = Bench::new();
-    let gate = bench.receiver.hold("/held");
-    let (held, url) = (bench.receiver.url("/held"), bench.receiver.url("/echo"));
+    let mut fixture = Fixture::new();
+    let gate = fixture.receiver.hold("/held");
+    let (held, url) = (fixture.receiver.url("/held"), fixture.receiver.url("/echo"));
     let ask = format!("select net.http_get('{held}', timeout_milliseconds := 60000) from generate_series(1, 100)");
-    bench.client.batch_execute(&ask).unwrap();
-    bench.receiver.wait_for(100);
+    fixture.client.batch_execute(&ask).unwrap();
+    fixture.receiver.wait_for(100);
     let start = Instant::now();
-    bench.client.batch_execute("truncate net.http_request_queue restart identity").unwrap();
+    fixture.client.batch_execute("truncate net.http_request_queue restart identity").unwrap();
     assert!(start.elapsed() < PROMPTLY);
-    bench
+    fixture
         .client
         .batch_execute(&format!("select net.http_get('{url}?' || n) from generate_series(1, 100) as n"))
         .unwrap();
     gate.release();
-    let answers = responses(&mut bench.client, 100);
-    bench.assert_works();
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 101);
+    let answers = responses(&mut fixture.client, 100);
+    fixture.assert_works();
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response"), 101);
     for (id, answer) in (1..).zip(answers) {
         assert_eq!((answer.id, answer.json()["url"].as_str()), (Some(id), Some(format!("/echo?{id}").as_str())));
     }

@@ -10,12 +10,12 @@ mod without_where;
 
 use postgres::Client;
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 use crate::update::{listening, update};
 
 /// Updates, and gives the warnings but for the one that each update has.
-fn warnings_of_update(bench: &Bench) -> Vec<String> {
-    let (mut client, heard) = listening(&bench.cluster);
+fn warnings_of_update(fixture: &Fixture) -> Vec<String> {
+    let (mut client, heard) = listening(&fixture.cluster);
     update(&mut client);
     let heard = heard.lock().unwrap();
     heard

@@ -1,26 +1,26 @@
 //! `http_delete` had no body before 0.15: that one must go, but from under nobody's view.
 
 use super::old_version::LAST_WITHOUT_BODY;
-use super::{bench, catalog, create, listening, update};
-use crate::support::value;
+use super::{catalog, create, fixture, listening, update};
+use crate::fixture::value;
 
 #[test]
 fn what_uses_the_one_without_a_body_goes_on_and_is_named() {
-    let mut bench = bench();
-    create(&mut bench.client, LAST_WITHOUT_BODY);
-    update(&mut bench.client);
-    let without_users = catalog::read(&mut bench.client);
+    let mut fixture = fixture();
+    create(&mut fixture.client, LAST_WITHOUT_BODY);
+    update(&mut fixture.client);
+    let without_users = catalog::read(&mut fixture.client);
 
-    create(&mut bench.client, LAST_WITHOUT_BODY);
-    let url = bench.receiver.url("/removed");
-    bench
+    create(&mut fixture.client, LAST_WITHOUT_BODY);
+    let url = fixture.receiver.url("/removed");
+    fixture
         .client
         .batch_execute(&format!(
             "create view removals as select net.http_delete('{url}', timeout_milliseconds := 4000) as id"
         ))
         .unwrap();
-    let waiting = bench.ask("select id from removals");
-    let (mut client, heard) = listening(&bench.cluster);
+    let waiting = fixture.ask("select id from removals");
+    let (mut client, heard) = listening(&fixture.cluster);
     update(&mut client);
     let warnings: Vec<_> = heard.lock().unwrap().iter().map(|notice| notice.message().to_owned()).collect();
     assert!(
@@ -28,17 +28,17 @@ fn what_uses_the_one_without_a_body_goes_on_and_is_named() {
         "{warnings:?}"
     );
 
-    assert_eq!(bench.response(waiting).status_code, Some(200));
-    let later = bench.ask("select id from removals");
-    assert_eq!(bench.response(later).status_code, Some(200));
-    let received = bench.receiver.wait_for(2);
+    assert_eq!(fixture.response(waiting).status_code, Some(200));
+    let later = fixture.ask("select id from removals");
+    assert_eq!(fixture.response(later).status_code, Some(200));
+    let received = fixture.receiver.wait_for(2);
     assert!(received.iter().all(|request| request.method == "DELETE" && request.path() == "/removed"));
 
     // It is the user's from now on: no part of the extension, which is as it is without it.
-    let mut with_users = catalog::read(&mut bench.client);
+    let mut with_users = catalog::read(&mut fixture.client);
     with_users.retain(|fact| !fact.contains("http_delete_without_body"));
     assert!(with_users == without_users, "{:#?}", with_users.symmetric_difference(&without_users).collect::<Vec<_>>());
-    bench.client.batch_execute("drop view removals; drop function net.http_delete_without_body").unwrap();
-    let declared: i64 = value(&mut bench.client, "select count(*) from pg_proc where proname = 'http_delete'");
+    fixture.client.batch_execute("drop view removals; drop function net.http_delete_without_body").unwrap();
+    let declared: i64 = value(&mut fixture.client, "select count(*) from pg_proc where proname = 'http_delete'");
     assert_eq!(declared, 1);
 }

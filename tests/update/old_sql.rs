@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use postgres::Client;
 
 use super::old_version::{ALL, Version};
-use crate::support::value;
+use crate::fixture::value;
 
 /// Puts the scripts of all versions beside our own, once for all tests.
 pub(crate) fn install(client: &mut Client) {

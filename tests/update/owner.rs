@@ -1,32 +1,32 @@
 //! The update is a superuser's; the extension may belong to a role that is none any more.
 
 use super::old_version::{NEWEST, OLDEST};
-use super::{bench, create, update};
-use crate::support::{ask, assert_works, value};
+use super::{create, fixture, update};
+use crate::fixture::{ask, assert_works, value};
 
 #[test]
 fn who_is_no_superuser_any_more_owns_all_of_it() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     for version in [OLDEST, NEWEST] {
-        bench.client.batch_execute("drop role if exists alice; create role alice login").unwrap();
-        bench.client.batch_execute("create role boss superuser login").unwrap();
-        let mut boss = bench.cluster.connect_as("boss", "postgres");
+        fixture.client.batch_execute("drop role if exists alice; create role alice login").unwrap();
+        fixture.client.batch_execute("create role boss superuser login").unwrap();
+        let mut boss = fixture.cluster.connect_as("boss", "postgres");
         create(&mut boss, version);
         // Which everybody has since 0.12.
         boss.batch_execute("grant usage on schema net to public").unwrap();
         drop(boss);
-        bench.client.batch_execute("alter role boss nosuperuser").unwrap();
-        let url = bench.receiver.url("/waits");
-        let waiting = bench.ask(&format!("select net.http_get('{url}')"));
+        fixture.client.batch_execute("alter role boss nosuperuser").unwrap();
+        let url = fixture.receiver.url("/waits");
+        let waiting = fixture.ask(&format!("select net.http_get('{url}')"));
 
-        update(&mut bench.client);
-        assert_eq!(bench.response(waiting).status_code, Some(200), "{version}");
-        let mut alice = bench.cluster.connect_as("alice", "postgres");
-        assert_works(&mut alice, &bench.receiver);
+        update(&mut fixture.client);
+        assert_eq!(fixture.response(waiting).status_code, Some(200), "{version}");
+        let mut alice = fixture.cluster.connect_as("alice", "postgres");
+        assert_works(&mut alice, &fixture.receiver);
         // Her own, and the one whose maker is not known.
         assert_eq!(ask(&mut alice, "select count(*) from net._http_response"), 2, "{version}");
-        let mut boss = bench.cluster.connect_as("boss", "postgres");
-        assert_works(&mut boss, &bench.receiver);
+        let mut boss = fixture.cluster.connect_as("boss", "postgres");
+        assert_works(&mut boss, &fixture.receiver);
         assert_eq!(ask(&mut boss, "select count(*) from net._http_response"), 3, "{version}");
         boss.batch_execute("select net.set_queue_logged(true), net.worker_restart()").unwrap();
 
@@ -39,8 +39,8 @@ fn who_is_no_superuser_any_more_owns_all_of_it() {
               left join pg_namespace n on d.classid = 'pg_namespace'::regclass and n.oid = d.objid
              where d.deptype = 'e' and d.refobjid = (select oid from pg_extension where extname = 'pg_net')
                and coalesce(c.relowner, p.proowner, t.typowner, n.nspowner) <> 'boss'::regrole";
-        assert_eq!(value::<String>(&mut bench.client, of_others), "", "{version}");
+        assert_eq!(value::<String>(&mut fixture.client, of_others), "", "{version}");
         drop((alice, boss));
-        bench.client.batch_execute("drop extension pg_net; drop owned by boss; drop role boss").unwrap();
+        fixture.client.batch_execute("drop extension pg_net; drop owned by boss; drop role boss").unwrap();
     }
 }

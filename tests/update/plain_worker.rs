@@ -4,7 +4,7 @@ use testkit::{Cluster, responses};
 
 use super::old_version::NEWEST;
 use super::{create, old_sql, update};
-use crate::support::{Bench, ask};
+use crate::fixture::{Fixture, ask};
 
 #[test]
 fn case_14_is_no_matter_to_a_worker_of_a_plain_role() {
@@ -14,18 +14,18 @@ fn case_14_is_no_matter_to_a_worker_of_a_plain_role() {
                  grant pg_read_all_data, pg_monitor, pg_signal_backend to app";
     client.batch_execute(roles).unwrap();
     old_sql::install(&mut client);
-    let mut bench = Bench::with(cluster);
+    let mut fixture = Fixture::with(cluster);
     client.batch_execute("set role supa").unwrap();
     create(&mut client, NEWEST);
-    let mut web = bench.cluster.connect_as("web", "postgres");
-    let url = bench.receiver.url("/");
+    let mut web = fixture.cluster.connect_as("web", "postgres");
+    let url = fixture.receiver.url("/");
     ask(&mut web, &format!("select net.http_get('{url}')"));
     update(&mut client);
     ask(&mut web, &format!("select net.http_get('{url}')"));
-    let answers = responses(&mut bench.client, 2);
+    let answers = responses(&mut fixture.client, 2);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
     assert_eq!(
-        bench.value::<String>("select usename::text from pg_stat_activity where backend_type = 'pg_net'"),
+        fixture.value::<String>("select usename::text from pg_stat_activity where backend_type = 'pg_net'"),
         "app"
     );
 }

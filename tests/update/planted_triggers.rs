@@ -1,8 +1,8 @@
 //! Everybody could attach code to the tables: the update switches it off, and says what it found.
 
 use super::old_version::{NEWEST, Version};
-use super::{bench, create, listening, update};
-use crate::support::Bench;
+use super::{create, fixture, listening, update};
+use crate::fixture::Fixture;
 
 /// Whose rights a planted trigger ran with, and for which request.
 const SEEN: &str = "select coalesce(string_agg(relation || ' ' || id, ', ' order by id), '') from seen";
@@ -11,8 +11,8 @@ const SEEN: &str = "select coalesce(string_agg(relation || ' ' || id, ', ' order
 const NEW_RULES: &str = "pg_net: roles now reach their own requests and responses only";
 
 /// Triggers on both tables by a role that has no rights of its own, and one that is off already.
-fn plant(bench: &mut Bench) {
-    bench
+fn plant(fixture: &mut Fixture) {
+    fixture
         .client
         .batch_execute(
             "create role mallory;
@@ -36,8 +36,8 @@ fn plant(bench: &mut Bench) {
         .unwrap();
 }
 
-fn states(bench: &mut Bench) -> String {
-    bench.value(
+fn states(fixture: &mut Fixture) -> String {
+    fixture.value(
         "select string_agg(tgrelid::regclass || ' ' || tgname || ' ' || tgenabled::text, ', ' order by tgrelid, tgname)
            from pg_trigger where tgfoid = 'spy'::regproc",
     )
@@ -46,14 +46,14 @@ fn states(bench: &mut Bench) -> String {
 #[test]
 fn are_disabled_and_listed() {
     for version in [Version(0, 12, 0), NEWEST] {
-        let mut bench = bench();
-        create(&mut bench.client, version);
-        plant(&mut bench);
-        let url = bench.receiver.url("/waits");
-        let waiting = bench.ask(&format!("select net.http_get('{url}')"));
-        assert_eq!(bench.value::<String>(SEEN), "net.http_request_queue 1", "the trigger works under {version}");
+        let mut fixture = fixture();
+        create(&mut fixture.client, version);
+        plant(&mut fixture);
+        let url = fixture.receiver.url("/waits");
+        let waiting = fixture.ask(&format!("select net.http_get('{url}')"));
+        assert_eq!(fixture.value::<String>(SEEN), "net.http_request_queue 1", "the trigger works under {version}");
 
-        let (mut client, heard) = listening(&bench.cluster);
+        let (mut client, heard) = listening(&fixture.cluster);
         update(&mut client);
         let heard = heard.lock().unwrap();
         let warnings: Vec<_> = heard.iter().filter(|notice| notice.severity() == "WARNING").collect();
@@ -66,39 +66,39 @@ fn are_disabled_and_listed() {
         ];
         assert_eq!(messages, expected, "{version}");
         assert_eq!(
-            states(&mut bench),
+            states(&mut fixture),
             "net.http_request_queue off D, net.http_request_queue planted D, \
              net._http_response Second D, net._http_response planted D"
         );
 
-        assert_eq!(bench.response(waiting).status_code, Some(200));
-        bench.assert_works();
-        assert_eq!(bench.value::<String>(SEEN), "net.http_request_queue 1", "nothing planted runs");
+        assert_eq!(fixture.response(waiting).status_code, Some(200));
+        fixture.assert_works();
+        assert_eq!(fixture.value::<String>(SEEN), "net.http_request_queue 1", "nothing planted runs");
 
         // The hint has the statement that brings it back, once its function is no stranger's.
-        bench.client.batch_execute("alter function spy() owner to postgres").unwrap();
+        fixture.client.batch_execute("alter function spy() owner to postgres").unwrap();
         let hint = warnings[1].hint().unwrap();
         let enable = hint.split_once(": ").unwrap().1;
-        bench.client.batch_execute(enable).unwrap_or_else(|error| panic!("{hint}: {error}"));
-        let id = bench.ask(&format!("select net.http_get('{url}')"));
-        assert_eq!(bench.response(id).status_code, Some(200));
+        fixture.client.batch_execute(enable).unwrap_or_else(|error| panic!("{hint}: {error}"));
+        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        assert_eq!(fixture.response(id).status_code, Some(200));
         assert_eq!(
-            bench.value::<String>(SEEN),
+            fixture.value::<String>(SEEN),
             format!("net.http_request_queue 1, net._http_response {id}"),
             "{version}: {hint}"
         );
-        bench.receiver.wait_for(3);
+        fixture.receiver.wait_for(3);
     }
 }
 
 #[test]
 fn none_are_listed_where_there_are_none() {
-    let mut bench = bench();
-    create(&mut bench.client, NEWEST);
-    let (mut client, heard) = listening(&bench.cluster);
+    let mut fixture = fixture();
+    create(&mut fixture.client, NEWEST);
+    let (mut client, heard) = listening(&fixture.cluster);
     update(&mut client);
     let heard = heard.lock().unwrap();
     let messages: Vec<_> = heard.iter().map(|notice| (notice.severity(), notice.message())).collect();
     assert_eq!(messages, [("WARNING", NEW_RULES)]);
-    bench.assert_works();
+    fixture.assert_works();
 }

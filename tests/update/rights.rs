@@ -2,8 +2,8 @@
 //! role sees what it asked for.
 
 use super::old_version::{NEWEST, Version};
-use super::{bench, create, update};
-use crate::support::{ask, assert_works, error_of, value};
+use super::{create, fixture, update};
+use crate::fixture::{ask, assert_works, error_of, value};
 
 const TAMPERING: [&str; 7] = [
     "insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
@@ -19,30 +19,30 @@ const TAMPERING: [&str; 7] = [
 #[test]
 fn of_everybody_on_the_tables_are_gone() {
     for version in [Version(0, 12, 0), NEWEST] {
-        let mut bench = bench();
-        bench.client.batch_execute("create role alice login; create role bob login").unwrap();
-        create(&mut bench.client, version);
+        let mut fixture = fixture();
+        fixture.client.batch_execute("create role alice login; create role bob login").unwrap();
+        create(&mut fixture.client, version);
         let (mut alice, mut bob) =
-            (bench.cluster.connect_as("alice", "postgres"), bench.cluster.connect_as("bob", "postgres"));
+            (fixture.cluster.connect_as("alice", "postgres"), fixture.cluster.connect_as("bob", "postgres"));
         for tampering in TAMPERING {
             alice
                 .batch_execute(&format!("begin; {tampering}; rollback"))
                 .unwrap_or_else(|error| panic!("{version} lets everybody {tampering}: {error}"));
         }
-        let url = bench.receiver.url("/asked");
+        let url = fixture.receiver.url("/asked");
         let waiting = ask(&mut alice, &format!("select net.http_get('{url}?by=alice-before')"));
-        bench.client.batch_execute("insert into net._http_response (id, content) values (1000, 'secret')").unwrap();
+        fixture.client.batch_execute("insert into net._http_response (id, content) values (1000, 'secret')").unwrap();
 
-        update(&mut bench.client);
+        update(&mut fixture.client);
         for tampering in TAMPERING {
             assert_eq!(error_of(&mut alice, tampering).0, "42501", "{version}: {tampering}");
         }
         let by_alice = ask(&mut alice, &format!("select net.http_get('{url}?by=alice')"));
         let by_bob = ask(&mut bob, &format!("select net.http_get('{url}?by=bob')"));
         for id in [waiting, by_alice, by_bob] {
-            assert_eq!(bench.response(id).status_code, Some(200), "{version}");
+            assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
         }
-        let targets: Vec<_> = bench.receiver.requests().iter().map(|request| request.target.clone()).collect();
+        let targets: Vec<_> = fixture.receiver.requests().iter().map(|request| request.target.clone()).collect();
         assert_eq!(targets.len(), 3, "{targets:?}");
 
         // Whose what came before the update was is not known: it is seen as it was then, and its own by nobody.
@@ -51,7 +51,7 @@ fn of_everybody_on_the_tables_are_gone() {
         assert_eq!(value::<Vec<i64>>(&mut bob, visible), [waiting, by_bob, 1000], "{version}");
         let removed = "with gone as (delete from net._http_response returning id) select array_agg(id) from gone";
         assert_eq!(value::<Vec<i64>>(&mut bob, removed), [by_bob], "{version}");
-        assert_eq!(bench.value::<Vec<i64>>(visible), [waiting, by_alice, 1000], "{version}");
+        assert_eq!(fixture.value::<Vec<i64>>(visible), [waiting, by_alice, 1000], "{version}");
     }
 }
 
@@ -64,12 +64,12 @@ fn of_the_role_postgres_are_gone_where_another_owns_the_tables() {
              for each row execute function suppress_redundant_updates_trigger()",
         "create table net.planted ()",
     ];
-    let mut bench = bench();
-    bench.client.batch_execute("create role boss superuser login").unwrap();
-    let mut boss = bench.cluster.connect_as("boss", "postgres");
+    let mut fixture = fixture();
+    fixture.client.batch_execute("create role boss superuser login").unwrap();
+    let mut boss = fixture.cluster.connect_as("boss", "postgres");
     boss.batch_execute("alter role postgres rename to first; create role postgres login").unwrap();
     create(&mut boss, Version(0, 11, 0));
-    let mut postgres = bench.cluster.connect();
+    let mut postgres = fixture.cluster.connect();
     for right in RIGHTS {
         postgres.batch_execute(&format!("begin; {right}; rollback")).unwrap_or_else(|error| panic!("{right}: {error}"));
     }
@@ -77,8 +77,8 @@ fn of_the_role_postgres_are_gone_where_another_owns_the_tables() {
     for right in RIGHTS {
         assert_eq!(error_of(&mut postgres, right).0, "42501", "{right}");
     }
-    assert_works(&mut postgres, &bench.receiver);
-    assert_works(&mut boss, &bench.receiver);
+    assert_works(&mut postgres, &fixture.receiver);
+    assert_works(&mut boss, &fixture.receiver);
     let visible = "select array_agg(id order by id) from net._http_response";
     assert_eq!(value::<Vec<i64>>(&mut postgres, visible), [1]);
     assert_eq!(value::<Vec<i64>>(&mut boss, visible), [1, 2]);

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::old_version::{ALL, NEWEST, Version};
-use super::{bench, catalog, create, update};
+use super::{catalog, create, fixture, update};
 
 #[test]
 fn as_a_new_database_has_but_for_the_default_timeout_and_the_use_of_the_schema() {
-    let bench = bench();
-    let mut admin = bench.cluster.connect();
+    let fixture = fixture();
+    let mut admin = fixture.cluster.connect();
     admin.batch_execute("create role boss superuser").unwrap();
     admin.batch_execute("create database new").unwrap();
     // Owned by the bootstrap superuser, as mostly, and by another one.
     for owner in ["postgres", "boss"] {
         let [mut new, mut updated] = ["new", "postgres"].map(|database| {
-            let mut client = bench.cluster.connect_as("postgres", database);
+            let mut client = fixture.cluster.connect_as("postgres", database);
             client.batch_execute(&format!("set role {owner}; drop extension if exists pg_net cascade")).unwrap();
             client
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use testkit::{Authority, Builder, Cluster, HaProxy, Nginx, StandardServer, responses};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 fn trusting(authority: &Authority) -> Builder {
     Cluster::builder().conf("pg_net.tls_ca_file", authority.file().to_str().unwrap())
@@ -24,17 +24,17 @@ fn each_once(uris: Vec<String>, count: usize) {
 fn case_34_posts_as_the_server_closes_the_connection() {
     const POSTS: usize = 40;
     const LIMIT: Duration = Duration::from_millis(100);
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let authority = Authority::new();
     let servers = [StandardServer::go(&authority, LIMIT), StandardServer::node(&authority, LIMIT)];
     for number in 0..POSTS {
         for server in &servers {
-            bench.ask(&format!("select net.http_post('{}', '{{}}'::jsonb)", server.url(&format!("/{number}"))));
+            fixture.ask(&format!("select net.http_post('{}', '{{}}'::jsonb)", server.url(&format!("/{number}"))));
         }
         // Time itself is what this is about: from before the limit until after it.
         sleep(LIMIT - Duration::from_millis(10) + Duration::from_micros(500) * number as u32);
     }
-    let answers = responses(&mut bench.client, servers.len() * POSTS);
+    let answers = responses(&mut fixture.client, servers.len() * POSTS);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
     for server in &servers {
         each_once(server.wait_for(POSTS).into_iter().map(|request| request.uri).collect(), POSTS);
@@ -44,16 +44,17 @@ fn case_34_posts_as_the_server_closes_the_connection() {
 /// The receiver reads a request and closes the connection. Whether it has processed the request nobody can tell.
 #[test]
 fn case_34_a_connection_that_ends_with_a_request_on_it() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for (delivery, path, received) in [("at_least_once", "/close/least", 2), ("at_most_once", "/close/most", 1)] {
         // Another request used the connection before.
-        assert_eq!(bench.get("/status/200").status_code, Some(200));
-        let url = bench.receiver.url(path);
-        let id = bench.ask(&format!("select net.http_request('PATCH', '{url}', 'x'::text, delivery => '{delivery}')"));
-        bench.response(id).assert_failure("Server returned nothing (no headers, no data)");
+        assert_eq!(fixture.get("/status/200").status_code, Some(200));
+        let url = fixture.receiver.url(path);
+        let id =
+            fixture.ask(&format!("select net.http_request('PATCH', '{url}', 'x'::text, delivery => '{delivery}')"));
+        fixture.response(id).assert_failure("Server returned nothing (no headers, no data)");
         let attempts = format!("select attempts from net._http_response where id = {id}");
-        assert_eq!(bench.value::<i32>(&attempts), 1, "it is sent again within its attempt");
-        let came = bench.receiver.requests().iter().filter(|request| request.path() == path).count();
+        assert_eq!(fixture.value::<i32>(&attempts), 1, "it is sent again within its attempt");
+        let came = fixture.receiver.requests().iter().filter(|request| request.path() == path).count();
         assert_eq!(came, received, "{delivery}");
     }
 }
@@ -64,17 +65,17 @@ fn case_36_requests_that_nginx_did_not_process() {
     const REQUESTS: usize = 200;
     let authority = Authority::new();
     let nginx = Nginx::start_showing(&authority.certify_this_host(), "keepalive_timeout 0;");
-    let mut bench = Bench::with(trusting(&authority).start_ready());
+    let mut fixture = Fixture::with(trusting(&authority).start_ready());
     let ask = format!(
         "select net.http_request('POST', '{}' || n, 'x'::text, timeout_milliseconds => 20000,
                 delivery => case n % 2 when 0 then 'at_most_once' else 'at_least_once' end::net.delivery)
          from generate_series(1, {REQUESTS}) n",
         nginx.tls_url("/")
     );
-    bench.client.batch_execute(&ask).unwrap();
-    let answers = responses(&mut bench.client, REQUESTS);
+    fixture.client.batch_execute(&ask).unwrap();
+    let answers = responses(&mut fixture.client, REQUESTS);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response where attempts = 1"), REQUESTS as i64);
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response where attempts = 1"), REQUESTS as i64);
     each_once(nginx.wait_for(REQUESTS).into_iter().map(|request| request.uri).collect(), REQUESTS);
 }
 
@@ -83,17 +84,17 @@ fn case_36_requests_that_nginx_did_not_process() {
 fn case_36a_more_requests_than_streams_at_once() {
     const REQUESTS: usize = 150;
     let authority = Authority::new();
-    let mut bench = Bench::with(trusting(&authority).start_ready());
-    let haproxy = HaProxy::start(&authority, bench.receiver.port());
-    let gate = bench.receiver.hold("/held");
+    let mut fixture = Fixture::with(trusting(&authority).start_ready());
+    let haproxy = HaProxy::start(&authority, fixture.receiver.port());
+    let gate = fixture.receiver.hold("/held");
     let url = haproxy.tls_url("/held");
     let ask =
         format!("select net.http_post('{url}', timeout_milliseconds => 20000) from generate_series(1, {REQUESTS})");
-    bench.client.batch_execute(&ask).unwrap();
-    let received = bench.receiver.wait_for(REQUESTS);
+    fixture.client.batch_execute(&ask).unwrap();
+    let received = fixture.receiver.wait_for(REQUESTS);
     gate.release();
     let ports = received.iter().map(|request| request.header("X-Client-Port").unwrap()).collect::<HashSet<_>>();
     assert_eq!(ports.len(), 2);
-    let answers = responses(&mut bench.client, REQUESTS);
+    let answers = responses(&mut fixture.client, REQUESTS);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
 }

@@ -9,14 +9,14 @@ mod replies;
 
 use testkit::{Authority, Builder, Cluster, Response};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// A server that trusts this authority besides the system's.
 fn trusting(authority: &Authority) -> Builder {
     Cluster::builder().conf("pg_net.tls_ca_file", authority.file().to_str().unwrap())
 }
 
-impl Bench {
+impl Fixture {
     /// Makes a request, and waits for the response.
     #[track_caller]
     fn send(&mut self, call: &str) -> Response {

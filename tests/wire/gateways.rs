@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Authority, Cluster, Framework};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 const FIELDS: &str = r#"{"Content-Type": "application/json", "X-Api-Key": "k"}"#;
 
@@ -13,19 +13,19 @@ fn frameworks(authority: &Authority) -> Vec<(&'static str, Framework)> {
     vec![("Express", Framework::express()), ("Go", Framework::go()), ("PHP-FPM", Framework::php(&identity))]
 }
 
-fn trusting(authority: &Authority) -> Bench {
-    Bench::with(Cluster::builder().conf("pg_net.tls_ca_file", authority.file().to_str().unwrap()).start_ready())
+fn trusting(authority: &Authority) -> Fixture {
+    Fixture::with(Cluster::builder().conf("pg_net.tls_ca_file", authority.file().to_str().unwrap()).start_ready())
 }
 
 #[test]
 fn frameworks_get_what_was_asked_for_and_their_replies_are_the_outcomes() {
     let authority = Authority::new();
-    let mut bench = trusting(&authority);
+    let mut fixture = trusting(&authority);
     for (name, framework) in frameworks(&authority) {
         for url in [Some(framework.url("")), framework.tls_url("")].into_iter().flatten() {
             let body = json!({"order": 7, "name": "é"});
-            let id = bench.ask(&format!("select net.http_post('{url}/echo', '{body}', headers := '{FIELDS}')"));
-            let answer = bench.response(id);
+            let id = fixture.ask(&format!("select net.http_post('{url}/echo', '{body}', headers := '{FIELDS}')"));
+            let answer = fixture.response(id);
             assert_eq!((answer.status_code, &answer.error_msg), (Some(200), &None), "{name}: {answer:?}");
             let got = answer.json();
             assert_eq!((&got["method"], &got["body"]), (&json!("POST"), &body), "{name}");
@@ -36,7 +36,7 @@ fn frameworks_get_what_was_asked_for_and_their_replies_are_the_outcomes() {
                 assert!(names.contains(&json!("X-Api-Key")), "as it was written: {names:?}");
             }
             for (path, status) in [("/missing", 404), ("/broken", 500), ("/there", 200), ("/moved", 200)] {
-                let answer = bench.get_url(&format!("{url}{path}"));
+                let answer = fixture.get_url(&format!("{url}{path}"));
                 assert_eq!((answer.status_code, &answer.error_msg), (Some(status), &None), "{name} {path}: {answer:?}");
                 if status == 200 {
                     assert_eq!(answer.text(), "there", "{name} {path}");
@@ -49,7 +49,7 @@ fn frameworks_get_what_was_asked_for_and_their_replies_are_the_outcomes() {
 #[test]
 fn a_gateway_that_answers_413_while_the_body_is_sent_is_heard() {
     let authority = Authority::new();
-    let mut bench = trusting(&authority);
+    let mut fixture = trusting(&authority);
     for (name, framework) in frameworks(&authority) {
         for url in [Some(framework.url("/echo")), framework.tls_url("/echo")].into_iter().flatten() {
             for _ in 0..5 {
@@ -57,8 +57,8 @@ fn a_gateway_that_answers_413_while_the_body_is_sent_is_heard() {
                     "select net.http_post('{url}', jsonb_build_object('a', repeat('x', 20000000)), headers := '{FIELDS}', \
                      timeout_milliseconds := 20000)"
                 );
-                let id = bench.ask(&call);
-                let answer = bench.response(id);
+                let id = fixture.ask(&call);
+                let answer = fixture.response(id);
                 assert_eq!((answer.status_code, &answer.error_msg), (Some(413), &None), "{name} {url}: {answer:?}");
             }
         }
@@ -68,15 +68,15 @@ fn a_gateway_that_answers_413_while_the_body_is_sent_is_heard() {
 #[test]
 fn server_sent_events_that_never_end_time_out_and_what_came_can_be_kept() {
     let authority = Authority::new();
-    let mut bench = trusting(&authority);
+    let mut fixture = trusting(&authority);
     for keep in [false, true] {
-        bench.cluster.alter_system("pg_net.keep_partial", if keep { "on" } else { "off" });
+        fixture.cluster.alter_system("pg_net.keep_partial", if keep { "on" } else { "off" });
         for (name, framework) in frameworks(&authority) {
             for url in [Some(framework.url("/events")), framework.tls_url("/events")].into_iter().flatten() {
                 // Until the setting applies.
                 let answer = testkit::wait_until("what is kept", testkit::PATIENCE, || {
-                    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 700)"));
-                    let answer = bench.response(id);
+                    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 700)"));
+                    let answer = fixture.response(id);
                     assert!(answer.error().starts_with("Timeout of 700 ms reached. "), "{answer:?}");
                     assert_eq!((answer.timed_out, answer.status_code, &answer.headers), (Some(true), None, &None));
                     (answer.content.is_some() == keep).then_some(answer)
@@ -91,7 +91,7 @@ fn server_sent_events_that_never_end_time_out_and_what_came_can_be_kept() {
 
 #[test]
 fn grpc_web_keeps_its_frames_whole_and_its_trailers_pass() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     // A message of two bytes, and behind it the trailers in a frame of their own; over HTTP/1.1 as trailers, too.
     let frames = [b"\x00\x00\x00\x00\x02hi".as_slice(), b"\x80\x00\x00\x00\x10grpc-status: 0\r\n"].concat();
     let size = format!("{:x}\r\n", frames.len());
@@ -102,33 +102,33 @@ fn grpc_web_keeps_its_frames_whole_and_its_trailers_pass() {
         &frames,
         b"\r\n0\r\ngrpc-status: 0\r\ngrpc-message: \r\n\r\n",
     ];
-    bench.receiver.script("/service/Method", vec![reply.concat()]);
-    let url = bench.receiver.url("/service/Method");
-    let id = bench.ask(&format!(
+    fixture.receiver.script("/service/Method", vec![reply.concat()]);
+    let url = fixture.receiver.url("/service/Method");
+    let id = fixture.ask(&format!(
         "select net.http_request('POST', '{url}', '\\x00000000026869'::bytea, \
          headers := '{{\"Content-Type\": \"application/grpc-web+proto\", \"X-Grpc-Web\": \"1\"}}')"
     ));
-    let answer = bench.response(id);
+    let answer = fixture.response(id);
     assert_eq!((answer.status_code, &answer.content, &answer.error_msg), (Some(200), &None, &None));
     assert_eq!(
-        bench.value::<Vec<u8>>(&format!("select content_bytes from net._http_response where id = {id}")),
+        fixture.value::<Vec<u8>>(&format!("select content_bytes from net._http_response where id = {id}")),
         frames
     );
-    let received = bench.received("/service/Method");
+    let received = fixture.received("/service/Method");
     assert_eq!((received.header("x-grpc-web"), received.body.as_slice()), (Some("1"), &b"\0\0\0\0\x02hi"[..]));
     // An error comes with no body at all.
     let reply =
         b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\ngrpc-status: 14\r\ngrpc-message: down\r\n\
                   Content-Length: 0\r\n\r\n";
-    bench.receiver.script("/service/Down", vec![reply.to_vec()]);
-    let answer = bench.get("/service/Down");
+    fixture.receiver.script("/service/Down", vec![reply.to_vec()]);
+    let answer = fixture.get("/service/Down");
     assert_eq!((answer.status_code, answer.header("grpc-status")), (Some(200), &json!("14")));
 }
 
 /// As their documentation has them.
 #[test]
 fn error_replies_of_chat_and_payment_services_are_kept_and_hold_up_no_plain_request() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let services: [(&str, u16, &str, Value); 6] = [
         (
             "a chat's webhook",
@@ -173,17 +173,17 @@ fn error_replies_of_chat_and_payment_services_are_kept_and_hold_up_no_plain_requ
         let (path, text) = (format!("/service/{number}"), body.to_string());
         let length = text.len();
         let reply = format!("HTTP/1.1 {status} X\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{text}");
-        bench.receiver.script(&path, vec![reply.into_bytes()]);
-        let url = bench.receiver.url(&path);
-        let id = bench.ask(&format!("select net.http_post('{url}', '{{\"text\": \"hi\"}}')"));
-        let answer = bench.response(id);
+        fixture.receiver.script(&path, vec![reply.into_bytes()]);
+        let url = fixture.receiver.url(&path);
+        let id = fixture.ask(&format!("select net.http_post('{url}', '{{\"text\": \"hi\"}}')"));
+        let answer = fixture.response(id);
         assert_eq!((answer.status_code, &answer.error_msg), (Some(i32::from(*status)), &None), "{name}");
         assert_eq!(&answer.json(), body, "{name}");
         for line in fields.split("\r\n") {
             let (field, value) = line.split_once(": ").unwrap();
             assert_eq!(answer.header(field), value, "{name}");
         }
-        assert_eq!(bench.received(&path).body, b"{\"text\": \"hi\"}", "{name}");
-        bench.assert_works();
+        assert_eq!(fixture.received(&path).body, b"{\"text\": \"hi\"}", "{name}");
+        fixture.assert_works();
     }
 }

@@ -6,7 +6,7 @@ mod looked_up;
 
 use testkit::{Answer, NameServer, Network, Response, response};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// Where the name server is that resolv.conf names.
 const NAME_SERVER: &str = "127.0.0.1";
@@ -29,7 +29,7 @@ fn name_server() -> NameServer {
     server
 }
 
-impl Bench {
+impl Fixture {
     /// Sends a GET to a path of the receiver by a name, with many milliseconds' time, and gives the id.
     #[track_caller]
     fn ask_by_name(&mut self, name: &str, path: &str, milliseconds: u32) -> i64 {

@@ -2,20 +2,20 @@
 
 use testkit::{Cluster, Nginx, PATIENCE, wait_until};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// A server that trusts the authority of this nginx, and no other.
-fn trusting(nginx: &Nginx) -> Bench {
+fn trusting(nginx: &Nginx) -> Fixture {
     let file = nginx.authority_file();
-    Bench::with(Cluster::builder().env("SSL_CERT_FILE", file.to_str().unwrap()).start_ready())
+    Fixture::with(Cluster::builder().env("SSL_CERT_FILE", file.to_str().unwrap()).start_ready())
 }
 
 #[test]
 fn plain_requests() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let nginx = Nginx::start();
     for status in [200, 201, 404, 500] {
-        let answer = bench.get_url(&nginx.url(&format!("/status/{status}")));
+        let answer = fixture.get_url(&nginx.url(&format!("/status/{status}")));
         assert_eq!(answer.status_code, Some(status));
         assert!(answer.header("Server").as_str().is_some_and(|server| server.starts_with("nginx/")), "{answer:?}");
     }
@@ -30,9 +30,9 @@ fn plain_requests() {
 #[test]
 fn tls_with_http_2_from_an_authority_that_the_server_trusts() {
     let nginx = Nginx::start();
-    let mut bench = trusting(&nginx);
+    let mut fixture = trusting(&nginx);
     for _ in 0..3 {
-        let answer = bench.get_url(&nginx.tls_url("/status/201"));
+        let answer = fixture.get_url(&nginx.tls_url("/status/201"));
         assert_eq!((answer.status_code, answer.text()), (Some(201), "created"));
         // HTTP/2 has names in lower case only.
         assert_eq!(answer.header("content-type"), "text/plain");
@@ -46,9 +46,9 @@ fn tls_with_http_2_from_an_authority_that_the_server_trusts() {
 #[test]
 fn a_header_that_is_repeated_is_an_array_in_http_1_and_http_2() {
     let nginx = Nginx::start();
-    let mut bench = trusting(&nginx);
+    let mut fixture = trusting(&nginx);
     for (url, name) in [(nginx.url("/repeat-headers"), "X-Twice"), (nginx.tls_url("/repeat-headers"), "x-twice")] {
-        let answer = bench.get_url(&url);
+        let answer = fixture.get_url(&url);
         assert_eq!(answer.header(name), &serde_json::json!(["one", "two"]), "{answer:?}");
     }
     let protocols: Vec<_> = nginx.wait_for(2).into_iter().map(|request| request.server_protocol).collect();
@@ -57,12 +57,12 @@ fn a_header_that_is_repeated_is_an_array_in_http_1_and_http_2() {
 
 #[test]
 fn ten_thousand_in_one_transaction() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let nginx = Nginx::start();
     let url = nginx.url("/");
-    bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 10000)")).unwrap();
+    fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 10000)")).unwrap();
     assert_eq!(nginx.wait_for(10_000).len(), 10_000);
-    let answers = testkit::responses(&mut bench.client, 10_000);
+    let answers = testkit::responses(&mut fixture.client, 10_000);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{:?}", answers[0]);
     assert!(answers.iter().map(|answer| answer.id.unwrap()).eq(1..=10_000), "each once");
 }
@@ -71,32 +71,32 @@ fn ten_thousand_in_one_transaction() {
 #[test]
 fn the_authority_of_a_setting() {
     let (first, second) = (Nginx::start(), Nginx::start());
-    let mut bench = Bench::new();
-    bench.get_url(&first.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
+    let mut fixture = Fixture::new();
+    fixture.get_url(&first.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
 
-    let file = bench.cluster.data_directory().join("authority.pem");
-    let trust = |nginx: &Nginx, bench: &mut Bench| {
+    let file = fixture.cluster.data_directory().join("authority.pem");
+    let trust = |nginx: &Nginx, fixture: &mut Fixture| {
         std::fs::copy(nginx.authority_file(), &file).unwrap();
         let set = format!("alter system set pg_net.tls_ca_file = '{}'", file.display());
-        bench.client.batch_execute(&set).unwrap();
-        bench.client.batch_execute("select pg_reload_conf()").unwrap();
+        fixture.client.batch_execute(&set).unwrap();
+        fixture.client.batch_execute("select pg_reload_conf()").unwrap();
         wait_until("an accepted certificate", PATIENCE, || {
-            bench.get_url(&nginx.tls_url("/status/201")).status_code == Some(201)
+            fixture.get_url(&nginx.tls_url("/status/201")).status_code == Some(201)
         });
         assert!(nginx.requests().iter().all(|request| request.status == "201"));
     };
-    trust(&first, &mut bench);
-    bench.get_url(&second.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
-    trust(&second, &mut bench);
+    trust(&first, &mut fixture);
+    fixture.get_url(&second.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
+    trust(&second, &mut fixture);
 }
 
 #[test]
 fn tls_to_an_address_and_many_at_once() {
     let nginx = Nginx::start();
-    let mut bench = trusting(&nginx);
+    let mut fixture = trusting(&nginx);
     let url = nginx.tls_url("/").replace("localhost", "127.0.0.1");
-    bench.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 200)")).unwrap();
-    let answers = testkit::responses(&mut bench.client, 200);
+    fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 200)")).unwrap();
+    let answers = testkit::responses(&mut fixture.client, 200);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{:?}", answers[0]);
     assert_eq!(nginx.wait_for(200).len(), 200);
 }
@@ -104,21 +104,21 @@ fn tls_to_an_address_and_many_at_once() {
 #[test]
 fn a_certificate_of_another_authority_or_for_another_name() {
     let (nginx, stranger) = (Nginx::start(), Nginx::start());
-    let mut bench = trusting(&nginx);
+    let mut fixture = trusting(&nginx);
     let not_ok = "SSL peer certificate or SSH remote key was not OK";
-    bench.get_url(&stranger.tls_url("/")).assert_failure(not_ok);
+    fixture.get_url(&stranger.tls_url("/")).assert_failure(not_ok);
     // Another loopback address, which the certificate does not name.
-    bench.get_url(&nginx.tls_url("/").replace("localhost", "127.0.0.2")).assert_failure(not_ok);
+    fixture.get_url(&nginx.tls_url("/").replace("localhost", "127.0.0.2")).assert_failure(not_ok);
     assert_eq!((nginx.requests(), stranger.requests()), (vec![], vec![]));
 }
 
 #[test]
 fn a_compressed_body_is_decompressed() {
-    let mut bench = Bench::with(Cluster::builder().conf("pg_net.accept_encoding", "on").start_ready());
+    let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.accept_encoding", "on").start_ready());
     let nginx = Nginx::start();
     let url = nginx.url("/gzip");
-    let id = bench.ask(&format!(r#"select net.http_get('{url}')"#));
-    let answer = bench.response(id);
+    let id = fixture.ask(&format!(r#"select net.http_get('{url}')"#));
+    let answer = fixture.response(id);
     assert_eq!((answer.status_code, answer.text()), (Some(200), "well compressed, ".repeat(200).as_str()));
     assert_eq!(nginx.wait_for(1)[0].uri, "/gzip");
 }

@@ -4,16 +4,16 @@ use std::fs;
 
 use testkit::{Apache, Authority, Builder, Cluster, Identity, Nginx, PATIENCE, Shutdown, wait_until};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 fn trusting(authority: &Authority) -> Builder {
     Cluster::builder().conf("pg_net.tls_ca_file", authority.file().to_str().unwrap())
 }
 
 /// The kind of a failure, and what is said about it.
-fn cause(bench: &mut Bench, id: Option<i64>) -> (String, String) {
+fn cause(fixture: &mut Fixture, id: Option<i64>) -> (String, String) {
     let select = "select error_kind, error_detail from net._http_response where id = $1";
-    let row = bench.client.query_one(select, &[&id]).unwrap();
+    let row = fixture.client.query_one(select, &[&id]).unwrap();
     (row.get(0), row.get(1))
 }
 
@@ -25,11 +25,11 @@ fn case_38_a_certificate_as_openssl_makes_it_is_taken_from_the_systems_roots_and
     let file = file.to_str().unwrap();
     for builder in [Cluster::builder().env("SSL_CERT_FILE", file), Cluster::builder().conf("pg_net.tls_ca_file", file)]
     {
-        let mut bench = Bench::with(builder.start_ready());
-        assert_eq!(bench.get_url(&nginx.tls_url("/")).status_code, Some(200));
+        let mut fixture = Fixture::with(builder.start_ready());
+        assert_eq!(fixture.get_url(&nginx.tls_url("/")).status_code, Some(200));
     }
     assert_eq!(nginx.wait_for(2).len(), 2);
-    let mut stranger = Bench::with(Cluster::builder().start_ready());
+    let mut stranger = Fixture::with(Cluster::builder().start_ready());
     let answer = stranger.get_url(&nginx.tls_url("/"));
     let (kind, detail) = cause(&mut stranger, answer.id);
     assert_eq!((kind.as_str(), detail.contains("self-signed certificate")), ("certificate", true), "{detail}");
@@ -43,41 +43,41 @@ fn case_39_what_is_broken_in_the_authorities_is_warned_of_once_for_each_time_the
     let damaged = fs::read_to_string(other.file()).unwrap().replacen("MII", "MIJ", 1);
     fs::write(&file, format!("\u{feff}{damaged}{good}")).unwrap();
     let nginx = Nginx::start_showing(&authority.certify_this_host(), "");
-    let mut bench = Bench::with(trusting(&authority).start_ready());
+    let mut fixture = Fixture::with(trusting(&authority).start_ready());
     for _ in 0..3 {
-        assert_eq!(bench.get_url(&nginx.tls_url("/")).status_code, Some(200));
+        assert_eq!(fixture.get_url(&nginx.tls_url("/")).status_code, Some(200));
     }
     let warning = format!("pg_net: {}: certificate 1 (line 1): it is damaged: ", file.display());
-    let warnings = |bench: &Bench| bench.cluster.log().matches(&warning).count();
-    assert_eq!(warnings(&bench), 1, "{}", bench.cluster.log());
+    let warnings = |fixture: &Fixture| fixture.cluster.log().matches(&warning).count();
+    assert_eq!(warnings(&fixture), 1, "{}", fixture.cluster.log());
 
-    bench.client.batch_execute("select pg_reload_conf()").unwrap();
-    wait_until("the second warning", PATIENCE, || warnings(&bench) == 2);
-    assert_eq!(bench.get_url(&nginx.tls_url("/")).status_code, Some(200));
+    fixture.client.batch_execute("select pg_reload_conf()").unwrap();
+    wait_until("the second warning", PATIENCE, || warnings(&fixture) == 2);
+    assert_eq!(fixture.get_url(&nginx.tls_url("/")).status_code, Some(200));
     fs::write(&file, &good).unwrap();
-    bench.client.batch_execute("select pg_reload_conf()").unwrap();
-    assert_eq!(bench.get_url(&nginx.tls_url("/")).status_code, Some(200));
-    assert_eq!(warnings(&bench), 2, "{}", bench.cluster.log());
+    fixture.client.batch_execute("select pg_reload_conf()").unwrap();
+    assert_eq!(fixture.get_url(&nginx.tls_url("/")).status_code, Some(200));
+    assert_eq!(warnings(&fixture), 2, "{}", fixture.cluster.log());
 }
 
 #[test]
 fn case_40_suites_and_groups_that_only_old_servers_have() {
     let made = Identity::made_by_openssl("localhost");
     let builder = Cluster::builder().conf("pg_net.tls_ca_file", made.certificate().to_str().unwrap());
-    let mut bench = Bench::with(builder.start_ready());
+    let mut fixture = Fixture::with(builder.start_ready());
     for directives in [
         "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-RSA-AES128-SHA;",
         "ssl_protocols TLSv1.2; ssl_ciphers AES128-SHA;",
         "ssl_protocols TLSv1.3; ssl_ecdh_curve secp521r1;",
     ] {
         let nginx = Nginx::start_showing(&made, directives);
-        assert_eq!(bench.get_url(&nginx.tls_url("/")).status_code, Some(200), "{directives}");
+        assert_eq!(fixture.get_url(&nginx.tls_url("/")).status_code, Some(200), "{directives}");
     }
     let none = Nginx::start_showing(&made, "ssl_protocols TLSv1.2; ssl_ciphers aNULL:@SECLEVEL=0;");
-    let answer = bench.get_url(&none.tls_url("/"));
+    let answer = fixture.get_url(&none.tls_url("/"));
     answer.assert_failure("SSL connect error");
     let expected = ("tls_handshake".to_owned(), "sslv3 alert handshake failure".to_owned());
-    assert_eq!(cause(&mut bench, answer.id), expected);
+    assert_eq!(cause(&mut fixture, answer.id), expected);
 }
 
 #[test]
@@ -87,13 +87,13 @@ fn case_40_the_systems_policy_counts() {
     let sections = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = all\n[all]\n";
     fs::write(&policy, format!("{sections}MinProtocol = TLSv1.3\n")).unwrap();
     let builder = trusting(&authority).env("OPENSSL_CONF", policy.to_str().unwrap());
-    let mut bench = Bench::with(builder.start_ready());
+    let mut fixture = Fixture::with(builder.start_ready());
     for (protocol, status) in [("TLSv1.2", None), ("TLSv1.3", Some(200))] {
         let nginx = Nginx::start_showing(&authority.certify_this_host(), &format!("ssl_protocols {protocol};"));
-        let answer = bench.get_url(&nginx.tls_url("/"));
+        let answer = fixture.get_url(&nginx.tls_url("/"));
         assert_eq!(answer.status_code, status, "{protocol}");
         if status.is_none() {
-            assert_eq!(cause(&mut bench, answer.id).0, "tls_handshake");
+            assert_eq!(cause(&mut fixture, answer.id).0, "tls_handshake");
         }
     }
 }
@@ -103,17 +103,17 @@ fn case_44_a_certificate_that_is_refused_is_shown_once_and_a_key_that_cannot_be_
     let authority = Authority::new();
     let apache = Apache::start(&authority);
     apache.put("/a.txt", b"for the known");
-    let mut bench = Bench::with(trusting(&authority).start_ready());
+    let mut fixture = Fixture::with(trusting(&authority).start_ready());
     let url = apache.known_url("/a.txt");
     // With attempts left, which are for what may be better the next time.
     let call = format!("select net.http_request('GET', '{url}', max_attempts := 5)");
-    let id = bench.ask(&call);
-    let answer = bench.response(id);
+    let id = fixture.ask(&call);
+    let answer = fixture.response(id);
     answer.assert_failure("SSL Client Certificate required");
-    let (kind, detail) = cause(&mut bench, answer.id);
+    let (kind, detail) = cause(&mut fixture, answer.id);
     assert_eq!(kind, "client_certificate_refused");
     assert!(detail.starts_with("the server says: "), "{detail}");
-    assert_eq!(bench.value::<i32>(&format!("select attempts from net._http_response where id = {id}")), 1);
+    assert_eq!(fixture.value::<i32>(&format!("select attempts from net._http_response where id = {id}")), 1);
 
     let client = authority.certify("client.example");
     client.encrypt_key();
@@ -122,12 +122,12 @@ fn case_44_a_certificate_that_is_refused_is_shown_once_and_a_key_that_cannot_be_
         .conf("pg_net.tls_client_cert_file", client.certificate().to_str().unwrap())
         .conf("pg_net.tls_client_key_file", key.to_str().unwrap())
         .conf("pg_net.tls_client_cert_hosts", "localhost");
-    let mut bench = Bench::with(builder.start_ready());
+    let mut fixture = Fixture::with(builder.start_ready());
     let why = format!("{}: the private key is encrypted", key.display());
-    bench.cluster.wait_for_log(&format!("pg_net: {why}"));
-    let answer = bench.get_url(&url);
+    fixture.cluster.wait_for_log(&format!("pg_net: {why}"));
+    let answer = fixture.get_url(&url);
     answer.assert_failure("Problem with the local SSL certificate");
-    assert!(cause(&mut bench, answer.id).1.starts_with(&why));
+    assert!(cause(&mut fixture, answer.id).1.starts_with(&why));
 }
 
 /// A server with `ssl = on` has set up OpenSSL before the worker is forked, and has it tidy up when the worker exits.

@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use testkit::{Cluster, PATIENCE, Receiver, Shutdown, responses, wait_until};
 
-use crate::support::{Bench, allow_at_most, assert_works, error_of};
+use crate::fixture::{Fixture, allow_at_most, assert_works, error_of};
 
 #[test]
 fn it_shows_in_pg_stat_activity() {
-    let mut bench = Bench::new();
-    bench.assert_works();
+    let mut fixture = Fixture::new();
+    fixture.assert_works();
     let workers = "select application_name, datname, state in ('idle', 'active'), backend_type
                      from pg_stat_activity where backend_type = 'pg_net'";
-    let row = bench.client.query_one(workers, &[]).expect("exactly one worker");
+    let row = fixture.client.query_one(workers, &[]).expect("exactly one worker");
     assert_eq!(row.get::<_, &str>(0), concat!("pg_net ", env!("CARGO_PKG_VERSION")));
     assert_eq!(row.get::<_, &str>(1), "postgres");
     assert!(row.get::<_, bool>(2));
@@ -20,43 +20,43 @@ fn it_shows_in_pg_stat_activity() {
 
 #[test]
 fn terminated_it_comes_back_and_goes_on() {
-    let mut bench = Bench::new();
-    bench.assert_works();
-    let before = bench.cluster.worker_pid(&mut bench.client);
-    assert!(bench.value::<bool>(&format!("select pg_terminate_backend({before})")));
-    let url = bench.receiver.url("/after");
-    let id = bench.ask(&format!("select net.http_get('{url}')"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    bench.received("/after");
-    assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
+    let mut fixture = Fixture::new();
+    fixture.assert_works();
+    let before = fixture.cluster.worker_pid(&mut fixture.client);
+    assert!(fixture.value::<bool>(&format!("select pg_terminate_backend({before})")));
+    let url = fixture.receiver.url("/after");
+    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    fixture.received("/after");
+    assert_ne!(fixture.cluster.worker_pid(&mut fixture.client), before);
 }
 
 /// What is under way gets up to a second; what is then still open is sent again after the restart.
 #[test]
 fn terminated_amid_requests_it_loses_none() {
-    let mut bench = Bench::new();
-    let [gate, soon] = ["/held", "/soon"].map(|path| bench.receiver.hold(path));
-    let [held, short] = ["/held", "/soon"].map(|path| bench.receiver.url(path));
-    bench
+    let mut fixture = Fixture::new();
+    let [gate, soon] = ["/held", "/soon"].map(|path| fixture.receiver.hold(path));
+    let [held, short] = ["/held", "/soon"].map(|path| fixture.receiver.url(path));
+    fixture
         .client
         .batch_execute(&format!(
             "select net.http_get('{held}?n=' || n, timeout_milliseconds := 60000) from generate_series(1, 20) as n;
              select net.http_get('{short}?n=' || n, timeout_milliseconds := 60000) from generate_series(1, 5) as n"
         ))
         .unwrap();
-    bench.receiver.wait_for(25);
-    let pid = bench.cluster.worker_pid(&mut bench.client);
-    bench.value::<bool>(&format!("select pg_terminate_backend({pid})"));
+    fixture.receiver.wait_for(25);
+    let pid = fixture.cluster.worker_pid(&mut fixture.client);
+    fixture.value::<bool>(&format!("select pg_terminate_backend({pid})"));
     soon.release();
     wait_until("the worker's end", PATIENCE, || !testkit::is_running(pid));
     gate.release();
-    let answers = responses(&mut bench.client, 25);
+    let answers = responses(&mut fixture.client, 25);
     assert_eq!(answers.len(), 25);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
-    let times = |path: &str| bench.receiver.requests().iter().filter(|request| request.path() == path).count();
+    let times = |path: &str| fixture.receiver.requests().iter().filter(|request| request.path() == path).count();
     assert_eq!(times("/held"), 40, "each of those still open is sent again");
     assert_eq!(times("/soon"), 5, "those that ended in time are not");
-    let log = bench.cluster.log();
+    let log = fixture.cluster.log();
     assert!(log.lines().any(|line| line.contains("pg_net") && line.contains("20")), "the log counts them:\n{log}");
 }
 
@@ -68,57 +68,57 @@ fn terminated_while_outcomes_pile_up_it_records_them_first() {
         .conf("pg_net.max_in_flight", "2000")
         .conf("pg_net.max_in_flight_per_origin", "2000")
         .start_ready();
-    let mut bench = Bench::with(cluster);
-    bench.assert_works();
-    let mut locker = bench.cluster.connect();
+    let mut fixture = Fixture::with(cluster);
+    fixture.assert_works();
+    let mut locker = fixture.cluster.connect();
     locker.batch_execute("begin; lock table net._http_response in access exclusive mode").unwrap();
     for delivery in ["at_least_once", "at_most_once"] {
-        let url = bench.receiver.url(&format!("/{delivery}"));
+        let url = fixture.receiver.url(&format!("/{delivery}"));
         let queue = format!(
             "select net.http_request('GET', '{url}', delivery => '{delivery}') from generate_series(1, {EACH})"
         );
-        bench.client.batch_execute(&queue).unwrap();
+        fixture.client.batch_execute(&queue).unwrap();
     }
-    bench.receiver.wait_for(1 + 2 * EACH);
-    bench.cluster.wait_for_log("could not store responses, and will try again");
-    let pid = bench.cluster.worker_pid(&mut bench.client);
-    bench.value::<bool>(&format!("select pg_terminate_backend({pid})"));
+    fixture.receiver.wait_for(1 + 2 * EACH);
+    fixture.cluster.wait_for_log("could not store responses, and will try again");
+    let pid = fixture.cluster.worker_pid(&mut fixture.client);
+    fixture.value::<bool>(&format!("select pg_terminate_backend({pid})"));
     locker.batch_execute("rollback").unwrap();
     wait_until("the worker's end", PATIENCE, || !testkit::is_running(pid));
 
-    let answers = responses(&mut bench.client, 1 + 2 * EACH);
+    let answers = responses(&mut fixture.client, 1 + 2 * EACH);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "each has its own outcome");
-    bench.assert_works();
-    assert_eq!(bench.receiver.count(), 2 + 2 * EACH, "none is sent again");
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 2 + 2 * EACH as i64);
-    assert_eq!(bench.value::<i64>("select count(distinct id) from net._http_response"), 2 + 2 * EACH as i64);
-    assert!(!bench.cluster.log().contains("the worker stops with"), "nothing is left");
+    fixture.assert_works();
+    assert_eq!(fixture.receiver.count(), 2 + 2 * EACH, "none is sent again");
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response"), 2 + 2 * EACH as i64);
+    assert_eq!(fixture.value::<i64>("select count(distinct id) from net._http_response"), 2 + 2 * EACH as i64);
+    assert!(!fixture.cluster.log().contains("the worker stops with"), "nothing is left");
 }
 
 #[test]
 fn a_restart_that_was_asked_for_happens_at_commit() {
-    let mut bench = Bench::new();
-    allow_at_most(&mut bench.client, PATIENCE);
-    let before = bench.cluster.worker_pid(&mut bench.client);
-    bench.client.batch_execute("begin; select net.worker_restart(); rollback").unwrap();
-    bench.assert_works();
-    assert_eq!(bench.cluster.worker_pid(&mut bench.client), before);
+    let mut fixture = Fixture::new();
+    allow_at_most(&mut fixture.client, PATIENCE);
+    let before = fixture.cluster.worker_pid(&mut fixture.client);
+    fixture.client.batch_execute("begin; select net.worker_restart(); rollback").unwrap();
+    fixture.assert_works();
+    assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), before);
 
-    bench.client.batch_execute("begin").unwrap();
-    assert!(bench.value::<bool>("select net.worker_restart()"));
-    assert_works(&mut bench.cluster.connect(), &bench.receiver);
-    assert_eq!(bench.cluster.worker_pid(&mut bench.client), before);
-    bench.client.batch_execute("commit; select net.wait_until_running(); select net.check_worker_is_up()").unwrap();
-    assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
-    bench.assert_works();
+    fixture.client.batch_execute("begin").unwrap();
+    assert!(fixture.value::<bool>("select net.worker_restart()"));
+    assert_works(&mut fixture.cluster.connect(), &fixture.receiver);
+    assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), before);
+    fixture.client.batch_execute("commit; select net.wait_until_running(); select net.check_worker_is_up()").unwrap();
+    assert_ne!(fixture.cluster.worker_pid(&mut fixture.client), before);
+    fixture.assert_works();
 }
 
 #[test]
 fn waiting_until_it_runs_ends_at_once_when_it_does_and_can_be_cancelled_when_not() {
-    let mut bench = Bench::new();
-    allow_at_most(&mut bench.client, PATIENCE);
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
-    bench.client.batch_execute("select net.check_worker_is_up()").unwrap();
+    let mut fixture = Fixture::new();
+    allow_at_most(&mut fixture.client, PATIENCE);
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+    fixture.client.batch_execute("select net.check_worker_is_up()").unwrap();
 
     let cluster = Cluster::builder().conf("pg_net.username", "nobody").start_ready();
     let mut client = cluster.connect();
@@ -155,60 +155,60 @@ fn without_its_database_it_says_so_once_and_others_are_served() {
 #[test]
 fn the_queue_outlives_a_restart_of_the_server() {
     for how in [Shutdown::Fast, Shutdown::Immediate] {
-        let mut bench = Bench::new();
-        bench.cluster.alter_system("pg_net.paused", "on");
-        let url = bench.receiver.url("/kept");
-        let id = bench.ask(&format!("select net.http_get('{url}')"));
-        bench.client.batch_execute("alter system set pg_net.paused = off").unwrap();
-        bench.cluster.stop(how);
-        assert_eq!(bench.receiver.count(), 0);
-        bench.cluster.start();
-        bench.client = bench.cluster.connect();
-        assert_eq!(bench.response(id).status_code, Some(200), "{how:?}");
-        bench.received("/kept");
+        let mut fixture = Fixture::new();
+        fixture.cluster.alter_system("pg_net.paused", "on");
+        let url = fixture.receiver.url("/kept");
+        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        fixture.client.batch_execute("alter system set pg_net.paused = off").unwrap();
+        fixture.cluster.stop(how);
+        assert_eq!(fixture.receiver.count(), 0);
+        fixture.cluster.start();
+        fixture.client = fixture.cluster.connect();
+        assert_eq!(fixture.response(id).status_code, Some(200), "{how:?}");
+        fixture.received("/kept");
     }
 }
 
 #[test]
 fn a_restart_of_the_server_is_not_held_up() {
-    let mut bench = Bench::new();
-    let _gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
-    bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
-    bench.received("/held");
+    let mut fixture = Fixture::new();
+    let _gate = fixture.receiver.hold("/held");
+    let url = fixture.receiver.url("/held");
+    fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    fixture.received("/held");
     let start = Instant::now();
-    bench.cluster.stop(Shutdown::Fast);
+    fixture.cluster.stop(Shutdown::Fast);
     let took = start.elapsed();
     assert!(took < Duration::from_secs(5), "a fast shutdown took {took:?}");
-    bench.cluster.start();
-    bench.receiver.wait_for(2);
+    fixture.cluster.start();
+    fixture.receiver.wait_for(2);
 }
 
 #[test]
 fn its_statistics_are_seen_also_by_autovacuum_and_autoanalyze() {
     let cluster = Cluster::builder().conf("autovacuum_naptime", "1s").start_ready();
-    let mut bench = Bench::with(cluster);
+    let mut fixture = Fixture::with(cluster);
     for table in ["net.http_request_queue", "net._http_response"] {
         let often = "autovacuum_analyze_threshold = 3, autovacuum_analyze_scale_factor = 0,
                      autovacuum_vacuum_threshold = 3, autovacuum_vacuum_scale_factor = 0";
-        bench.client.batch_execute(&format!("alter table {table} set ({often})")).unwrap();
+        fixture.client.batch_execute(&format!("alter table {table} set ({often})")).unwrap();
     }
     for _ in 0..5 {
-        bench.assert_works();
+        fixture.assert_works();
     }
     wait_until("the worker's writes in the statistics", PATIENCE, || {
-        bench.value::<bool>(
+        fixture.value::<bool>(
             "select (select n_tup_ins from pg_stat_user_tables where relname = '_http_response') = 5
                 and (select n_tup_del from pg_stat_user_tables where relname = 'http_request_queue') = 5",
         )
     });
     wait_until("autovacuum and autoanalyze", PATIENCE, || {
-        bench.value::<bool>(
+        fixture.value::<bool>(
             "select (select last_autoanalyze from pg_stat_user_tables where relname = '_http_response') is not null
                 and (select last_autovacuum from pg_stat_user_tables where relname = 'http_request_queue') is not null",
         )
     });
-    assert_eq!(bench.receiver.count(), 5);
+    assert_eq!(fixture.receiver.count(), 5);
 }
 
 #[test]
@@ -225,87 +225,87 @@ fn it_stays_up_in_a_database_with_a_foreign_schema_net() {
 /// A lock that somebody holds keeps it busy, but not from being stopped.
 #[test]
 fn it_waits_for_a_lock_no_longer_than_a_second_at_a_time() {
-    let mut bench = Bench::new();
-    bench.assert_works();
-    let before = bench.cluster.worker_pid(&mut bench.client);
-    let mut holder = bench.cluster.connect();
+    let mut fixture = Fixture::new();
+    fixture.assert_works();
+    let before = fixture.cluster.worker_pid(&mut fixture.client);
+    let mut holder = fixture.cluster.connect();
     let mut transaction = holder.transaction().unwrap();
     transaction.batch_execute("lock table net._http_response").unwrap();
-    let url = bench.receiver.url("/locked");
-    let id = bench.ask(&format!("select net.http_get('{url}')"));
+    let url = fixture.receiver.url("/locked");
+    let id = fixture.ask(&format!("select net.http_get('{url}')"));
     let at_the_lock = "select exists (select from pg_stat_activity where backend_type ilike '%pg_net%'
                                          and state = 'active' and wait_event_type = 'Lock')";
-    wait_until("the worker at the lock", PATIENCE, || bench.value::<bool>(at_the_lock));
-    bench.cluster.wait_for_log("canceling statement due to lock timeout");
+    wait_until("the worker at the lock", PATIENCE, || fixture.value::<bool>(at_the_lock));
+    fixture.cluster.wait_for_log("canceling statement due to lock timeout");
     // A cancel, while it waits for a lock and while it does not, is nothing to it.
     for is_waiting in [false, true] {
-        wait_until("the worker at the lock, and not", PATIENCE, || bench.value::<bool>(at_the_lock) == is_waiting);
+        wait_until("the worker at the lock, and not", PATIENCE, || fixture.value::<bool>(at_the_lock) == is_waiting);
         for _ in 0..10 {
-            assert!(bench.value::<bool>(&format!("select pg_cancel_backend({before})")));
+            assert!(fixture.value::<bool>(&format!("select pg_cancel_backend({before})")));
         }
     }
-    assert_eq!(bench.cluster.worker_pid(&mut bench.client), before);
+    assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), before);
 
     let terminated = Instant::now();
-    assert!(bench.value::<bool>(&format!("select pg_terminate_backend({before})")));
+    assert!(fixture.value::<bool>(&format!("select pg_terminate_backend({before})")));
     wait_until("the worker's end", PATIENCE, || !testkit::is_running(before));
     let took = terminated.elapsed();
     assert!(took < Duration::from_secs(4), "it ended after {took:?}");
     transaction.commit().unwrap();
-    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!(fixture.response(id).status_code, Some(200));
     // The first outcome could not be recorded, so it was sent again.
-    assert_eq!(bench.receiver.wait_for(3).len(), 3);
+    assert_eq!(fixture.receiver.wait_for(3).len(), 3);
 }
 
 /// While it waits for a lock it waits for its latch, too, and takes what was meant to wake it for the lock.
 #[test]
 fn it_hears_of_a_request_that_comes_while_it_waits_for_a_lock() {
-    let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 second").start_ready());
-    bench.assert_works();
-    let mut holder = bench.cluster.connect();
+    let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.ttl", "1 second").start_ready());
+    fixture.assert_works();
+    let mut holder = fixture.cluster.connect();
     let mut transaction = holder.transaction().unwrap();
     transaction.batch_execute("lock table net._http_response").unwrap();
     wait_until("the worker at the lock, to remove the response", PATIENCE, || {
-        bench.value::<bool>(
+        fixture.value::<bool>(
             "select exists (select from pg_stat_activity where backend_type ilike '%pg_net%'
                                and wait_event_type = 'Lock' and query ~ 'expired')",
         )
     });
-    let url = bench.receiver.url("/meanwhile");
-    bench.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+    let url = fixture.receiver.url("/meanwhile");
+    fixture.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
     transaction.commit().unwrap();
-    bench.received("/meanwhile");
+    fixture.received("/meanwhile");
 }
 
 /// An operator may well lock, truncate or rewrite the tables while requests are under way.
 #[test]
 fn nothing_waits_for_a_request() {
-    let mut bench = Bench::new();
-    allow_at_most(&mut bench.client, Duration::from_secs(5));
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
-    let id = bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
-    bench.received("/held");
-    bench.client.batch_execute("vacuum full net.http_request_queue").unwrap();
-    bench.client.batch_execute("vacuum full net._http_response").unwrap();
-    bench.client.batch_execute("truncate net._http_response").unwrap();
+    let mut fixture = Fixture::new();
+    allow_at_most(&mut fixture.client, Duration::from_secs(5));
+    let gate = fixture.receiver.hold("/held");
+    let url = fixture.receiver.url("/held");
+    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    fixture.received("/held");
+    fixture.client.batch_execute("vacuum full net.http_request_queue").unwrap();
+    fixture.client.batch_execute("vacuum full net._http_response").unwrap();
+    fixture.client.batch_execute("truncate net._http_response").unwrap();
     gate.release();
-    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!(fixture.response(id).status_code, Some(200));
 
-    let gate = bench.receiver.hold("/dropped");
-    let url = bench.receiver.url("/dropped");
-    bench.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
-    bench.received("/dropped");
-    bench.client.batch_execute("truncate net.http_request_queue restart identity").unwrap();
+    let gate = fixture.receiver.hold("/dropped");
+    let url = fixture.receiver.url("/dropped");
+    fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    fixture.received("/dropped");
+    fixture.client.batch_execute("truncate net.http_request_queue restart identity").unwrap();
     gate.release();
     // Its row is gone, so its outcome is dropped; the id comes again, and is another request's.
-    let url = bench.receiver.url("/status/202");
-    let again = bench.ask(&format!("select net.http_get('{url}')"));
+    let url = fixture.receiver.url("/status/202");
+    let again = fixture.ask(&format!("select net.http_get('{url}')"));
     assert_eq!(again, 1);
-    bench.received("/status/202");
+    fixture.received("/status/202");
     wait_until("the second request's response", PATIENCE, || {
-        bench.value::<i64>("select count(*) from net._http_response where status_code = 202") == 1
+        fixture.value::<i64>("select count(*) from net._http_response where status_code = 202") == 1
     });
-    bench.assert_works();
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response where content = 'ok' and id > 1"), 1);
+    fixture.assert_works();
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response where content = 'ok' and id > 1"), 1);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use postgres::Client;
 use testkit::{Cluster, PATIENCE, wait_until};
 
-use crate::support::{Bench, allow_at_most};
+use crate::fixture::{Fixture, allow_at_most};
 
 /// Settings that would change what the worker's statements do, or that they do at all, and further ones of all kinds.
 const ODD: &[(&str, &str)] = &[
@@ -70,57 +70,57 @@ const ODD: &[(&str, &str)] = &[
 
 /// Restarts the worker, and fails the test unless it then works, also when an error of a statement comes.
 #[track_caller]
-fn assert_works_anew(bench: &mut Bench, other: &mut Client, with: &str) {
-    bench.client.batch_execute("select net.worker_restart()").unwrap();
-    allow_at_most(&mut bench.client, PATIENCE);
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
-    bench.assert_works();
-    let pid = bench.cluster.worker_pid(&mut bench.client);
+fn assert_works_anew(fixture: &mut Fixture, other: &mut Client, with: &str) {
+    fixture.client.batch_execute("select net.worker_restart()").unwrap();
+    allow_at_most(&mut fixture.client, PATIENCE);
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+    fixture.assert_works();
+    let pid = fixture.cluster.worker_pid(&mut fixture.client);
 
-    let url = bench.receiver.url("/behind-a-lock");
+    let url = fixture.receiver.url("/behind-a-lock");
     let mut transaction = other.transaction().unwrap();
     transaction.batch_execute("lock table net._http_response").unwrap();
-    let id = bench.ask(&format!("select net.http_get('{url}')"));
+    let id = fixture.ask(&format!("select net.http_get('{url}')"));
     let told = "could not store responses, and will try again";
-    let before = bench.cluster.log().matches(told).count();
-    wait_until("an error of a statement", PATIENCE, || bench.cluster.log().matches(told).count() > before);
+    let before = fixture.cluster.log().matches(told).count();
+    wait_until("an error of a statement", PATIENCE, || fixture.cluster.log().matches(told).count() > before);
     transaction.commit().unwrap();
-    assert_eq!(bench.response(id).status_code, Some(200), "{with}");
-    bench.assert_works();
-    assert_eq!(bench.cluster.worker_pid(&mut bench.client), pid, "{with}");
-    assert!(!bench.cluster.log().contains("was terminated by signal"), "{with}");
+    assert_eq!(fixture.response(id).status_code, Some(200), "{with}");
+    fixture.assert_works();
+    assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), pid, "{with}");
+    assert!(!fixture.cluster.log().contains("was terminated by signal"), "{with}");
 }
 
 /// A worker with a role of its own, and two sessions from before anything is set.
-fn bench() -> (Bench, Client) {
+fn fixture() -> (Fixture, Client) {
     let cluster = Cluster::builder().conf("pg_net.username", "robot").start();
     let mut client = cluster.connect();
     client.batch_execute("create role robot superuser login; create role nobody").unwrap();
     client.batch_execute("create extension pg_net").unwrap();
-    (Bench::with(cluster), client)
+    (Fixture::with(cluster), client)
 }
 
 #[test]
 fn of_the_workers_role() {
-    let (mut bench, mut other) = bench();
+    let (mut fixture, mut other) = fixture();
     for (name, value) in ODD {
-        bench.client.batch_execute(&format!("alter role robot set {name} = '{value}'")).unwrap();
+        fixture.client.batch_execute(&format!("alter role robot set {name} = '{value}'")).unwrap();
     }
-    assert_works_anew(&mut bench, &mut other, "odd settings of its role");
-    bench.client.batch_execute("alter role robot reset all; alter role robot set role = nobody").unwrap();
-    assert_works_anew(&mut bench, &mut other, "another role");
+    assert_works_anew(&mut fixture, &mut other, "odd settings of its role");
+    fixture.client.batch_execute("alter role robot reset all; alter role robot set role = nobody").unwrap();
+    assert_works_anew(&mut fixture, &mut other, "another role");
     // What is set and cannot be any more.
-    bench.client.batch_execute("drop role nobody").unwrap();
-    assert_works_anew(&mut bench, &mut other, "a role that is gone");
+    fixture.client.batch_execute("drop role nobody").unwrap();
+    assert_works_anew(&mut fixture, &mut other, "a role that is gone");
 }
 
 #[test]
 fn of_the_workers_database() {
-    let (mut bench, mut other) = bench();
+    let (mut fixture, mut other) = fixture();
     for (name, value) in ODD {
-        bench.client.batch_execute(&format!("alter database postgres set {name} = '{value}'")).unwrap();
+        fixture.client.batch_execute(&format!("alter database postgres set {name} = '{value}'")).unwrap();
     }
-    assert_works_anew(&mut bench, &mut other, "odd settings of its database");
+    assert_works_anew(&mut fixture, &mut other, "odd settings of its database");
 }
 
 /// Where a worker is told to connect and cannot: it does not try every second, and comes when it can.
@@ -162,22 +162,22 @@ fn of_the_connection_that_lead_nowhere() {
 }
 
 fn leads_nowhere(what: &str, name: &str, value: &str, spoil: &str, mend: &str) {
-    let mut bench = Bench::new();
-    bench.assert_works();
-    allow_at_most(&mut bench.client, PATIENCE);
-    bench.client.batch_execute("create role robot login").unwrap();
-    bench.client.batch_execute(spoil).unwrap();
-    bench.client.batch_execute(&format!("alter system set {name} = '{}'", value.replace('\'', "''"))).unwrap();
-    bench.client.batch_execute("select net.worker_restart()").unwrap();
+    let mut fixture = Fixture::new();
+    fixture.assert_works();
+    allow_at_most(&mut fixture.client, PATIENCE);
+    fixture.client.batch_execute("create role robot login").unwrap();
+    fixture.client.batch_execute(spoil).unwrap();
+    fixture.client.batch_execute(&format!("alter system set {name} = '{}'", value.replace('\'', "''"))).unwrap();
+    fixture.client.batch_execute("select net.worker_restart()").unwrap();
     // Time itself is what this is about: a worker that tried every second would have said so each time.
     thread::sleep(Duration::from_secs(8));
-    let log = bench.cluster.log();
+    let log = fixture.cluster.log();
     let attempts = log.lines().filter(|line| line.contains("FATAL:")).count();
     assert!(attempts <= 3, "{what}: {attempts} attempts in 8 s");
 
-    bench.client.batch_execute(mend).unwrap();
-    bench.client.batch_execute(&format!("alter system reset {name}")).unwrap();
-    bench.client.batch_execute("select net.worker_restart()").unwrap();
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
-    bench.assert_works();
+    fixture.client.batch_execute(mend).unwrap();
+    fixture.client.batch_execute(&format!("alter system reset {name}")).unwrap();
+    fixture.client.batch_execute("select net.worker_restart()").unwrap();
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+    fixture.assert_works();
 }

@@ -2,7 +2,7 @@
 
 use testkit::Cluster;
 
-use crate::support::error_of;
+use crate::fixture::error_of;
 
 #[test]
 fn create_extension_fails_and_says_what_to_add_where() {

@@ -4,7 +4,7 @@ use postgres::Client;
 use testkit::Cluster;
 
 use super::{platform, web_and_anon, with_extension};
-use crate::support::{Bench, ask, assert_works, error_of, value};
+use crate::fixture::{Fixture, ask, assert_works, error_of, value};
 
 /// What platforms run after an installation.
 const BLANKET: &str = "
@@ -51,8 +51,8 @@ const PRIVILEGES: &str = "
     ) as all_of_them";
 
 /// What a right alone must not open: others' rows, the tables that are the owner's alone, and what stops everybody.
-fn assert_opens_nothing(bench: &mut Bench, anon: &mut Client) {
-    bench
+fn assert_opens_nothing(fixture: &mut Fixture, anon: &mut Client) {
+    fixture
         .client
         .batch_execute(
             "insert into net.egress_rule (action, host) values ('deny', 'nowhere.example');
@@ -60,10 +60,10 @@ fn assert_opens_nothing(bench: &mut Bench, anon: &mut Client) {
              values (1, 'GET', 'http://a/', 1, 'web'::regrole, 2, 2)",
         )
         .unwrap();
-    let [mut web, _] = web_and_anon(bench);
-    let url = bench.receiver.url("/webs");
+    let [mut web, _] = web_and_anon(fixture);
+    let url = fixture.receiver.url("/webs");
     let id = ask(&mut web, &format!("select net.http_get('{url}')"));
-    bench.response(id);
+    fixture.response(id);
     let waits = format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')");
     ask(&mut web, &waits);
 
@@ -113,29 +113,29 @@ fn assert_opens_nothing(bench: &mut Bench, anon: &mut Client) {
     ] {
         assert_eq!(anon.execute(untouched, &[]).unwrap(), 0, "{untouched}");
     }
-    assert_eq!(bench.value::<i64>("select count(*) from net.egress_rule"), 1);
-    assert_eq!(bench.value::<i64>("select count(*) from net.dead_letter"), 1);
-    assert_works(anon, &bench.receiver);
-    bench.assert_works();
+    assert_eq!(fixture.value::<i64>("select count(*) from net.egress_rule"), 1);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.dead_letter"), 1);
+    assert_works(anon, &fixture.receiver);
+    fixture.assert_works();
 }
 
 #[test]
 fn case_06_blanket_grants_open_neither_rows_of_others_nor_other_tables() {
-    let mut bench = platform();
-    bench.client.batch_execute(BLANKET).unwrap();
-    let [_, mut anon] = web_and_anon(&bench);
-    assert_opens_nothing(&mut bench, &mut anon);
+    let mut fixture = platform();
+    fixture.client.batch_execute(BLANKET).unwrap();
+    let [_, mut anon] = web_and_anon(&fixture);
+    assert_opens_nothing(&mut fixture, &mut anon);
 }
 
 /// A response cannot be made another role's, nor its own taken for another's.
 #[test]
 fn case_06_with_all_rights_a_role_forges_no_responses() {
-    let mut bench = platform();
-    bench.client.batch_execute(BLANKET).unwrap();
-    let [_, mut anon] = web_and_anon(&bench);
-    let url = bench.receiver.url("/anons");
+    let mut fixture = platform();
+    fixture.client.batch_execute(BLANKET).unwrap();
+    let [_, mut anon] = web_and_anon(&fixture);
+    let url = fixture.receiver.url("/anons");
     let id = ask(&mut anon, &format!("select net.http_get('{url}')"));
-    bench.response(id);
+    fixture.response(id);
     let forge = "update net._http_response set requested_by = 'web'::regrole";
     assert_eq!(error_of(&mut anon, forge).0, "42501");
 }
@@ -145,19 +145,19 @@ fn case_07_default_privileges_neither_open_nor_close_anything() {
     let as_installed = platform().value::<String>(PRIVILEGES);
     assert!(as_installed.contains("net.http_request_queue - SELECT"), "{as_installed}");
     for by_default in [BY_DEFAULT, CLOSED_BY_DEFAULT] {
-        let mut bench = with_extension(Cluster::builder().start(), by_default);
-        assert_eq!(bench.value::<String>(PRIVILEGES), as_installed, "{by_default}");
-        let [mut web, mut anon] = web_and_anon(&bench);
-        assert_works(&mut web, &bench.receiver);
-        assert_works(&mut anon, &bench.receiver);
+        let mut fixture = with_extension(Cluster::builder().start(), by_default);
+        assert_eq!(fixture.value::<String>(PRIVILEGES), as_installed, "{by_default}");
+        let [mut web, mut anon] = web_and_anon(&fixture);
+        assert_works(&mut web, &fixture.receiver);
+        assert_works(&mut anon, &fixture.receiver);
     }
 }
 
 /// A script that revokes everything and grants the least that each public function takes.
 #[test]
 fn case_07_a_hardening_script_closes_all_and_opens_one() {
-    let mut bench = platform();
-    bench
+    let mut fixture = platform();
+    fixture
         .client
         .batch_execute(
             "revoke all on schema net from public;
@@ -168,16 +168,16 @@ fn case_07_a_hardening_script_closes_all_and_opens_one() {
              grant execute on function net.http_post(text, jsonb, jsonb, jsonb, integer) to web",
         )
         .unwrap();
-    let [mut web, mut anon] = web_and_anon(&bench);
-    let url = bench.receiver.url("/hardened");
+    let [mut web, mut anon] = web_and_anon(&fixture);
+    let url = fixture.receiver.url("/hardened");
     let id = ask(&mut web, &format!("select net.http_post('{url}')"));
-    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!(fixture.response(id).status_code, Some(200));
     for closed in ["select net.http_get('http://127.0.0.1:1/')", "select id from net._http_response"] {
         assert_eq!(error_of(&mut web, closed).0, "42501", "{closed}");
     }
     assert_eq!(error_of(&mut anon, &format!("select net.http_post('{url}')")).0, "42501");
     // Readers of all data read on: the conditions on rows ask for no function of ours.
-    let mut app = bench.cluster.connect_as("app", "postgres");
-    bench.client.batch_execute("alter role app nobypassrls; grant usage on schema net to app").unwrap();
+    let mut app = fixture.cluster.connect_as("app", "postgres");
+    fixture.client.batch_execute("alter role app nobypassrls; grant usage on schema net to app").unwrap();
     assert_eq!(value::<i64>(&mut app, "select count(*) from net._http_response"), 1);
 }

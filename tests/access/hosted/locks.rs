@@ -1,16 +1,16 @@
 //! Who may delete rows of a table may lock it, by Postgres' rules; and everybody may delete their own rows.
 
 use super::{platform, web_and_anon};
-use crate::support::{assert_works, error_of};
+use crate::fixture::{assert_works, error_of};
 
 const TABLES: [&str; 3] = ["net.http_request_queue", "net._http_response", "net.dead_letter"];
 const STRONG: [&str; 5] = ["share update exclusive", "share", "share row exclusive", "exclusive", "access exclusive"];
 
 #[test]
 fn case_17d_a_role_takes_no_lock_that_stops_others() {
-    let mut bench = platform();
-    bench.client.batch_execute("create schema webs authorization web; grant create on schema public to web").unwrap();
-    let [mut web, _] = web_and_anon(&bench);
+    let mut fixture = platform();
+    fixture.client.batch_execute("create schema webs authorization web; grant create on schema public to web").unwrap();
+    let [mut web, _] = web_and_anon(&fixture);
     for (number, table) in TABLES.iter().enumerate() {
         // By the table, by a view of its own, by a view of that view, within a subquery, and by a list with others.
         web.batch_execute(&format!(
@@ -53,7 +53,7 @@ fn case_17d_a_role_takes_no_lock_that_stops_others() {
     assert_eq!(error_of(&mut web, "begin; lock table _http_response").0, "42501");
     web.batch_execute("rollback").unwrap();
     // Another's view, which the role may delete from, leads there no more than its own.
-    bench
+    fixture
         .client
         .batch_execute(
             "create view public.answers as select * from net._http_response; grant all on public.answers to web",
@@ -61,29 +61,32 @@ fn case_17d_a_role_takes_no_lock_that_stops_others() {
         .unwrap();
     assert_eq!(error_of(&mut web, "begin; lock table public.answers").0, "42501");
     web.batch_execute("rollback").unwrap();
-    assert_works(&mut web, &bench.receiver);
+    assert_works(&mut web, &fixture.receiver);
 }
 
 #[test]
 fn case_17d_the_owner_and_opened_roles_lock_as_ever() {
-    let mut bench = platform();
-    let mut app = bench.cluster.connect_as("app", "postgres");
+    let mut fixture = platform();
+    let mut app = fixture.cluster.connect_as("app", "postgres");
     let lock = "begin; lock table net.http_request_queue, net._http_response in access exclusive mode; rollback";
-    bench.client.batch_execute(lock).unwrap();
+    fixture.client.batch_execute(lock).unwrap();
     assert_eq!(error_of(&mut app, lock).0, "42501");
     app.batch_execute("rollback").unwrap();
-    bench.client.batch_execute("select net.restore_open_access('app')").unwrap();
+    fixture.client.batch_execute("select net.restore_open_access('app')").unwrap();
     app.batch_execute(lock).unwrap();
 }
 
 /// A snapshot is still taken after the lock, as LOCK promises under REPEATABLE READ.
 #[test]
 fn case_17d_a_lock_takes_no_snapshot() {
-    let mut bench = platform();
-    let mut other = bench.cluster.connect();
-    bench.client.batch_execute("create table counted (n int); create view counting as select * from counted").unwrap();
+    let mut fixture = platform();
+    let mut other = fixture.cluster.connect();
+    fixture
+        .client
+        .batch_execute("create table counted (n int); create view counting as select * from counted")
+        .unwrap();
     let mut transaction =
-        bench.client.build_transaction().isolation_level(postgres::IsolationLevel::RepeatableRead).start().unwrap();
+        fixture.client.build_transaction().isolation_level(postgres::IsolationLevel::RepeatableRead).start().unwrap();
     transaction.batch_execute("lock table counting in share mode; rollback; begin isolation level repeatable read; lock table counting in row exclusive mode; lock table net._http_response, counting in share update exclusive mode").unwrap();
     other.batch_execute("insert into counted values (1)").unwrap();
     let seen: i64 = transaction.query_one("select count(*) from counted", &[]).unwrap().get(0);

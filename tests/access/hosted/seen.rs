@@ -4,7 +4,7 @@ use postgres::Client;
 use testkit::Shutdown;
 
 use super::{platform, web_and_anon};
-use crate::support::{ask, error_of, value};
+use crate::fixture::{ask, error_of, value};
 
 const COUNT: &str = "select count(*) from net._http_response";
 
@@ -21,8 +21,8 @@ fn executed(client: &mut Client) -> String {
 /// As a platform resets a database.
 #[test]
 fn case_08_a_reset_finds_no_policy_that_it_may_not_drop() {
-    let mut bench = platform();
-    let mut app = bench.cluster.connect_as("app", "postgres");
+    let mut fixture = platform();
+    let mut app = fixture.cluster.connect_as("app", "postgres");
     app.batch_execute(
         "do $$ declare p record; begin
              for p in select * from pg_policies loop
@@ -31,24 +31,24 @@ fn case_08_a_reset_finds_no_policy_that_it_may_not_drop() {
          end $$",
     )
     .unwrap();
-    assert_eq!(bench.value::<i64>("select count(*) from pg_policy"), 0);
-    let [mut web, mut anon] = web_and_anon(&bench);
-    let url = bench.receiver.url("/webs");
+    assert_eq!(fixture.value::<i64>("select count(*) from pg_policy"), 0);
+    let [mut web, mut anon] = web_and_anon(&fixture);
+    let url = fixture.receiver.url("/webs");
     let id = ask(&mut web, &format!("select net.http_get('{url}')"));
-    bench.response(id);
+    fixture.response(id);
     assert_eq!((value::<i64>(&mut web, COUNT), value::<i64>(&mut anon, COUNT)), (1, 0));
 }
 
 /// A plan that is kept, while the role that runs it, its memberships, and what it is opened to change.
 #[test]
 fn case_08_a_kept_plan_shows_what_the_role_of_the_moment_may_see() {
-    let mut bench = platform();
-    let [mut web, _] = web_and_anon(&bench);
-    let url = bench.receiver.url("/webs");
+    let mut fixture = platform();
+    let [mut web, _] = web_and_anon(&fixture);
+    let url = fixture.receiver.url("/webs");
     let id = ask(&mut web, &format!("select net.http_get('{url}')"));
-    bench.response(id);
-    bench.client.batch_execute("create role twofold login noinherit; grant web, anon to twofold").unwrap();
-    let mut both = bench.cluster.connect_as("twofold", "postgres");
+    fixture.response(id);
+    fixture.client.batch_execute("create role twofold login noinherit; grant web, anon to twofold").unwrap();
+    let mut both = fixture.cluster.connect_as("twofold", "postgres");
     both.batch_execute(&format!("set plan_cache_mode = force_generic_plan; prepare seen as {COUNT}")).unwrap();
     for (role, seen) in [("twofold", "0"), ("web", "1"), ("anon", "0"), ("web", "1")] {
         both.batch_execute(&format!("set role {role}")).unwrap();
@@ -66,7 +66,7 @@ fn case_08_a_kept_plan_shows_what_the_role_of_the_moment_may_see() {
         ("select net.revoke_open_access()", "0"),
         ("update net._http_response set requested_by = null", "1"),
     ] {
-        bench.client.batch_execute(change).unwrap();
+        fixture.client.batch_execute(change).unwrap();
         assert_eq!(executed(&mut both), seen, "{change}");
     }
 }
@@ -74,14 +74,14 @@ fn case_08_a_kept_plan_shows_what_the_role_of_the_moment_may_see() {
 /// In every kind of statement that reads or writes rows.
 #[test]
 fn case_08_every_kind_of_statement_keeps_to_own_rows() {
-    let mut bench = platform();
-    let [mut web, mut anon] = web_and_anon(&bench);
-    let url = bench.receiver.url("/x");
+    let mut fixture = platform();
+    let [mut web, mut anon] = web_and_anon(&fixture);
+    let url = fixture.receiver.url("/x");
     for client in [&mut web, &mut anon] {
         let id = ask(client, &format!("select net.http_get('{url}')"));
-        bench.response(id);
+        fixture.response(id);
     }
-    bench
+    fixture
         .client
         .batch_execute("grant create on schema public to web; set max_parallel_workers_per_gather = 2")
         .unwrap();
@@ -109,7 +109,7 @@ fn case_08_every_kind_of_statement_keeps_to_own_rows() {
         assert_eq!(value::<i64>(&mut web, one), 1, "{one}");
     }
     assert_eq!(value::<i64>(&mut anon, COUNT), 1, "untouched");
-    assert_eq!(bench.value::<String>("select string_agg(content, ',') from net._http_response"), "ok");
+    assert_eq!(fixture.value::<String>("select string_agg(content, ',') from net._http_response"), "ok");
     web.batch_execute("set row_security = off").unwrap();
     assert_eq!(error_of(&mut web, COUNT).0, "42501");
 }
@@ -117,9 +117,9 @@ fn case_08_every_kind_of_statement_keeps_to_own_rows() {
 /// The same within parallel workers.
 #[test]
 fn case_08_a_parallel_query_keeps_to_own_rows() {
-    let mut bench = platform();
-    let [mut web, _] = web_and_anon(&bench);
-    bench
+    let mut fixture = platform();
+    let [mut web, _] = web_and_anon(&fixture);
+    fixture
         .client
         .batch_execute(
             "insert into net._http_response (id, content, requested_by)
@@ -132,7 +132,7 @@ fn case_08_a_parallel_query_keeps_to_own_rows() {
     let in_parallel = "set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0;
                        set enable_indexonlyscan = off; set enable_indexscan = off; set enable_bitmapscan = off";
     for (role, rows) in [("web", 10_000), ("third", 20_000)] {
-        let mut client = bench.cluster.connect_as(role, "postgres");
+        let mut client = fixture.cluster.connect_as(role, "postgres");
         client.batch_execute(in_parallel).unwrap();
         let plan: Vec<String> =
             client.query(&format!("explain {COUNT}"), &[]).unwrap().iter().map(|row| row.get(0)).collect();
@@ -145,9 +145,9 @@ fn case_08_a_parallel_query_keeps_to_own_rows() {
 /// Rows made by hand, and those of others: who may see what the C version showed.
 #[test]
 fn case_13b_rows_of_nobody_are_everybodys_to_see() {
-    let mut bench = platform();
-    let url = bench.receiver.url("/by-hand");
-    bench
+    let mut fixture = platform();
+    let url = fixture.receiver.url("/by-hand");
+    fixture
         .client
         .batch_execute(&format!(
             "insert into net.http_request_queue (id, method, url, timeout_milliseconds, requested_by)
@@ -156,8 +156,8 @@ fn case_13b_rows_of_nobody_are_everybodys_to_see() {
              insert into net._http_response (id, status_code) values (501, 200)"
         ))
         .unwrap();
-    assert_eq!(bench.response(500).status_code, Some(200));
-    let [mut web, mut anon] = web_and_anon(&bench);
+    assert_eq!(fixture.response(500).status_code, Some(200));
+    let [mut web, mut anon] = web_and_anon(&fixture);
     for client in [&mut web, &mut anon] {
         let seen: Vec<i64> = value(client, "select array_agg(id order by id) from net._http_response");
         assert_eq!(seen, [500, 501]);
@@ -172,15 +172,15 @@ fn case_13b_rows_of_nobody_are_everybodys_to_see() {
 /// One role asks in a trigger, another collects: the grant that it takes.
 #[test]
 fn case_13b_a_role_that_is_granted_another_collects_its_responses() {
-    let mut bench = platform();
-    bench.client.batch_execute("create role jobs login").unwrap();
-    let [mut web, _] = web_and_anon(&bench);
-    let mut jobs = bench.cluster.connect_as("jobs", "postgres");
-    let url = bench.receiver.url("/asked-by-web");
+    let mut fixture = platform();
+    fixture.client.batch_execute("create role jobs login").unwrap();
+    let [mut web, _] = web_and_anon(&fixture);
+    let mut jobs = fixture.cluster.connect_as("jobs", "postgres");
+    let url = fixture.receiver.url("/asked-by-web");
     let id = ask(&mut web, &format!("select net.http_get('{url}')"));
-    bench.response(id);
+    fixture.response(id);
     assert_eq!(value::<i64>(&mut jobs, COUNT), 0);
-    bench.client.batch_execute("grant web to jobs").unwrap();
+    fixture.client.batch_execute("grant web to jobs").unwrap();
     assert_eq!(value::<i64>(&mut jobs, COUNT), 1);
     let collected: String = value(&mut jobs, &format!("select (net._http_collect_response({id})).status::text"));
     assert_eq!(collected, "SUCCESS");
@@ -189,18 +189,18 @@ fn case_13b_a_role_that_is_granted_another_collects_its_responses() {
 /// Nothing is shown where the library is not there to say what may be.
 #[test]
 fn case_08_without_the_library_no_role_sees_rows() {
-    let mut bench = platform();
-    let [mut web, anon] = web_and_anon(&bench);
-    bench.client.batch_execute("alter table net._http_response set logged").unwrap();
-    let url = bench.receiver.url("/webs");
+    let mut fixture = platform();
+    let [mut web, anon] = web_and_anon(&fixture);
+    fixture.client.batch_execute("alter table net._http_response set logged").unwrap();
+    let url = fixture.receiver.url("/webs");
     let id = ask(&mut web, &format!("select net.http_get('{url}')"));
-    bench.response(id);
+    fixture.response(id);
     drop((web, anon));
-    bench.cluster.set_in_file("shared_preload_libraries", "");
-    bench.cluster.stop(Shutdown::Fast);
-    bench.cluster.start();
-    let mut web = bench.cluster.connect_as("web", "postgres");
+    fixture.cluster.set_in_file("shared_preload_libraries", "");
+    fixture.cluster.stop(Shutdown::Fast);
+    fixture.cluster.start();
+    let mut web = fixture.cluster.connect_as("web", "postgres");
     assert_eq!(value::<i64>(&mut web, COUNT), 0);
     assert_eq!(web.execute("delete from net._http_response", &[]).unwrap(), 0);
-    assert_eq!(value::<i64>(&mut bench.cluster.connect(), COUNT), 1);
+    assert_eq!(value::<i64>(&mut fixture.cluster.connect(), COUNT), 1);
 }

@@ -3,7 +3,7 @@
 use postgres::Client;
 
 use super::{Standing, arrivals, ask_waiting, crowded_so_that_the_next_is};
-use crate::support::{ask, value};
+use crate::fixture::{ask, value};
 
 fn cancel(client: &mut Client, ids: &str) -> i64 {
     value(client, &format!("select net.cancel({ids})"))
@@ -11,38 +11,38 @@ fn cancel(client: &mut Client, ids: &str) -> i64 {
 
 #[test]
 fn only_requests_that_were_taken_back_count() {
-    let (mut bench, gate) = crowded_so_that_the_next_is(Standing::Claimed);
-    let (claimed, queued) = (ask_waiting(&mut bench, "/lost"), ask_waiting(&mut bench, "/lost"));
-    let kept = ask_waiting(&mut bench, "/kept");
+    let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Claimed);
+    let (claimed, queued) = (ask_waiting(&mut fixture, "/lost"), ask_waiting(&mut fixture, "/lost"));
+    let kept = ask_waiting(&mut fixture, "/kept");
     for nothing in ["null::bigint[]", "'{}'::bigint[]", "array[null]::bigint[]", "'{1, 12345, -7}'::bigint[]"] {
-        assert_eq!(cancel(&mut bench.client, nothing), 0, "{nothing}");
+        assert_eq!(cancel(&mut fixture.client, nothing), 0, "{nothing}");
     }
     let ids = format!("'{{{queued}, null, 1, {claimed}, {queued}, 12345, {claimed}}}'::bigint[]");
-    assert_eq!(cancel(&mut bench.client, &ids), 2);
-    assert_eq!(cancel(&mut bench.client, &ids), 0, "a second time");
+    assert_eq!(cancel(&mut fixture.client, &ids), 2);
+    assert_eq!(cancel(&mut fixture.client, &ids), 0, "a second time");
     let square = format!("array[array[{kept}, 1], array[null, 12345]]");
-    bench.client.batch_execute("begin").unwrap();
-    assert_eq!(cancel(&mut bench.client, &square), 1);
-    bench.client.batch_execute("rollback").unwrap();
+    fixture.client.batch_execute("begin").unwrap();
+    assert_eq!(cancel(&mut fixture.client, &square), 1);
+    fixture.client.batch_execute("rollback").unwrap();
     gate.release();
-    assert_eq!(bench.response(kept).status_code, Some(200));
-    bench.assert_works();
-    assert_eq!((arrivals(&bench, "/lost"), arrivals(&bench, "/kept")), (0, 1));
+    assert_eq!(fixture.response(kept).status_code, Some(200));
+    fixture.assert_works();
+    assert_eq!((arrivals(&fixture, "/lost"), arrivals(&fixture, "/kept")), (0, 1));
 }
 
 /// What a role may take back one by one, and nothing else.
 #[test]
 fn each_role_takes_back_what_it_may() {
-    let (mut bench, gate) = crowded_so_that_the_next_is(Standing::Queued);
-    bench
+    let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
+    fixture
         .client
         .batch_execute(
             "create role ann login; create role bob login; create role eve login in role ann;
              create role reader login in role pg_read_all_data; create role owner_s login in role postgres",
         )
         .unwrap();
-    let url = bench.receiver.url("/theirs");
-    let mut connect = |role: &str| bench.cluster.connect_as(role, "postgres");
+    let url = fixture.receiver.url("/theirs");
+    let mut connect = |role: &str| fixture.cluster.connect_as(role, "postgres");
     let [mut ann, mut bob] = ["ann", "bob"].map(&mut connect);
     for client in [&mut ann, &mut bob] {
         for _ in 0..20 {
@@ -55,45 +55,48 @@ fn each_role_takes_back_what_it_may() {
         assert_eq!(cancel(&mut connect(role), others), taken, "{role}");
     }
     gate.release();
-    bench.assert_works();
-    assert_eq!(arrivals(&bench, "/theirs"), 0);
+    fixture.assert_works();
+    assert_eq!(arrivals(&fixture, "/theirs"), 0);
 }
 
 /// It knows who calls also where an administrator has made it run as its owner.
 #[test]
 fn as_a_security_definer_function_it_serves_the_caller() {
-    let (mut bench, gate) = crowded_so_that_the_next_is(Standing::Queued);
-    bench.client.batch_execute("create role bob login; alter function net.cancel(bigint[]) security definer").unwrap();
-    let kept = ask_waiting(&mut bench, "/kept");
-    let mut bob = bench.cluster.connect_as("bob", "postgres");
+    let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
+    fixture
+        .client
+        .batch_execute("create role bob login; alter function net.cancel(bigint[]) security definer")
+        .unwrap();
+    let kept = ask_waiting(&mut fixture, "/kept");
+    let mut bob = fixture.cluster.connect_as("bob", "postgres");
     assert_eq!(cancel(&mut bob, &format!("array[{kept}]")), 0);
-    let url = bench.receiver.url("/lost");
+    let url = fixture.receiver.url("/lost");
     let lost = ask(&mut bob, &format!("select net.http_get('{url}')"));
     assert_eq!(cancel(&mut bob, &format!("array[{kept}, {lost}]")), 1);
     gate.release();
-    assert_eq!(bench.response(kept).status_code, Some(200));
-    bench.assert_works();
-    assert_eq!(arrivals(&bench, "/lost"), 0);
+    assert_eq!(fixture.response(kept).status_code, Some(200));
+    fixture.assert_works();
+    assert_eq!(arrivals(&fixture, "/lost"), 0);
 }
 
 /// Ids say nothing about where rows stand once the sequence was set back: then the queue is looked through.
 #[test]
 fn ids_that_stand_anywhere_are_found() {
-    let (mut bench, gate) = crowded_so_that_the_next_is(Standing::Queued);
-    let url = bench.receiver.url("/lost");
-    bench.client.batch_execute("select setval('net.http_request_queue_id_seq', 9000000000)").unwrap();
-    let far = bench.ask(&format!("select net.http_get('{url}')"));
-    bench.client.batch_execute("select setval('net.http_request_queue_id_seq', 500)").unwrap();
-    let near = bench.ask(&format!("select net.http_get('{url}')"));
+    let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
+    let url = fixture.receiver.url("/lost");
+    fixture.client.batch_execute("select setval('net.http_request_queue_id_seq', 9000000000)").unwrap();
+    let far = fixture.ask(&format!("select net.http_get('{url}')"));
+    fixture.client.batch_execute("select setval('net.http_request_queue_id_seq', 500)").unwrap();
+    let near = fixture.ask(&format!("select net.http_get('{url}')"));
     // By hand, with an id that there is, and the greatest and the least there can be.
-    bench
+    fixture
         .client
         .batch_execute(&format!(
             "insert into net.http_request_queue (id, method, url, timeout_milliseconds) \
              select id, 'GET', '{url}', 1000 from unnest('{{{near}, 9223372036854775807, -9223372036854775808}}'::bigint[]) id"
         ))
         .unwrap();
-    for mut client in [bench.cluster.connect(), bench.cluster.connect()] {
+    for mut client in [fixture.cluster.connect(), fixture.cluster.connect()] {
         client.batch_execute("begin").unwrap();
         let ids = format!("'{{{far}, {near}, 9223372036854775807, -9223372036854775808, 77}}'::bigint[]");
         assert_eq!(cancel(&mut client, &ids), 5);
@@ -111,17 +114,17 @@ fn ids_that_stand_anywhere_are_found() {
             ))
             .unwrap();
     }
-    bench.client.batch_execute("delete from net.http_request_queue where url like '%/lost'").unwrap();
+    fixture.client.batch_execute("delete from net.http_request_queue where url like '%/lost'").unwrap();
     gate.release();
-    bench.assert_works();
-    assert_eq!(arrivals(&bench, "/lost"), 0);
+    fixture.assert_works();
+    assert_eq!(arrivals(&fixture, "/lost"), 0);
 }
 
 #[test]
 fn the_search_path_changes_nothing() {
-    let (mut bench, gate) = crowded_so_that_the_next_is(Standing::Queued);
-    let id = ask_waiting(&mut bench, "/lost");
-    bench
+    let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
+    let id = ask_waiting(&mut fixture, "/lost");
+    fixture
         .client
         .batch_execute(
             "create schema evil;
@@ -133,9 +136,9 @@ fn the_search_path_changes_nothing() {
              set search_path = evil, pg_catalog",
         )
         .unwrap();
-    assert_eq!(cancel(&mut bench.client, &format!("'{{{id}}}'::pg_catalog.int8[]")), 1);
-    bench.client.batch_execute("reset search_path").unwrap();
+    assert_eq!(cancel(&mut fixture.client, &format!("'{{{id}}}'::pg_catalog.int8[]")), 1);
+    fixture.client.batch_execute("reset search_path").unwrap();
     gate.release();
-    bench.assert_works();
-    assert_eq!(arrivals(&bench, "/lost"), 0);
+    fixture.assert_works();
+    assert_eq!(arrivals(&fixture, "/lost"), 0);
 }

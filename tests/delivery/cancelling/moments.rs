@@ -6,7 +6,7 @@ use postgres::Client;
 use testkit::{PATIENCE, wait_until};
 
 use super::{STANDINGS, arrivals, ask_waiting, cancel, crowded, crowded_so_that_the_next_is};
-use crate::support::{Bench, allow_at_most, value};
+use crate::fixture::{Fixture, allow_at_most, value};
 
 /// Takes a request back, and leaves the transaction open.
 fn begin_cancel(client: &mut Client, id: i64) {
@@ -19,85 +19,85 @@ fn begin_cancel(client: &mut Client, id: i64) {
 #[test]
 fn nothing_is_sent_while_it_is_open_whether_it_will_be_taken_back() {
     for (standing, end) in STANDINGS.into_iter().flat_map(|standing| [(standing, "commit"), (standing, "rollback")]) {
-        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
-        let id = ask_waiting(&mut bench, "/open");
-        let after = ask_waiting(&mut bench, "/after");
-        let mut canceller = bench.cluster.connect();
+        let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
+        let id = ask_waiting(&mut fixture, "/open");
+        let after = ask_waiting(&mut fixture, "/after");
+        let mut canceller = fixture.cluster.connect();
         begin_cancel(&mut canceller, id);
         gate.release();
-        assert_eq!(bench.response(after).status_code, Some(200));
+        assert_eq!(fixture.response(after).status_code, Some(200));
         for _ in 0..3 {
-            bench.assert_works();
+            fixture.assert_works();
         }
-        assert_eq!(arrivals(&bench, "/open"), 0, "{end}: it is not known yet");
+        assert_eq!(arrivals(&fixture, "/open"), 0, "{end}: it is not known yet");
         canceller.batch_execute(end).unwrap();
         if end == "rollback" {
-            assert_eq!(bench.response(id).status_code, Some(200));
+            assert_eq!(fixture.response(id).status_code, Some(200));
         }
-        bench.assert_works();
-        assert_eq!(arrivals(&bench, "/open"), usize::from(end == "rollback"), "{end}");
-        assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+        fixture.assert_works();
+        assert_eq!(arrivals(&fixture, "/open"), usize::from(end == "rollback"), "{end}");
+        assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
     }
 }
 
 /// Also when it was nothing but due, or is sent at most once: other ways by which the worker meets a row.
 #[test]
 fn requests_of_every_kind_are_left_alone_while_it_is_open() {
-    let (mut bench, gate) = crowded();
-    let url = bench.receiver.url("/open");
-    let once = bench.ask(&format!("select net.http_request('GET', '{url}', delivery := 'at_most_once')"));
-    let due = bench.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '300 ms')"));
-    let mut cancellers = [bench.cluster.connect(), bench.cluster.connect()];
+    let (mut fixture, gate) = crowded();
+    let url = fixture.receiver.url("/open");
+    let once = fixture.ask(&format!("select net.http_request('GET', '{url}', delivery := 'at_most_once')"));
+    let due = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '300 ms')"));
+    let mut cancellers = [fixture.cluster.connect(), fixture.cluster.connect()];
     begin_cancel(&mut cancellers[0], once);
     begin_cancel(&mut cancellers[1], due);
     gate.release();
     wait_until("the due time to pass", PATIENCE, || {
-        bench.value::<bool>(&format!(
+        fixture.value::<bool>(&format!(
             "select due < now() - interval '200 ms' from net.http_request_queue where id = {due}"
         ))
     });
-    bench.assert_works();
-    assert_eq!(arrivals(&bench, "/open"), 0);
+    fixture.assert_works();
+    assert_eq!(arrivals(&fixture, "/open"), 0);
     for canceller in &mut cancellers {
         canceller.batch_execute("rollback").unwrap();
     }
-    assert_eq!(bench.response(once).status_code, Some(200));
-    assert_eq!(bench.response(due).status_code, Some(200));
-    assert_eq!(arrivals(&bench, "/open"), 2);
+    assert_eq!(fixture.response(once).status_code, Some(200));
+    assert_eq!(fixture.response(due).status_code, Some(200));
+    assert_eq!(arrivals(&fixture, "/open"), 2);
 }
 
 #[test]
 fn a_session_that_ends_rolls_back() {
     for standing in STANDINGS {
-        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
-        let id = ask_waiting(&mut bench, "/open");
-        let mut canceller = bench.cluster.connect();
+        let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
+        let id = ask_waiting(&mut fixture, "/open");
+        let mut canceller = fixture.cluster.connect();
         let pid: i32 = value(&mut canceller, "select pg_backend_pid()");
         begin_cancel(&mut canceller, id);
         gate.release();
-        bench.assert_works();
-        assert_eq!(arrivals(&bench, "/open"), 0);
-        bench.client.batch_execute(&format!("select pg_terminate_backend({pid})")).unwrap();
-        assert_eq!(bench.response(id).status_code, Some(200));
-        assert_eq!(arrivals(&bench, "/open"), 1);
+        fixture.assert_works();
+        assert_eq!(arrivals(&fixture, "/open"), 0);
+        fixture.client.batch_execute(&format!("select pg_terminate_backend({pid})")).unwrap();
+        assert_eq!(fixture.response(id).status_code, Some(200));
+        assert_eq!(arrivals(&fixture, "/open"), 1);
     }
 }
 
 #[test]
 fn a_rollback_to_a_savepoint_gives_it_back() {
     for standing in STANDINGS {
-        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
-        let (kept, lost) = (ask_waiting(&mut bench, "/kept"), ask_waiting(&mut bench, "/lost"));
-        let mut canceller = bench.cluster.connect();
+        let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
+        let (kept, lost) = (ask_waiting(&mut fixture, "/kept"), ask_waiting(&mut fixture, "/lost"));
+        let mut canceller = fixture.cluster.connect();
         canceller.batch_execute("begin; savepoint a").unwrap();
         assert!(cancel(&mut canceller, kept));
         canceller.batch_execute("rollback to a").unwrap();
         assert!(cancel(&mut canceller, lost));
         gate.release();
         canceller.batch_execute("commit").unwrap();
-        assert_eq!(bench.response(kept).status_code, Some(200));
-        bench.assert_works();
-        assert_eq!((arrivals(&bench, "/kept"), arrivals(&bench, "/lost")), (1, 0));
+        assert_eq!(fixture.response(kept).status_code, Some(200));
+        fixture.assert_works();
+        assert_eq!((arrivals(&fixture, "/kept"), arrivals(&fixture, "/lost")), (1, 0));
     }
 }
 
@@ -105,46 +105,46 @@ fn a_rollback_to_a_savepoint_gives_it_back() {
 #[test]
 fn a_worker_that_starts_meanwhile_leaves_it_alone() {
     for (standing, end) in STANDINGS.into_iter().flat_map(|standing| [(standing, "commit"), (standing, "rollback")]) {
-        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
-        let id = ask_waiting(&mut bench, "/open");
-        let mut canceller = bench.cluster.connect();
+        let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
+        let id = ask_waiting(&mut fixture, "/open");
+        let mut canceller = fixture.cluster.connect();
         begin_cancel(&mut canceller, id);
-        bench.client.batch_execute("select net.worker_restart()").unwrap();
-        bench.client.batch_execute("select net.wait_until_running()").unwrap();
+        fixture.client.batch_execute("select net.worker_restart()").unwrap();
+        fixture.client.batch_execute("select net.wait_until_running()").unwrap();
         gate.release();
-        bench.assert_works();
-        assert_eq!(arrivals(&bench, "/open"), 0);
+        fixture.assert_works();
+        assert_eq!(arrivals(&fixture, "/open"), 0);
         canceller.batch_execute(end).unwrap();
         if end == "rollback" {
-            assert_eq!(bench.response(id).status_code, Some(200));
+            assert_eq!(fixture.response(id).status_code, Some(200));
         }
-        bench.assert_works();
-        assert_eq!(arrivals(&bench, "/open"), usize::from(end == "rollback"), "{end}");
+        fixture.assert_works();
+        assert_eq!(arrivals(&fixture, "/open"), usize::from(end == "rollback"), "{end}");
     }
 }
 
 #[test]
 fn without_a_worker_all_that_waits_is_taken_back() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     // Nobody can come as a role that does not exist, to whichever database.
-    bench.client.batch_execute("alter system set pg_net.username = 'nobody'").unwrap();
-    bench.client.batch_execute("select net.worker_restart()").unwrap();
+    fixture.client.batch_execute("alter system set pg_net.username = 'nobody'").unwrap();
+    fixture.client.batch_execute("select net.worker_restart()").unwrap();
     wait_until("the worker to be gone", PATIENCE, || {
-        bench.client.batch_execute("select net.check_worker_is_up()").is_err()
+        fixture.client.batch_execute("select net.check_worker_is_up()").is_err()
     });
-    let (lost, kept) = (ask_waiting(&mut bench, "/lost"), ask_waiting(&mut bench, "/kept"));
-    let mut canceller = bench.cluster.connect();
+    let (lost, kept) = (ask_waiting(&mut fixture, "/lost"), ask_waiting(&mut fixture, "/kept"));
+    let mut canceller = fixture.cluster.connect();
     begin_cancel(&mut canceller, lost);
-    let mut other = bench.cluster.connect();
+    let mut other = fixture.cluster.connect();
     begin_cancel(&mut other, kept);
     other.batch_execute("rollback").unwrap();
     // It starts while the one is open.
-    bench.client.batch_execute("alter system reset pg_net.username").unwrap();
-    bench.client.batch_execute("select net.worker_restart()").unwrap();
-    assert_eq!(bench.response(kept).status_code, Some(200));
+    fixture.client.batch_execute("alter system reset pg_net.username").unwrap();
+    fixture.client.batch_execute("select net.worker_restart()").unwrap();
+    assert_eq!(fixture.response(kept).status_code, Some(200));
     canceller.batch_execute("commit").unwrap();
-    bench.assert_works();
-    assert_eq!((arrivals(&bench, "/kept"), arrivals(&bench, "/lost")), (1, 0));
+    fixture.assert_works();
+    assert_eq!((arrivals(&fixture, "/kept"), arrivals(&fixture, "/lost")), (1, 0));
 }
 
 /// The second waits for the first, and takes back what that gives back.
@@ -153,48 +153,48 @@ fn two_sessions_take_back_the_same() {
     let ends = [("commit", false), ("rollback", true)];
     for (standing, (end, second_succeeds)) in STANDINGS.into_iter().flat_map(|standing| ends.map(|end| (standing, end)))
     {
-        let (mut bench, gate) = crowded_so_that_the_next_is(standing);
-        let id = ask_waiting(&mut bench, "/open");
-        let (mut first, mut second) = (bench.cluster.connect(), bench.cluster.connect());
+        let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
+        let id = ask_waiting(&mut fixture, "/open");
+        let (mut first, mut second) = (fixture.cluster.connect(), fixture.cluster.connect());
         begin_cancel(&mut first, id);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| cancel(&mut second, id));
             let blocked =
                 "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%cancel%'";
-            wait_until("the second to wait for the first", PATIENCE, || bench.value::<i64>(blocked) == 1);
+            wait_until("the second to wait for the first", PATIENCE, || fixture.value::<i64>(blocked) == 1);
             gate.release();
-            bench.assert_works();
+            fixture.assert_works();
             first.batch_execute(end).unwrap();
             assert_eq!(waiting.join().unwrap(), second_succeeds, "{end}");
         });
-        bench.assert_works();
-        assert_eq!(arrivals(&bench, "/open"), 0, "{end}");
+        fixture.assert_works();
+        assert_eq!(arrivals(&fixture, "/open"), 0, "{end}");
     }
 }
 
 /// A worker that waits for somebody's lock answers when it gives that up; until then nothing is decided.
 #[test]
 fn a_table_that_is_locked_keeps_the_answer_waiting() {
-    let (mut bench, gate) = crowded();
-    let id = ask_waiting(&mut bench, "/open");
-    let mut locker = bench.cluster.connect();
+    let (mut fixture, gate) = crowded();
+    let id = ask_waiting(&mut fixture, "/open");
+    let mut locker = fixture.cluster.connect();
     locker.batch_execute("begin; lock table net.http_request_queue in share row exclusive mode").unwrap();
     gate.release();
     let waits = "select count(*) from pg_stat_activity where backend_type like '%pg_net%' and wait_event_type = 'Lock'";
-    wait_until("the worker to wait for the lock", PATIENCE, || bench.value::<i64>(waits) == 1);
-    let mut canceller = bench.cluster.connect();
+    wait_until("the worker to wait for the lock", PATIENCE, || fixture.value::<i64>(waits) == 1);
+    let mut canceller = fixture.cluster.connect();
     allow_at_most(&mut canceller, PATIENCE);
     let taken = thread::scope(|scope| {
         let waiting = scope.spawn(|| cancel(&mut canceller, id));
         let asleep = "select count(*) from pg_stat_activity where wait_event is not null and query like '%net.cancel(%'
                        and pid <> pg_backend_pid()";
-        wait_until("the cancel to wait", PATIENCE, || bench.value::<i64>(asleep) >= 1);
+        wait_until("the cancel to wait", PATIENCE, || fixture.value::<i64>(asleep) >= 1);
         locker.batch_execute("commit").unwrap();
         waiting.join().unwrap()
     });
     if !taken {
-        bench.response(id);
+        fixture.response(id);
     }
-    bench.assert_works();
-    assert_eq!(arrivals(&bench, "/open"), usize::from(!taken));
+    fixture.assert_works();
+    assert_eq!(arrivals(&fixture, "/open"), usize::from(!taken));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::Cluster;
 
 use super::cancel;
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 const REQUESTS: usize = 2000;
 const SESSIONS: usize = 6;
@@ -32,32 +32,32 @@ fn each_request_is_either_sent_or_taken_back() {
         .conf("pg_net.max_in_flight", "16")
         .conf("pg_net.batch_size", "20")
         .start_ready();
-    let mut bench = Bench::with(cluster);
-    let url = bench.receiver.url("/delay/4");
+    let mut fixture = Fixture::with(cluster);
+    let url = fixture.receiver.url("/delay/4");
     let taken: HashSet<i64> = thread::scope(|scope| {
         let sessions: Vec<_> = (0..SESSIONS)
             .map(|session| {
-                let (cluster, url) = (&bench.cluster, &url);
+                let (cluster, url) = (&fixture.cluster, &url);
                 scope.spawn(move || work(&mut cluster.connect(), url, session))
             })
             .collect();
         sessions.into_iter().flat_map(|session| session.join().unwrap()).collect()
     });
     let sent = REQUESTS / SESSIONS * SESSIONS - taken.len();
-    let answers = testkit::responses(&mut bench.client, sent);
-    bench.assert_works();
+    let answers = testkit::responses(&mut fixture.client, sent);
+    fixture.assert_works();
     let answered: HashSet<i64> = answers.iter().map(|answer| answer.id.unwrap()).collect();
     assert_eq!((answers.len(), answered.len()), (sent, sent));
     assert!(answered.is_disjoint(&taken));
     let mut arrived: HashMap<String, usize> = HashMap::new();
-    for request in bench.receiver.requests().iter().filter(|request| request.path() == "/delay/4") {
+    for request in fixture.receiver.requests().iter().filter(|request| request.path() == "/delay/4") {
         *arrived.entry(request.header("x-mark").unwrap().to_owned()).or_default() += 1;
     }
     assert_eq!(arrived.len(), sent, "each arrived");
     assert!(arrived.values().all(|&times| times == 1), "and none twice");
     println!("{sent} requests were sent, {} taken back", taken.len());
     assert!(taken.len() > 50 && sent > 50, "both happened often");
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
 }
 
 /// Makes requests, and tries to take half of them back: now and then alone, now and then with a rollback. Gives those that
@@ -104,30 +104,30 @@ fn each_of_many_is_either_sent_or_taken_back() {
         .conf("pg_net.max_in_flight", "16")
         .conf("pg_net.batch_size", "20")
         .start_ready();
-    let mut bench = Bench::with(cluster);
-    let url = bench.receiver.url("/delay/4");
+    let mut fixture = Fixture::with(cluster);
+    let url = fixture.receiver.url("/delay/4");
     let taken: usize = thread::scope(|scope| {
         let sessions: Vec<_> = (0..SESSIONS)
             .map(|session| {
-                let (cluster, url) = (&bench.cluster, &url);
+                let (cluster, url) = (&fixture.cluster, &url);
                 scope.spawn(move || work_by_the_dozen(&mut cluster.connect(), url, session))
             })
             .collect();
         sessions.into_iter().map(|session| session.join().unwrap()).sum()
     });
     let sent = SESSIONS * ROUNDS * DOZEN - taken;
-    let answers = testkit::responses(&mut bench.client, sent);
-    bench.assert_works();
+    let answers = testkit::responses(&mut fixture.client, sent);
+    fixture.assert_works();
     assert_eq!(answers.len(), sent);
     let mut arrived: HashMap<Vec<u8>, usize> = HashMap::new();
-    for request in bench.receiver.requests().iter().filter(|request| request.path() == "/delay/4") {
+    for request in fixture.receiver.requests().iter().filter(|request| request.path() == "/delay/4") {
         *arrived.entry(request.body.clone()).or_default() += 1;
     }
     assert_eq!(arrived.len(), sent, "each arrived");
     assert!(arrived.values().all(|&times| times == 1), "and none twice");
     println!("{sent} requests were sent, {taken} taken back");
     assert!(taken > 50 && sent > 50, "both happened often");
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
 }
 
 const ROUNDS: usize = 25;

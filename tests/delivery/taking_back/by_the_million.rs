@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 
 use super::{Field, ON_THE_WIRE};
-use crate::support::{allow_at_most, value};
+use crate::fixture::{allow_at_most, value};
 
 const MANY: usize = 1_000_000;
 /// Of a machine that does other things meanwhile.
@@ -13,17 +13,17 @@ const IN_SECONDS: Duration = Duration::from_secs(30);
 
 /// A session of the plain role `web`, which may delete what it has asked for.
 fn web(field: &mut Field) -> Client {
-    field.bench.client.batch_execute("create role web login").unwrap();
-    field.bench.cluster.connect_as("web", "postgres")
+    field.fixture.client.batch_execute("create role web login").unwrap();
+    field.fixture.cluster.connect_as("web", "postgres")
 }
 
 /// Asks for a path as `web`, so often, and waits until a part is under way.
 fn ask(field: &mut Field, web: &mut Client, path: &str, count: usize) {
-    let url = field.bench.receiver.url(path);
+    let url = field.fixture.receiver.url(path);
     let ask =
         format!("select count(net.http_get('{url}', timeout_milliseconds := 600000)) from generate_series(1, {count})");
     assert_eq!(value::<i64>(web, &ask), count as i64);
-    field.bench.receiver.wait_for(ON_THE_WIRE);
+    field.fixture.receiver.wait_for(ON_THE_WIRE);
 }
 
 fn within_seconds<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> T) -> T {
@@ -39,14 +39,14 @@ fn within_seconds<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> T) -
 fn case_02_a_million_of_ones_own_are_deleted_in_seconds() {
     let mut field = Field::new();
     let mut web = web(&mut field);
-    let gate = field.bench.receiver.hold("/slow");
+    let gate = field.fixture.receiver.hold("/slow");
     ask(&mut field, &mut web, "/slow", MANY);
-    let url = field.bench.receiver.url("/others");
-    let others = field.bench.ask(&format!("select net.http_get('{url}')"));
+    let url = field.fixture.receiver.url("/others");
+    let others = field.fixture.ask(&format!("select net.http_get('{url}')"));
     let deleted = within_seconds(&mut web, |web| web.execute("delete from net.http_request_queue", &[]).unwrap());
     assert_eq!(deleted, MANY as u64, "all of its own");
     gate.release();
-    assert_eq!(field.bench.response(others).status_code, Some(200), "and of nobody else's");
+    assert_eq!(field.fixture.response(others).status_code, Some(200), "and of nobody else's");
     field.assert_nothing_is_left();
     assert_eq!(field.arrivals("/slow").0, ON_THE_WIRE);
 }
@@ -55,7 +55,7 @@ fn case_02_a_million_of_ones_own_are_deleted_in_seconds() {
 fn case_02_a_million_ids_are_taken_back_in_seconds() {
     let mut field = Field::new();
     let mut web = web(&mut field);
-    let gate = field.bench.receiver.hold("/slow");
+    let gate = field.fixture.receiver.hold("/slow");
     ask(&mut field, &mut web, "/slow", MANY);
     let all = "select array_agg(id) from net.http_request_queue";
     let taken = within_seconds(&mut web, |web| {
@@ -75,13 +75,13 @@ fn case_02_a_delete_gets_along_with_a_busy_worker() {
     let mut field = Field::new();
     let mut web = web(&mut field);
     ask(&mut field, &mut web, "/fast", 200_000);
-    field.bench.receiver.wait_for(500);
+    field.fixture.receiver.wait_for(500);
     let deleted = within_seconds(&mut web, |web| web.execute("delete from net.http_request_queue", &[]).unwrap());
     assert!(deleted > 100_000, "{deleted} deleted");
     let arrived = field.arrivals("/fast").0;
     field.assert_nothing_is_left();
     let later = field.arrivals("/fast").0 - arrived;
     assert!(later <= ON_THE_WIRE, "{later} more arrived than were on the wire");
-    let answered = field.bench.value::<i64>("select count(*) from net._http_response where url like '%/fast'");
+    let answered = field.fixture.value::<i64>("select count(*) from net._http_response where url like '%/fast'");
     assert!(answered as u64 + deleted >= 200_000, "{answered} answered, {deleted} deleted");
 }

@@ -5,7 +5,7 @@ use super::{Field, ON_THE_WIRE};
 /// Runs statements, each by itself.
 fn run(field: &mut Field, statements: &str) {
     for statement in statements.split(" / ") {
-        field.bench.client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+        field.fixture.client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 }
 
@@ -23,7 +23,7 @@ fn assert_stops(field: &mut Field, number: usize, statement: &str) {
 fn every_form_of_a_delete_is_noticed() {
     let mut field = Field::new();
     field
-        .bench
+        .fixture
         .client
         .batch_execute(
             "create view waiting as select * from net.http_request_queue;
@@ -59,13 +59,13 @@ fn every_form_of_a_delete_is_noticed() {
     for (number, statement) in statements.into_iter().enumerate() {
         assert_stops(&mut field, number, statement);
     }
-    if field.bench.value::<i32>("select current_setting('server_version_num')::int") >= 150000 {
+    if field.fixture.value::<i32>("select current_setting('server_version_num')::int") >= 150000 {
         let merge = "merge into net.http_request_queue q using (values (1)) v on true when matched then delete";
         assert_stops(&mut field, statements.len(), merge);
     }
     // Where the queue has a parent, a delete from that is one from the queue.
     field
-        .bench
+        .fixture
         .client
         .batch_execute(
             "create table parent (like net.http_request_queue including defaults);
@@ -91,7 +91,7 @@ fn what_removes_nothing_stops_nothing() {
          create temp table other as select 1; truncate other; drop table other",
     );
     gate.release();
-    field.bench.receiver.wait_for(100);
+    field.fixture.receiver.wait_for(100);
     field.assert_nothing_is_left();
     field.assert_arrived_once_each("/slow", 100);
 }
@@ -101,19 +101,19 @@ fn what_removes_nothing_stops_nothing() {
 fn who_waits_for_a_row_that_is_deleted_is_told() {
     let mut field = Field::new();
     let gate = field.ask_for("/slow", 20);
-    let mut waiter = field.bench.cluster.connect();
+    let mut waiter = field.fixture.cluster.connect();
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| {
             let error = waiter.batch_execute("select net.await_response(20, '1 minute')").unwrap_err();
             error.as_db_error().expect("an error of the server's").code().code().to_owned()
         });
         testkit::wait_until("the session to wait", testkit::PATIENCE, || {
-            field.bench.value::<bool>(
+            field.fixture.value::<bool>(
                 "select exists (select from pg_stat_activity where wait_event = 'Extension' and query like '%1 minute%'
                                  and pid <> pg_backend_pid())",
             )
         });
-        field.bench.client.batch_execute("delete from net.http_request_queue").unwrap();
+        field.fixture.client.batch_execute("delete from net.http_request_queue").unwrap();
         assert_eq!(waits.join().unwrap(), "P0002");
     });
     gate.release();

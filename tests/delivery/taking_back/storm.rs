@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use testkit::{Cluster, PATIENCE, Receiver, wait_until};
 
-use crate::support::{Bench, value};
+use crate::fixture::{Fixture, value};
 
 /// What waits beside what is asked for: the worker looks after all that it has claimed.
 const CLAIMED: usize = 1500;
 
 #[test]
 fn what_is_left_goes_out_while_others_delete_all_the_time() {
-    let mut bench = Bench::with(Cluster::builder().conf("pg_net.max_in_flight_per_origin", "500").start_ready());
+    let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.max_in_flight_per_origin", "500").start_ready());
     let slow = Receiver::start();
     let _gate = slow.hold("/held");
     let ask = |url: &str, count: usize| {
@@ -22,9 +22,9 @@ fn what_is_left_goes_out_while_others_delete_all_the_time() {
              from generate_series(1, {count}) n"
         )
     };
-    bench.client.batch_execute(&ask(&slow.url("/held"), CLAIMED)).unwrap();
+    fixture.client.batch_execute(&ask(&slow.url("/held"), CLAIMED)).unwrap();
     slow.wait_for(500);
-    bench
+    fixture
         .client
         .batch_execute(
             "create procedure delete_all_the_time() language plpgsql as $$
@@ -37,7 +37,7 @@ fn what_is_left_goes_out_while_others_delete_all_the_time() {
         .unwrap();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        let (cluster, done) = (&bench.cluster, &done);
+        let (cluster, done) = (&fixture.cluster, &done);
         for _ in 0..2 {
             scope.spawn(move || {
                 let mut client = cluster.connect();
@@ -48,15 +48,15 @@ fn what_is_left_goes_out_while_others_delete_all_the_time() {
             });
         }
         let storming = "select count(*) = 2 from pg_stat_activity where query like 'call %' and state = 'active'";
-        wait_until("the deletes", PATIENCE, || value::<bool>(&mut bench.client, storming));
-        let url = bench.receiver.url("/kept");
-        bench.client.batch_execute(&ask(&url, 2000)).unwrap();
+        wait_until("the deletes", PATIENCE, || value::<bool>(&mut fixture.client, storming));
+        let url = fixture.receiver.url("/kept");
+        fixture.client.batch_execute(&ask(&url, 2000)).unwrap();
         let start = Instant::now();
-        bench.receiver.wait_for(2000);
+        fixture.receiver.wait_for(2000);
         println!("all had arrived after {:?}", start.elapsed());
         assert!(start.elapsed() < PATIENCE / 2 && start.elapsed() < Duration::from_secs(20));
         done.store(true, SeqCst);
     });
-    testkit::responses(&mut bench.client, 2000);
-    assert_eq!(bench.receiver.count(), 2000);
+    testkit::responses(&mut fixture.client, 2000);
+    assert_eq!(fixture.receiver.count(), 2000);
 }

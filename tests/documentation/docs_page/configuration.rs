@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use testkit::{Cluster, PATIENCE, wait_until};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 #[test]
 fn get_current_settings() {
-    let mut bench = Bench::new();
-    let rows = bench
+    let mut fixture = Fixture::new();
+    let rows = fixture
         .client
         .query(
             r#"select
@@ -36,29 +36,29 @@ fn get_current_settings() {
 /// The server's file keeps responses for a second; the page's commands make that 24 hours.
 #[test]
 fn alter_settings_and_restart_the_worker() {
-    let mut bench = Bench::with(Cluster::builder().conf("pg_net.ttl", "1 second").start_ready());
-    bench.assert_works();
+    let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.ttl", "1 second").start_ready());
+    fixture.assert_works();
     wait_until("the response's expiry", PATIENCE, || {
-        bench.value::<i64>("select count(*) from net._http_response") == 0
+        fixture.value::<i64>("select count(*) from net._http_response") == 0
     });
-    let before = bench.cluster.worker_pid(&mut bench.client);
+    let before = fixture.cluster.worker_pid(&mut fixture.client);
 
-    bench
+    fixture
         .client
         .batch_execute(
             r#"alter role "postgres" set pg_net.ttl to '24 hours';
             alter role "postgres" set pg_net.batch_size to 500;"#,
         )
         .unwrap();
-    assert!(bench.value::<bool>("select net.worker_restart();"));
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
+    assert!(fixture.value::<bool>("select net.worker_restart();"));
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
 
-    assert_ne!(bench.cluster.worker_pid(&mut bench.client), before);
-    bench.assert_works();
+    assert_ne!(fixture.cluster.worker_pid(&mut fixture.client), before);
+    fixture.assert_works();
     // Time itself is what this is about: well beyond the second that the file says.
     sleep(Duration::from_millis(2500));
-    assert_eq!(bench.value::<i64>("select count(*) from net._http_response"), 1);
-    bench.client = bench.cluster.connect();
-    assert_eq!(bench.value::<String>("show pg_net.ttl"), "24 hours");
-    assert_eq!(bench.value::<String>("show pg_net.batch_size"), "500");
+    assert_eq!(fixture.value::<i64>("select count(*) from net._http_response"), 1);
+    fixture.client = fixture.cluster.connect();
+    assert_eq!(fixture.value::<String>("show pg_net.ttl"), "24 hours");
+    assert_eq!(fixture.value::<String>("show pg_net.batch_size"), "500");
 }

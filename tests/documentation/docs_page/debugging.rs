@@ -2,21 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 #[test]
 fn inspecting_request_data_with_an_echo_api() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/echo/post");
-    let id = bench.ask(&format!(
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/echo/post");
+    let id = fixture.ask(&format!(
         "select
             net.http_post(
                 url := '{url}',
                 body := '{{\"key1\": \"value\", \"key2\": 5}}'::jsonb
             ) as request_id;"
     ));
-    bench.response(id);
-    let content: String = bench.value(&format!(
+    fixture.response(id);
+    let content: String = fixture.value(&format!(
         "select
             \"content\"
         from net._http_response
@@ -24,20 +24,20 @@ fn inspecting_request_data_with_an_echo_api() {
     ));
     let content: Value = serde_json::from_str(&content).unwrap();
     assert_eq!(content["json"], json!({"key1": "value", "key2": 5}));
-    assert_eq!(bench.received("/echo/post").json(), json!({"key1": "value", "key2": 5}));
+    assert_eq!(fixture.received("/echo/post").json(), json!({"key1": "value", "key2": 5}));
 }
 
 #[test]
 fn wrapping_a_request_in_a_database_function() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/echo/post");
-    bench
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/echo/post");
+    fixture
         .client
         .batch_execute(
             "create table example_table (id int, word text); insert into example_table values (1, 'a'), (2, 'b')",
         )
         .unwrap();
-    bench
+    fixture
         .client
         .batch_execute(&format!(
             r#"create or replace function debugging_example (row_id int)
@@ -75,20 +75,20 @@ fn wrapping_a_request_in_a_database_function() {
         .unwrap();
 
     let expected = json!({"id": 2, "word": "b"});
-    assert_eq!(bench.value::<Value>("select debugging_example(2);"), expected);
-    assert_eq!(bench.response(1).json()["json"], expected);
-    assert_eq!(bench.received("/echo/post").json(), expected);
-    bench.cluster.wait_for_log(r#"Logging an entire row as JSON ({"id": 2, "word": "b"})"#);
+    assert_eq!(fixture.value::<Value>("select debugging_example(2);"), expected);
+    assert_eq!(fixture.response(1).json()["json"], expected);
+    assert_eq!(fixture.received("/echo/post").json(), expected);
+    fixture.cluster.wait_for_log(r#"Logging an entire row as JSON ({"id": 2, "word": "b"})"#);
 }
 
 #[test]
 fn inspecting_failed_requests() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let refused = testkit::Receiver::refused_port();
-    bench.get("/status/200");
-    bench.get("/status/404");
-    bench.get_url(&refused.url("/"));
-    let rows = bench
+    fixture.get("/status/200");
+    fixture.get("/status/404");
+    fixture.get_url(&refused.url("/"));
+    let rows = fixture
         .client
         .query(
             r#"select
@@ -103,5 +103,5 @@ fn inspecting_failed_requests() {
     assert_eq!(ids, [3, 2]);
     assert_eq!(rows[0].get::<_, &str>("error_msg"), "Couldn't connect to server");
     assert_eq!(rows[1].get::<_, i32>("status_code"), 404);
-    assert_eq!(bench.receiver.count(), 2);
+    assert_eq!(fixture.receiver.count(), 2);
 }

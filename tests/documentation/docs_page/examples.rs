@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::{Cluster, wait_until};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 #[test]
 fn invoke_an_edge_function() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/functions/v1/function-name");
-    let id = bench.ask(&format!(
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/functions/v1/function-name");
+    let id = fixture.ask(&format!(
         r#"select
             net.http_post(
                 url:='{url}',
@@ -19,9 +19,9 @@ fn invoke_an_edge_function() {
                 body:='{{"name": "pg_net"}}'::jsonb
             ) as request_id;"#
     ));
-    let answer = bench.response(id);
+    let answer = fixture.response(id);
     assert_eq!((answer.status_code, answer.text()), (Some(200), "ok"));
-    let request = bench.received("/functions/v1/function-name");
+    let request = fixture.received("/functions/v1/function-name");
     assert_eq!(request.method, "POST");
     assert_eq!(request.header("Authorization"), Some("Bearer <YOUR_ANON_KEY>"));
     assert_eq!(request.header("Content-Type"), Some("application/json"));
@@ -32,9 +32,9 @@ fn invoke_an_edge_function() {
 fn call_an_endpoint_every_minute_with_pg_cron() {
     let cluster = Cluster::builder().preload("pg_cron").start();
     cluster.connect().batch_execute("create extension pg_cron; create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
-    let url = bench.receiver.url("/functions/v1/function-name");
-    bench
+    let mut fixture = Fixture::with(cluster);
+    let url = fixture.receiver.url("/functions/v1/function-name");
+    fixture
         .client
         .batch_execute(&format!(
             r#"select cron.schedule(
@@ -53,9 +53,9 @@ fn call_an_endpoint_every_minute_with_pg_cron() {
         ))
         .unwrap();
     // pg_cron's own clock: up to a minute to the next full one.
-    wait_until("the cron job's request", Duration::from_secs(90), || bench.receiver.count() > 0);
-    assert_eq!(bench.response(1).status_code, Some(200));
-    let request = bench.received("/functions/v1/function-name");
+    wait_until("the cron job's request", Duration::from_secs(90), || fixture.receiver.count() > 0);
+    assert_eq!(fixture.response(1).status_code, Some(200));
+    let request = fixture.received("/functions/v1/function-name");
     assert_eq!(request.method, "POST");
     assert_eq!(request.header("Authorization"), Some("Bearer <YOUR_ANON_KEY>"));
     assert_eq!(request.json(), json!({"name": "pg_net"}));
@@ -63,13 +63,13 @@ fn call_an_endpoint_every_minute_with_pg_cron() {
 
 #[test]
 fn execute_pg_net_in_a_trigger() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/echo/post");
-    bench
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/echo/post");
+    fixture
         .client
         .batch_execute("create table table_name (id int, word text); insert into table_name values (1, 'old')")
         .unwrap();
-    bench
+    fixture
         .client
         .batch_execute(&format!(
             r#"-- function called by trigger
@@ -98,20 +98,20 @@ fn execute_pg_net_in_a_trigger() {
                 execute function function_name();"#
         ))
         .unwrap();
-    bench.client.batch_execute("update table_name set word = 'new'").unwrap();
+    fixture.client.batch_execute("update table_name set word = 'new'").unwrap();
 
     let expected = json!({"old_row": {"id": 1, "word": "old"}, "new_row": {"id": 1, "word": "new"}});
-    let answer = bench.response(1);
+    let answer = fixture.response(1);
     assert_eq!((answer.status_code, &answer.json()["json"]), (Some(200), &expected));
-    assert_eq!(bench.received("/echo/post").json(), expected);
+    assert_eq!(fixture.received("/echo/post").json(), expected);
 }
 
 #[test]
 fn send_multiple_table_rows_in_one_request() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/echo/post");
-    bench.client.batch_execute("create table table_name as select n as id from generate_series(1, 3) as n").unwrap();
-    let id = bench.ask(&format!(
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/echo/post");
+    fixture.client.batch_execute("create table table_name as select n as id from generate_series(1, 3) as n").unwrap();
+    let id = fixture.ask(&format!(
         r#"with "selected_table_rows" as (
             select
                 -- Converts all the rows into a JSONB array
@@ -127,7 +127,7 @@ fn send_multiple_table_rows_in_one_request() {
         FROM "selected_table_rows";"#
     ));
     let expected = json!([{"id": 1}, {"id": 2}, {"id": 3}]);
-    assert_eq!(bench.response(id).json()["json"], expected);
-    assert_eq!(bench.received("/echo/post").json(), expected);
-    assert_eq!(bench.receiver.count(), 1);
+    assert_eq!(fixture.response(id).json()["json"], expected);
+    assert_eq!(fixture.received("/echo/post").json(), expected);
+    assert_eq!(fixture.receiver.count(), 1);
 }

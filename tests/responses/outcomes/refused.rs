@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{CALLS, assert_arrived, assert_failed, call, insert};
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 const LINE_BREAK: &str = r#"header "X-Api-Key" contains a carriage return or line feed"#;
 
@@ -37,27 +37,27 @@ fn wrong() -> Vec<(Value, i32, String)> {
 
 #[test]
 fn case_15_what_is_wrong_with_a_request_is_its_outcome() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/");
     let mut failures = Vec::new();
     for (headers, timeout, message) in wrong() {
         for function in CALLS {
-            failures.push((call(&mut bench, function, &url, &headers, timeout), message.clone()));
+            failures.push((call(&mut fixture, function, &url, &headers, timeout), message.clone()));
         }
-        failures.push((insert(&mut bench, &url, &headers, timeout), message));
+        failures.push((insert(&mut fixture, &url, &headers, timeout), message));
     }
     for (id, message) in failures {
-        assert_failed(&mut bench, id, "invalid", &message);
+        assert_failed(&mut fixture, id, "invalid", &message);
     }
-    assert_arrived(&mut bench, 0);
-    bench.assert_works();
+    assert_arrived(&mut fixture, 0);
+    fixture.assert_works();
 }
 
 /// An order is not lost because of what its webhook looks like.
 #[test]
 fn case_15_in_a_trigger_it_rolls_nothing_back() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/");
     let created = format!(
         "create table orders (id int, headers jsonb, timeout int, url text, request bigint);
          create function notify() returns trigger language plpgsql as $$
@@ -68,81 +68,81 @@ fn case_15_in_a_trigger_it_rolls_nothing_back() {
          create trigger notify before insert on orders for each row execute function notify();
          insert into net.egress_rule (action, host) values ('deny', 'denied.example')"
     );
-    bench.client.batch_execute(&created).unwrap();
+    fixture.client.batch_execute(&created).unwrap();
     let place = "insert into orders values ($1, $2, $3, $4) returning request";
     let mut failures = Vec::new();
     let mut order = 0;
     for (headers, timeout, message) in wrong() {
         order += 1;
-        let id: i64 = bench.client.query_one(place, &[&order, &headers, &timeout, &None::<&str>]).unwrap().get(0);
+        let id: i64 = fixture.client.query_one(place, &[&order, &headers, &timeout, &None::<&str>]).unwrap().get(0);
         failures.push((id, "invalid", message));
     }
     for url in ["http://169.254.169.254/latest/meta-data", "http://denied.example/"] {
         order += 1;
-        let id: i64 = bench.client.query_one(place, &[&order, &json!({}), &2000, &url]).unwrap().get(0);
+        let id: i64 = fixture.client.query_one(place, &[&order, &json!({}), &2000, &url]).unwrap().get(0);
         failures.push((id, "egress_refused", "Refused by the egress policy".to_owned()));
     }
-    assert_eq!(bench.value::<i64>("select count(*) from orders"), i64::from(order));
+    assert_eq!(fixture.value::<i64>("select count(*) from orders"), i64::from(order));
     for (id, kind, message) in failures {
-        assert_failed(&mut bench, id, kind, &message);
+        assert_failed(&mut fixture, id, kind, &message);
     }
-    assert_arrived(&mut bench, 0);
+    assert_arrived(&mut fixture, 0);
 }
 
 #[test]
 fn case_15_an_idempotency_key_too() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/");
     let ask =
         |key: &str| format!("select net.http_request('POST', '{url}', max_attempts := 3, idempotency_key := {key})");
-    let id = bench.ask(&ask(r"E'a\r\nX-Smuggled: yes'"));
+    let id = fixture.ask(&ask(r"E'a\r\nX-Smuggled: yes'"));
     let message = r#"header "Idempotency-Key" contains a carriage return or line feed"#;
-    assert_failed(&mut bench, id, "invalid", message);
-    assert_arrived(&mut bench, 0);
-    let id = bench.ask(&ask("''"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.receiver.requests()[0].header("idempotency-key"), None);
+    assert_failed(&mut fixture, id, "invalid", message);
+    assert_arrived(&mut fixture, 0);
+    let id = fixture.ask(&ask("''"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.receiver.requests()[0].header("idempotency-key"), None);
 }
 
 /// The attempts that were made before count.
 #[test]
 fn case_15_a_request_that_is_refused_at_its_second_attempt_had_one() {
-    let mut bench = Bench::new();
-    bench.cluster.alter_system("pg_net.retry_base", "1");
+    let mut fixture = Fixture::new();
+    fixture.cluster.alter_system("pg_net.retry_base", "1");
     let reply = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".to_vec();
-    bench.receiver.script("/busy", vec![reply]);
-    let url = bench.receiver.url("/busy");
-    let id = bench.ask(&format!("select net.http_request('POST', '{url}', max_attempts := 5)"));
-    bench.received("/busy");
-    bench.client.batch_execute("insert into net.egress_rule (action) values ('deny')").unwrap();
-    bench.response(id).assert_failure("Refused by the egress policy");
-    let attempts: i32 = bench.value(&format!("select attempts from net._http_response where id = {id}"));
+    fixture.receiver.script("/busy", vec![reply]);
+    let url = fixture.receiver.url("/busy");
+    let id = fixture.ask(&format!("select net.http_request('POST', '{url}', max_attempts := 5)"));
+    fixture.received("/busy");
+    fixture.client.batch_execute("insert into net.egress_rule (action) values ('deny')").unwrap();
+    fixture.response(id).assert_failure("Refused by the egress policy");
+    let attempts: i32 = fixture.value(&format!("select attempts from net._http_response where id = {id}"));
     assert_eq!(attempts, 1);
-    assert_arrived(&mut bench, 1);
+    assert_arrived(&mut fixture, 1);
 }
 
 #[test]
 fn case_15_the_longest_timeout_is_a_setting_of_the_worker() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/");
-    let ask = |bench: &mut Bench, timeout: i32| call(bench, CALLS[0], &url, &json!({}), timeout);
-    let id = ask(&mut bench, 600_000);
-    assert_eq!(bench.response(id).status_code, Some(200));
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/");
+    let ask = |fixture: &mut Fixture, timeout: i32| call(fixture, CALLS[0], &url, &json!({}), timeout);
+    let id = ask(&mut fixture, 600_000);
+    assert_eq!(fixture.response(id).status_code, Some(200));
 
-    bench.cluster.alter_system("pg_net.max_timeout_ms", "3000");
-    let id = ask(&mut bench, 3001);
-    assert_failed(&mut bench, id, "invalid", &timeout_message(3001, 3000));
-    let id = ask(&mut bench, 3000);
-    assert_eq!(bench.response(id).status_code, Some(200));
+    fixture.cluster.alter_system("pg_net.max_timeout_ms", "3000");
+    let id = ask(&mut fixture, 3001);
+    assert_failed(&mut fixture, id, "invalid", &timeout_message(3001, 3000));
+    let id = ask(&mut fixture, 3000);
+    assert_eq!(fixture.response(id).status_code, Some(200));
 
     // As the documentation page has it.
-    bench
+    fixture
         .client
         .batch_execute("alter role postgres set pg_net.max_timeout_ms = 5000; select net.worker_restart()")
         .unwrap();
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
-    let id = ask(&mut bench, 5001);
-    assert_failed(&mut bench, id, "invalid", &timeout_message(5001, 5000));
-    let id = ask(&mut bench, 5000);
-    assert_eq!(bench.response(id).status_code, Some(200));
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+    let id = ask(&mut fixture, 5001);
+    assert_failed(&mut fixture, id, "invalid", &timeout_message(5001, 5000));
+    let id = ask(&mut fixture, 5000);
+    assert_eq!(fixture.response(id).status_code, Some(200));
 }

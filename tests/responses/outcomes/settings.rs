@@ -4,7 +4,7 @@ mod read_only;
 
 use testkit::{Cluster, PATIENCE, responses, wait_until};
 
-use crate::support::{Bench, ask, value};
+use crate::fixture::{Fixture, ask, value};
 
 /// How often the log warns of a setting.
 fn warnings(cluster: &Cluster, name: &str) -> usize {
@@ -16,33 +16,33 @@ fn warnings(cluster: &Cluster, name: &str) -> usize {
 fn case_16_unknown_settings_are_warned_about_at_start_and_reload_and_never_refused() {
     let misspelt = ["pg_net.address_blacklist", "pg_net.tll", "Pg_Net.Batch_Sise"];
     let builder = misspelt.iter().fold(Cluster::builder(), |builder, name| builder.conf(name, "10.0.0.0/8"));
-    let mut bench =
-        Bench::with(builder.conf("pg_net.max_timeout_ms", "54321").conf("other.setting", "1").start_ready());
-    bench.assert_works();
+    let mut fixture =
+        Fixture::with(builder.conf("pg_net.max_timeout_ms", "54321").conf("other.setting", "1").start_ready());
+    fixture.assert_works();
     for name in misspelt {
-        assert_eq!(warnings(&bench.cluster, name), 1, "{name}");
+        assert_eq!(warnings(&fixture.cluster, name), 1, "{name}");
     }
-    assert_eq!(bench.value::<String>("show pg_net.max_timeout_ms"), "54321");
-    assert_eq!(bench.cluster.log().matches("pg_net has no setting").count(), misspelt.len());
+    assert_eq!(fixture.value::<String>("show pg_net.max_timeout_ms"), "54321");
+    assert_eq!(fixture.cluster.log().matches("pg_net has no setting").count(), misspelt.len());
 
-    bench.cluster.set_in_file("pg_net.typo", "1");
-    wait_until("the warning", PATIENCE, || warnings(&bench.cluster, "pg_net.typo") > 0);
+    fixture.cluster.set_in_file("pg_net.typo", "1");
+    wait_until("the warning", PATIENCE, || warnings(&fixture.cluster, "pg_net.typo") > 0);
     for (name, times) in misspelt.map(|name| (name, 2)).into_iter().chain([("pg_net.typo", 1)]) {
-        wait_until(name, PATIENCE, || warnings(&bench.cluster, name) == times);
+        wait_until(name, PATIENCE, || warnings(&fixture.cluster, name) == times);
     }
     // Sessions may set them, and a worker that starts anew does not say it once more.
-    bench.client.batch_execute("set pg_net.typo = 2; set pg_net.mine = 3; select net.worker_restart()").unwrap();
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
-    bench.assert_works();
+    fixture.client.batch_execute("set pg_net.typo = 2; set pg_net.mine = 3; select net.worker_restart()").unwrap();
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+    fixture.assert_works();
     // It reads the configuration anew, which the worker that goes may have told of.
-    assert!((1..=2).contains(&warnings(&bench.cluster, "pg_net.typo")));
-    assert_eq!(warnings(&bench.cluster, "pg_net.mine"), 0);
+    assert!((1..=2).contains(&warnings(&fixture.cluster, "pg_net.typo")));
+    assert_eq!(warnings(&fixture.cluster, "pg_net.mine"), 0);
 
-    bench.client.batch_execute("alter role postgres set pg_net.btach_size = 7; select net.worker_restart()").unwrap();
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
-    bench.assert_works();
-    assert_eq!(warnings(&bench.cluster, "pg_net.btach_size"), 1);
-    assert!(!bench.cluster.log().contains("other.setting"));
+    fixture.client.batch_execute("alter role postgres set pg_net.btach_size = 7; select net.worker_restart()").unwrap();
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+    fixture.assert_works();
+    assert_eq!(warnings(&fixture.cluster, "pg_net.btach_size"), 1);
+    assert!(!fixture.cluster.log().contains("other.setting"));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn case_17c_what_database_and_role_are_set_to_is_in_no_ones_way() {
     let cluster = Cluster::builder().conf("pg_net.username", "robot").conf("pg_net.retry_base", "1").start();
     let mut client = cluster.connect();
     client.batch_execute("create role robot superuser login; create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
+    let mut fixture = Fixture::with(cluster);
     let prepare = "create table seen (id bigint, length int);
                    create function see() returns trigger language plpgsql as $$
                    begin
@@ -86,7 +86,7 @@ fn case_17c_what_database_and_role_are_set_to_is_in_no_ones_way() {
                        return new;
                    end $$;
                    create trigger see after insert on net._http_response for each row execute function see()";
-    bench.client.batch_execute(prepare).unwrap();
+    fixture.client.batch_execute(prepare).unwrap();
     let large = "x".repeat(200_000);
     let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{large}", large.len());
     for target in ["database postgres", "role robot"] {
@@ -96,8 +96,8 @@ fn case_17c_what_database_and_role_are_set_to_is_in_no_ones_way() {
         client.batch_execute("truncate net._http_response, seen; select net.worker_restart()").unwrap();
         client.batch_execute("select net.wait_until_running()").unwrap();
 
-        bench.receiver.script("/large", vec![reply.clone().into_bytes(); 50]);
-        let url = bench.receiver.url("/large");
+        fixture.receiver.script("/large", vec![reply.clone().into_bytes(); 50]);
+        let url = fixture.receiver.url("/large");
         client
             .batch_execute(&format!(
                 "select net.http_get('{url}', timeout_milliseconds := 20000) from generate_series(1, 50)"
@@ -128,6 +128,6 @@ fn case_17c_what_database_and_role_are_set_to_is_in_no_ones_way() {
         client.batch_execute(&format!("alter {target} reset all; select net.worker_restart()")).unwrap();
         client.batch_execute("select net.wait_until_running()").unwrap();
     }
-    let log = bench.cluster.log();
+    let log = fixture.cluster.log();
     assert!(!log.contains("pg_net: could not"), "{log}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use postgres::Client;
 use testkit::{PATIENCE, Receiver};
 
-use crate::support::{Bench, allow_at_most, ask, error_of, value};
+use crate::fixture::{Fixture, allow_at_most, ask, error_of, value};
 
 /// The functions that wait, each as an expression that is true when the request `ID` was answered with 200.
 const WAITS: [(&str, &str); 5] = [
@@ -35,11 +35,11 @@ fn of(wait: &str, id: impl std::fmt::Display) -> String {
 /// Everything that a plain role may run, in a session that must not be shown a part of a table for the whole.
 #[test]
 fn case_17b_with_row_security_off() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute("create role web login; alter role web set row_security = off").unwrap();
-    let mut web = bench.cluster.connect_as("web", "postgres");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute("create role web login; alter role web set row_security = off").unwrap();
+    let mut web = fixture.cluster.connect_as("web", "postgres");
     allow_at_most(&mut web, PATIENCE);
-    let url = bench.receiver.url("/");
+    let url = fixture.receiver.url("/");
     for call in [
         "http_get('URL')",
         "http_head('URL')",
@@ -65,7 +65,7 @@ fn case_17b_with_row_security_off() {
         "select net.http_request('GET', 'http://127.0.0.1:{}/', max_attempts := 2, timeout_milliseconds := 500)",
         refused.port()
     );
-    bench.cluster.alter_system("pg_net.retry_base", "1");
+    fixture.cluster.alter_system("pg_net.retry_base", "1");
     let id = ask(&mut web, &dead);
     for _ in 0..2 {
         let message: String = value(&mut web, &format!("select message from net.await_response({id})"));
@@ -80,7 +80,7 @@ fn case_17b_with_row_security_off() {
 /// After a script that revokes all, with what the documentation of the C version has a role need.
 #[test]
 fn case_17b_execute_on_the_function_and_select_on_both_tables_suffice() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let harden = "revoke all on all functions in schema net from public;
                   revoke all on all tables in schema net from public;
                   revoke all on all sequences in schema net from public;
@@ -89,24 +89,24 @@ fn case_17b_execute_on_the_function_and_select_on_both_tables_suffice() {
                   grant execute on function net.http_get(text, jsonb, jsonb, integer) to asker;
                   grant execute on function net.http_request(text, text, text, jsonb, jsonb, integer, integer,
                                                              net.delivery, timestamptz, text) to asker";
-    bench.client.batch_execute(harden).unwrap();
-    bench.cluster.alter_system("pg_net.retry_base", "1");
-    let mut asker = bench.cluster.connect_as("asker", "postgres");
-    let (url, refused) = (bench.receiver.url("/"), Receiver::refused_port());
+    fixture.client.batch_execute(harden).unwrap();
+    fixture.cluster.alter_system("pg_net.retry_base", "1");
+    let mut asker = fixture.cluster.connect_as("asker", "postgres");
+    let (url, refused) = (fixture.receiver.url("/"), Receiver::refused_port());
     for (number, (function, wait)) in WAITS.into_iter().enumerate() {
         let role = format!("waiter{number}");
         let grants = format!(
             "create role {role} login in role asker;
              grant usage on schema net to {role}; grant execute on function {function} to {role}"
         );
-        bench.client.batch_execute(&grants).unwrap();
-        let mut waiter = bench.cluster.connect_as(&role, "postgres");
+        fixture.client.batch_execute(&grants).unwrap();
+        let mut waiter = fixture.cluster.connect_as(&role, "postgres");
         allow_at_most(&mut waiter, PATIENCE);
         let id = ask(&mut asker, &format!("select net.http_get('{url}')"));
         let waits = format!("select {}", of(wait, id));
         assert_eq!(error_of(&mut waiter, &waits).0, "42501", "{function} without SELECT");
         let select = format!("grant select on net.http_request_queue, net._http_response to {role}");
-        bench.client.batch_execute(&select).unwrap();
+        fixture.client.batch_execute(&select).unwrap();
         assert!(value::<bool>(&mut waiter, &waits), "{function}");
         // A role that may not see the dead letter is told of the response.
         let dead =
@@ -114,7 +114,7 @@ fn case_17b_execute_on_the_function_and_select_on_both_tables_suffice() {
         let id = ask(&mut asker, &dead);
         let told: String = value(&mut waiter, &format!("select coalesce(({})::text, 'null')", of(wait, id)));
         assert!(!value::<bool>(
-            &mut bench.client,
+            &mut fixture.client,
             &format!("select has_table_privilege('{role}', 'net.dead_letter', 'select')")
         ));
         let expected = match function {
@@ -124,7 +124,7 @@ fn case_17b_execute_on_the_function_and_select_on_both_tables_suffice() {
         };
         assert_eq!(told, expected, "{function}");
         let message: Option<String> =
-            value(&mut bench.client, &format!("select error_msg from net._http_response where id = {id}"));
+            value(&mut fixture.client, &format!("select error_msg from net._http_response where id = {id}"));
         assert_eq!(message.as_deref(), Some("Couldn't connect to server"), "{function} waited for the last attempt");
     }
 }
@@ -151,16 +151,16 @@ fn procedure(client: &mut Client, url: &str, wait: &str) {
 
 #[test]
 fn case_18_in_a_procedure_with_a_commit_between_call_and_wait() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute("create table noted (id bigint, answered bool)").unwrap();
-    allow_at_most(&mut bench.client, PATIENCE);
-    let url = bench.receiver.url("/");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute("create table noted (id bigint, answered bool)").unwrap();
+    allow_at_most(&mut fixture.client, PATIENCE);
+    let url = fixture.receiver.url("/");
     for (round, (function, wait)) in WAITS.into_iter().enumerate() {
-        procedure(&mut bench.client, &url, wait);
-        bench.client.batch_execute("call ask_and_wait(6)").unwrap_or_else(|error| panic!("{function}: {error:?}"));
+        procedure(&mut fixture.client, &url, wait);
+        fixture.client.batch_execute("call ask_and_wait(6)").unwrap_or_else(|error| panic!("{function}: {error:?}"));
         let noted = "select count(*) from noted where answered";
-        assert_eq!(bench.value::<i64>(noted), 6 * (round as i64 + 1), "{function}");
-        assert_eq!(bench.receiver.count(), 6 * (round + 1), "{function}");
+        assert_eq!(fixture.value::<i64>(noted), 6 * (round as i64 + 1), "{function}");
+        assert_eq!(fixture.receiver.count(), 6 * (round + 1), "{function}");
     }
     // Without the commit, it is told so at once, and the procedure can go on after that.
     let forgetful = format!(
@@ -178,20 +178,20 @@ fn case_18_in_a_procedure_with_a_commit_between_call_and_wait() {
          end $$;
          truncate noted"
     );
-    bench.client.batch_execute(&forgetful).unwrap();
-    bench.client.batch_execute("call forgetful()").unwrap();
-    assert!(bench.value::<bool>("select answered from noted"));
+    fixture.client.batch_execute(&forgetful).unwrap();
+    fixture.client.batch_execute("call forgetful()").unwrap();
+    assert!(fixture.value::<bool>("select answered from noted"));
 }
 
 #[test]
 fn case_18_in_a_block_with_an_exception_clause() {
-    let mut bench = Bench::new();
-    bench.client.batch_execute("create table noted (what text)").unwrap();
-    allow_at_most(&mut bench.client, PATIENCE);
-    let url = bench.receiver.url("/");
+    let mut fixture = Fixture::new();
+    fixture.client.batch_execute("create table noted (what text)").unwrap();
+    allow_at_most(&mut fixture.client, PATIENCE);
+    let url = fixture.receiver.url("/");
     for (function, wait) in WAITS {
-        bench.client.batch_execute("truncate noted").unwrap();
-        let id = bench.ask(&format!("select net.http_get('{url}')"));
+        fixture.client.batch_execute("truncate noted").unwrap();
+        let id = fixture.ask(&format!("select net.http_get('{url}')"));
         let block = format!(
             "do $$
              declare mine bigint;
@@ -219,40 +219,40 @@ fn case_18_in_a_block_with_an_exception_clause() {
             of(wait, id),
             of(wait, "mine")
         );
-        bench.client.batch_execute(&block).unwrap_or_else(|error| panic!("{function}: {error:?}"));
+        fixture.client.batch_execute(&block).unwrap_or_else(|error| panic!("{function}: {error:?}"));
         assert_eq!(
-            bench.value::<String>("select string_agg(what, ', ') from noted"),
+            fixture.value::<String>("select string_agg(what, ', ') from noted"),
             "before, refused, after",
             "{function}"
         );
         // The same block without the last wait keeps all that came before.
-        bench.client.batch_execute("truncate noted").unwrap();
+        fixture.client.batch_execute("truncate noted").unwrap();
         let block = block.replace(&format!("perform {};", of(wait, "mine")), "");
-        bench.client.batch_execute(&block).unwrap_or_else(|error| panic!("{function}: {error:?}"));
+        fixture.client.batch_execute(&block).unwrap_or_else(|error| panic!("{function}: {error:?}"));
         let noted = "before, within, answered, in the handler, after";
-        assert_eq!(bench.value::<String>("select string_agg(what, ', ') from noted"), noted, "{function}");
+        assert_eq!(fixture.value::<String>("select string_agg(what, ', ') from noted"), noted, "{function}");
     }
 }
 
 /// Wherever in the transaction the request was made, and wherever it is waited for.
 #[test]
 fn case_18_waiting_in_the_same_transaction_is_refused_from_inside_a_subtransaction() {
-    let mut bench = Bench::new();
-    allow_at_most(&mut bench.client, Duration::from_secs(10));
-    let url = bench.receiver.url("/never");
+    let mut fixture = Fixture::new();
+    allow_at_most(&mut fixture.client, Duration::from_secs(10));
+    let url = fixture.receiver.url("/never");
     let call = format!("select net.http_get('{url}')");
     for (function, wait) in WAITS {
-        bench.client.batch_execute("begin").unwrap();
-        let top = bench.ask(&call);
-        bench.client.batch_execute("savepoint a").unwrap();
-        let within = bench.ask(&call);
-        bench.client.batch_execute("release a; savepoint b; savepoint c").unwrap();
-        let below = bench.ask(&call);
+        fixture.client.batch_execute("begin").unwrap();
+        let top = fixture.ask(&call);
+        fixture.client.batch_execute("savepoint a").unwrap();
+        let within = fixture.ask(&call);
+        fixture.client.batch_execute("release a; savepoint b; savepoint c").unwrap();
+        let below = fixture.ask(&call);
         for id in [top, within, below] {
-            bench.client.batch_execute("savepoint d").unwrap();
-            let (state, message) = error_of(&mut bench.client, &format!("select {}", of(wait, id)));
+            fixture.client.batch_execute("savepoint d").unwrap();
+            let (state, message) = error_of(&mut fixture.client, &format!("select {}", of(wait, id)));
             assert_eq!(state, "55000", "{function}: {message}");
-            bench.client.batch_execute("rollback to d").unwrap();
+            fixture.client.batch_execute("rollback to d").unwrap();
             let caught = format!(
                 "do $$ begin
                      begin perform {}; raise 'waited';
@@ -261,10 +261,10 @@ fn case_18_waiting_in_the_same_transaction_is_refused_from_inside_a_subtransacti
                  end $$",
                 of(wait, id)
             );
-            bench.client.batch_execute(&caught).unwrap_or_else(|error| panic!("{function}: {error:?}"));
+            fixture.client.batch_execute(&caught).unwrap_or_else(|error| panic!("{function}: {error:?}"));
         }
-        bench.client.batch_execute("rollback").unwrap();
+        fixture.client.batch_execute("rollback").unwrap();
     }
-    bench.assert_works();
-    assert_eq!(bench.receiver.count(), 1);
+    fixture.assert_works();
+    assert_eq!(fixture.receiver.count(), 1);
 }

@@ -4,7 +4,7 @@ use postgres::Client;
 use serde_json::json;
 use testkit::{Builder, Cluster, Library, PATIENCE, Receiver, wait_until};
 
-use crate::support::{Bench, ask, error_of, value};
+use crate::fixture::{Fixture, ask, error_of, value};
 
 /// Part of every secret here.
 const SECRET: &str = "hunter2";
@@ -81,13 +81,13 @@ fn assert_nothing_told(cluster: &Cluster) {
 fn case_17_no_secret_in_the_log_beyond_the_users_own_statement() {
     // What the user's own statements log is left out, as far as it can be, so that the rest can be told from it.
     let builder = watched().conf("log_parameter_max_length", "0");
-    let mut bench = Bench::with(builder.start_ready());
+    let mut fixture = Fixture::with(builder.start_ready());
     let refused = Receiver::refused_port();
-    bench
+    fixture
         .client
         .batch_execute("create extension pgaudit; create role web login; create table seen (id bigint)")
         .unwrap();
-    let echo = bench.receiver.url("/echo");
+    let echo = fixture.receiver.url("/echo");
     let dead = format!("http://127.0.0.1:{}/", refused.port());
     // Without and with code of the user's on the tables: then rows go through the executor.
     let triggers = "create function see() returns trigger language plpgsql as $$
@@ -96,25 +96,25 @@ fn case_17_no_secret_in_the_log_beyond_the_users_own_statement() {
                     create trigger see after insert on net._http_response for each row execute function see();
                     create trigger see after insert on net.dead_letter for each row execute function see()";
     for setup in ["", triggers] {
-        bench.client.batch_execute(setup).unwrap();
-        let mut web = bench.cluster.connect_as("web", "postgres");
+        fixture.client.batch_execute(setup).unwrap();
+        let mut web = fixture.cluster.connect_as("web", "postgres");
         // Often enough for a generic plan, where Postgres chooses.
         let ids: Vec<i64> = (0..7).map(|_| call(&mut web, &echo, 1)).collect();
         for &id in &ids {
-            let answer = bench.response(id);
+            let answer = fixture.response(id);
             assert!(answer.text().contains(SECRET), "{answer:?}");
         }
         let message: String = value(&mut web, &format!("select message from net.await_response({})", ids[0]));
         assert_eq!(message, "ok");
         let id = call(&mut web, &dead, 2);
         wait_until("the dead letter", PATIENCE, || {
-            bench.value::<bool>(&format!("select exists (select from net.dead_letter where id = {id})"))
+            fixture.value::<bool>(&format!("select exists (select from net.dead_letter where id = {id})"))
         });
         assert!(value::<bool>(&mut web, &format!("select net.retry({id})")));
-        bench.response(id);
-        assert_nothing_told(&bench.cluster);
+        fixture.response(id);
+        assert_nothing_told(&fixture.cluster);
     }
-    let log = bench.cluster.log();
+    let log = fixture.cluster.log();
     for part in
         ["AUDIT: SESSION", "plan:", "execute ", "duration: ", ",INSERT,TABLE,net._http_response,", "<not logged>"]
     {
@@ -125,11 +125,11 @@ fn case_17_no_secret_in_the_log_beyond_the_users_own_statement() {
 /// Settings that log a user's statements still do.
 #[test]
 fn case_17_what_users_run_is_audited_with_its_parameters() {
-    let mut bench = Bench::with(watched().start_ready());
-    bench.client.batch_execute("create extension pgaudit; create table mine (secret text)").unwrap();
-    call(&mut bench.client, &bench.receiver.url("/echo"), 1);
-    bench.client.execute("insert into mine values ($1)", &[&"a parameter of mine"]).unwrap();
-    assert!(messages(&bench.cluster.log()).iter().any(|message| {
+    let mut fixture = Fixture::with(watched().start_ready());
+    fixture.client.batch_execute("create extension pgaudit; create table mine (secret text)").unwrap();
+    call(&mut fixture.client, &fixture.receiver.url("/echo"), 1);
+    fixture.client.execute("insert into mine values ($1)", &[&"a parameter of mine"]).unwrap();
+    assert!(messages(&fixture.cluster.log()).iter().any(|message| {
         message.contains("AUDIT:") && message.contains("insert into mine") && message.contains("a parameter of mine")
     }));
 }
@@ -142,8 +142,8 @@ fn case_17_calls_are_audited_by_function_logging() {
         .conf("log_line_prefix", "%m [%p] %b %u ")
         .conf("pgaudit.log", "function")
         .conf("pgaudit.log_statement", "off");
-    let mut bench = Bench::with(builder.start_ready());
-    let url = bench.receiver.url("/");
+    let mut fixture = Fixture::with(builder.start_ready());
+    let url = fixture.receiver.url("/");
     let prepare = format!(
         "create extension pgaudit; create role web login; create role clerk login;
          create table orders (id int); grant insert on orders to clerk;
@@ -152,8 +152,8 @@ fn case_17_calls_are_audited_by_function_logging() {
          create trigger notify after insert on orders for each row execute function notify();
          alter function net.http_put(text, jsonb, jsonb, jsonb, integer) security definer"
     );
-    bench.client.batch_execute(&prepare).unwrap();
-    let mut web = bench.cluster.connect_as("web", "postgres");
+    fixture.client.batch_execute(&prepare).unwrap();
+    let mut web = fixture.cluster.connect_as("web", "postgres");
     for (call, function) in [
         ("http_get('URL')", "http_get"),
         ("http_put('URL')", "http_put"),
@@ -165,16 +165,17 @@ fn case_17_calls_are_audited_by_function_logging() {
         let audited = "web LOG:  AUDIT: SESSION,";
         let what = format!(",FUNCTION,EXECUTE,FUNCTION,net.{function},");
         wait_until(&what, PATIENCE, || {
-            bench.cluster.log().lines().any(|line| line.contains(audited) && line.contains(&what))
+            fixture.cluster.log().lines().any(|line| line.contains(audited) && line.contains(&what))
         });
     }
-    bench.cluster.connect_as("clerk", "postgres").batch_execute("insert into orders values (1)").unwrap();
+    fixture.cluster.connect_as("clerk", "postgres").batch_execute("insert into orders values (1)").unwrap();
     wait_until("the audit of the trigger's call", PATIENCE, || {
-        let log = bench.cluster.log();
+        let log = fixture.cluster.log();
         log.lines().any(|line| line.contains("clerk LOG:  AUDIT: SESSION,") && line.contains("FUNCTION,net.http_post,"))
     });
     // Other audits of a call than its statement hold no argument.
-    let told: Vec<_> = messages(&bench.cluster.log()).into_iter().filter(|message| message.contains(SECRET)).collect();
+    let told: Vec<_> =
+        messages(&fixture.cluster.log()).into_iter().filter(|message| message.contains(SECRET)).collect();
     assert!(told.is_empty(), "{told:#?}");
 }
 
@@ -182,21 +183,21 @@ fn case_17_calls_are_audited_by_function_logging() {
 fn case_17_a_cost_limit_refuses_neither_the_worker_nor_those_who_wait() {
     let library = Library::compile("cost_limit", COST_LIMIT);
     let builder = watched().preload(&library.path()).conf("plan_filter.statement_cost_limit", "20");
-    let mut bench = Bench::with(builder.start());
+    let mut fixture = Fixture::with(builder.start());
     let set = "set plan_filter.statement_cost_limit = 0; create extension pgaudit; create extension pg_net;
                create role web login; create table numbers as select n from generate_series(1, 10000) n; analyze numbers;
                grant select on numbers to web";
-    bench.client.batch_execute(set).unwrap();
-    let mut web = bench.cluster.connect_as("web", "postgres");
+    fixture.client.batch_execute(set).unwrap();
+    let mut web = fixture.cluster.connect_as("web", "postgres");
     assert_eq!(error_of(&mut web, "select count(*) from numbers").0, "54001", "there is a limit");
 
-    let url = bench.receiver.url("/");
+    let url = fixture.receiver.url("/");
     // So many that each look at the queue costs more than that.
     let later = format!(
         "select net.http_request('GET', '{url}', not_before := now() + '1 hour') from generate_series(1, 20000)"
     );
-    bench.client.batch_execute(&later).unwrap();
-    bench.client.batch_execute("analyze net.http_request_queue").unwrap();
+    fixture.client.batch_execute(&later).unwrap();
+    fixture.client.batch_execute("analyze net.http_request_queue").unwrap();
     for terms in ["", ", delivery := 'at_most_once'", ", max_attempts := 3"] {
         let id = ask(&mut web, &format!("select net.http_request('POST', '{url}'{terms})"));
         for wait in ["(net.await_response(ID)).message", "(net._http_collect_response(ID, async := false)).message"] {
@@ -212,11 +213,11 @@ fn case_17_a_cost_limit_refuses_neither_the_worker_nor_those_who_wait() {
     let refused = Receiver::refused_port();
     let dead = format!("select net.http_request('GET', 'http://127.0.0.1:{}/', max_attempts := 2)", refused.port());
     let id = ask(&mut web, &dead);
-    wait_until("the dead letter", PATIENCE, || bench.value::<i64>("select count(*) from net.dead_letter") == 1);
+    wait_until("the dead letter", PATIENCE, || fixture.value::<i64>("select count(*) from net.dead_letter") == 1);
     assert!(value::<bool>(&mut web, &format!("select net.retry({id})")));
-    bench.cluster.alter_system("pg_net.ttl", "1 second");
-    wait_until("no response", PATIENCE, || bench.value::<i64>("select count(*) from net._http_response") == 0);
+    fixture.cluster.alter_system("pg_net.ttl", "1 second");
+    wait_until("no response", PATIENCE, || fixture.value::<i64>("select count(*) from net._http_response") == 0);
     // The limit is still there for all else.
     assert_eq!(error_of(&mut web, "select count(*) from numbers").0, "54001");
-    assert!(!bench.cluster.log().contains("pg_net: could not"));
+    assert!(!fixture.cluster.log().contains("pg_net: could not"));
 }

@@ -9,7 +9,7 @@ use postgres::Client;
 use testkit::{Cluster, Receiver, switches, wait_until_at_rest};
 
 use super::{ask_held, wait_for_sleepers};
-use crate::support::{Bench, assert_works, value};
+use crate::fixture::{Fixture, assert_works, value};
 
 /// `(id, status, response's status)` of each request of an array.
 fn wait_for_all(client: &mut Client, ids: &str, timeout: &str) -> Vec<(i64, String, Option<i32>)> {
@@ -21,37 +21,40 @@ fn wait_for_all(client: &mut Client, ids: &str, timeout: &str) -> Vec<(i64, Stri
 
 #[test]
 fn responses_come_in_the_order_of_the_ids() {
-    let mut bench = Bench::new();
-    let (a, b, c) =
-        (bench.get("/status/201").id.unwrap(), bench.get("/close").id.unwrap(), bench.get("/status/203").id.unwrap());
+    let mut fixture = Fixture::new();
+    let (a, b, c) = (
+        fixture.get("/status/201").id.unwrap(),
+        fixture.get("/close").id.unwrap(),
+        fixture.get("/status/203").id.unwrap(),
+    );
     let row = |id, status: &str, code| (id, status.to_owned(), code);
     let (of_a, of_b, of_c) = (row(a, "SUCCESS", Some(201)), row(b, "ERROR", None), row(c, "SUCCESS", Some(203)));
     // A row for each element, so that those of an id that comes twice are two; a null is no request.
-    let all = wait_for_all(&mut bench.client, &format!("array[{c}, {a}, null, {b}, {a}]"), "5 seconds");
+    let all = wait_for_all(&mut fixture.client, &format!("array[{c}, {a}, null, {b}, {a}]"), "5 seconds");
     assert_eq!(all, [of_c.clone(), of_a.clone(), of_b.clone(), of_a.clone()]);
     for none in ["null", "'{}'", "array[null]::bigint[]"] {
-        assert_eq!(wait_for_all(&mut bench.client, none, "5 seconds"), [], "{none}");
+        assert_eq!(wait_for_all(&mut fixture.client, none, "5 seconds"), [], "{none}");
     }
 
-    let gate = bench.receiver.hold("/held");
-    let held = ask_held(&mut bench, "/held");
-    let some = wait_for_all(&mut bench.client, &format!("array[{held}, {b}, {c}]"), "100 milliseconds");
+    let gate = fixture.receiver.hold("/held");
+    let held = ask_held(&mut fixture, "/held");
+    let some = wait_for_all(&mut fixture.client, &format!("array[{held}, {b}, {c}]"), "100 milliseconds");
     assert_eq!(some, [row(held, "PENDING", None), of_b, of_c]);
     gate.release();
-    let last = wait_for_all(&mut bench.client, &format!("array[{held}, {a}]"), "20 seconds");
+    let last = wait_for_all(&mut fixture.client, &format!("array[{held}, {a}]"), "20 seconds");
     assert_eq!(last, [row(held, "SUCCESS", Some(200)), of_a]);
 }
 
 #[test]
 fn five_hundred_requests_are_awaited_by_one_session() {
-    let mut bench = Bench::new();
-    let url = bench.receiver.url("/x");
+    let mut fixture = Fixture::new();
+    let url = fixture.receiver.url("/x");
     let sql = format!("select array_agg(net.http_get('{url}'))::text from generate_series(1, 500)");
-    let ids: String = bench.value(&sql);
-    let all = wait_for_all(&mut bench.client, &format!("'{ids}'"), "20 seconds");
+    let ids: String = fixture.value(&sql);
+    let all = wait_for_all(&mut fixture.client, &format!("'{ids}'"), "20 seconds");
     assert_eq!(all.len(), 500);
     assert!(all.iter().all(|(_, status, code)| status == "SUCCESS" && *code == Some(200)), "{all:?}");
-    assert_eq!(bench.receiver.count(), 500);
+    assert_eq!(fixture.receiver.count(), 500);
 }
 
 const SESSIONS: usize = 200;
@@ -60,17 +63,17 @@ const SESSIONS: usize = 200;
 #[test]
 fn sessions_that_wait_sleep_until_their_own_response_is_there() {
     let cluster = Cluster::builder().conf("max_connections", "250").conf("track_commit_timestamp", "on").start_ready();
-    let mut bench = Bench::with(cluster);
+    let mut fixture = Fixture::with(cluster);
     let others = Receiver::start();
-    let told = bench.get("/there").id.unwrap();
-    let gate = bench.receiver.hold("/held");
-    let url = bench.receiver.url("/held");
+    let told = fixture.get("/there").id.unwrap();
+    let gate = fixture.receiver.hold("/held");
+    let url = fixture.receiver.url("/held");
     let queue = format!(
         "select array_agg(net.http_get('{url}', timeout_milliseconds := 60000)) from generate_series(1, {SESSIONS})"
     );
-    let ids: Vec<i64> = bench.value(&queue);
-    bench.receiver.wait_for(1 + SESSIONS);
-    let mut sessions: Vec<Client> = ids.iter().map(|_| bench.cluster.connect()).collect();
+    let ids: Vec<i64> = fixture.value(&queue);
+    fixture.receiver.wait_for(1 + SESSIONS);
+    let mut sessions: Vec<Client> = ids.iter().map(|_| fixture.cluster.connect()).collect();
     // Outside of a transaction Postgres sets a timer, for the statistics of a session at rest, that goes off even when the
     // session is no longer at rest.
     sessions.iter_mut().for_each(|client| client.batch_execute("begin").unwrap());
@@ -85,19 +88,19 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
     });
     let telling = second - first;
 
-    let worker = bench.cluster.worker_pid(&mut bench.client);
+    let worker = fixture.cluster.worker_pid(&mut fixture.client);
     let (returned, (before, of_worker)): (HashMap<i64, f64>, (Vec<_>, _)) = thread::scope(|scope| {
         let waiting: Vec<_> = sessions
             .iter_mut()
             .zip(&ids)
             .map(|(client, &id)| scope.spawn(move || (id, await_and_tell_the_time(client, id))))
             .collect();
-        wait_for_sleepers(&mut bench.client, SESSIONS as i64, "await_response");
+        wait_for_sleepers(&mut fixture.client, SESSIONS as i64, "await_response");
         let before = wait_until_at_rest("sessions that have gone to sleep", &pids, Duration::from_millis(50));
         let quiet = Instant::now();
         // To another origin: this one has as many in flight as it may.
         for _ in 0..20 {
-            assert_works(&mut bench.client, &others);
+            assert_works(&mut fixture.client, &others);
         }
         // Time itself is what this is about: whoever looked by a clock would have looked within a second.
         sleep(Duration::from_secs(1).saturating_sub(quiet.elapsed()));
@@ -111,7 +114,7 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
     let commits = "select id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from net._http_response
                     where id = any ($1)";
     let committed: HashMap<i64, f64> =
-        bench.client.query(commits, &[&ids]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+        fixture.client.query(commits, &[&ids]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
     let mut latest: (f64, f64) = (0.0, 0.0);
     let queued_of_worker = processor(worker).1 - of_worker.1;
     for (place, id) in ids.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Who attaches code, and what becomes of that of strangers.
 
 use super::{fixture, run};
-use crate::support::{ask, error_of, value};
+use crate::fixture::{Fixture, ask, error_of, value};
 
 const TABLES: [&str; 5] =
     ["net.http_request_queue", "net._http_response", "net.dead_letter", "net.egress_rule", "net._home"];
@@ -13,23 +13,23 @@ const PLANTED: &str = "
         return coalesce(new, old);
     end $$;";
 
-fn is_superuser(bench: &mut crate::support::Bench, role: &str) -> bool {
-    bench.value(&format!("select rolsuper from pg_roles where rolname = '{role}'"))
+fn is_superuser(fixture: &mut Fixture, role: &str) -> bool {
+    fixture.value(&format!("select rolsuper from pg_roles where rolname = '{role}'"))
 }
 
 /// By a grant on all there is, by one on each table, and by one that comes with whatever is made later.
 #[test]
 fn case_06_only_the_owner_attaches_code_whatever_was_granted() {
-    let mut bench = fixture();
+    let mut fixture = fixture();
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "grant all on schema net to anon;
          grant all on all tables in schema net to anon;
          grant all on all sequences in schema net to anon;
          grant all on all functions in schema net to anon;
          set role supa; alter default privileges in schema net grant all on tables to anon; reset role",
     );
-    let mut anon = bench.cluster.connect_as("anon", "postgres");
+    let mut anon = fixture.cluster.connect_as("anon", "postgres");
     run(&mut anon, PLANTED);
     for table in TABLES {
         for attach in [
@@ -50,17 +50,20 @@ fn case_06_only_the_owner_attaches_code_whatever_was_granted() {
         (code.as_str(), message.as_str()),
         ("42501", "must be owner of table net.egress_rule to attach a trigger to it")
     );
-    let url = bench.receiver.url("/x");
-    bench.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
-    bench.assert_works();
-    assert!(!is_superuser(&mut bench, "anon"));
+    let url = fixture.receiver.url("/x");
+    fixture.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+    fixture.assert_works();
+    assert!(!is_superuser(&mut fixture, "anon"));
     // Who has the owner's rights may, and so may superusers.
-    run(&mut bench.client, "set role supa; alter table net._http_response owner to app; reset role; grant app to web");
-    let mut web = bench.cluster.connect_as("web", "postgres");
+    run(
+        &mut fixture.client,
+        "set role supa; alter table net._http_response owner to app; reset role; grant app to web",
+    );
+    let mut web = fixture.cluster.connect_as("web", "postgres");
     run(&mut web, &PLANTED.replace("anon_takes_over", "webs"));
     run(&mut web, "create trigger webs before insert on net._http_response for each row execute function webs()");
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "create trigger supers before update on net.dead_letter for each row execute function webs()",
     );
 }
@@ -68,9 +71,9 @@ fn case_06_only_the_owner_attaches_code_whatever_was_granted() {
 /// A trigger that was the owner's when it was made, and is a stranger's now: the table or the function has changed hands.
 #[test]
 fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning() {
-    let mut bench = fixture();
-    run(&mut bench.client, "set role supa; alter table net.http_request_queue owner to anon; reset role");
-    let mut anon = bench.cluster.connect_as("anon", "postgres");
+    let mut fixture = fixture();
+    run(&mut fixture.client, "set role supa; alter table net.http_request_queue owner to anon; reset role");
+    let mut anon = fixture.cluster.connect_as("anon", "postgres");
     run(&mut anon, PLANTED);
     for kind in ["before insert", "after insert", "before delete", "after delete"] {
         let name = kind.replace(' ', "_");
@@ -89,33 +92,33 @@ fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning()
          alter table net.http_request_queue enable always trigger always",
     );
     // The trigger came first, and the owner after.
-    run(&mut bench.client, "alter table net.http_request_queue owner to supa");
-    let url = bench.receiver.url("/x");
+    run(&mut fixture.client, "alter table net.http_request_queue owner to supa");
+    let url = fixture.receiver.url("/x");
     let insert =
         format!("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000)");
-    run(&mut bench.client, &format!("{insert}; delete from net.http_request_queue; set constraints all immediate"));
-    let mut web = bench.cluster.connect_as("web", "postgres");
+    run(&mut fixture.client, &format!("{insert}; delete from net.http_request_queue; set constraints all immediate"));
+    let mut web = fixture.cluster.connect_as("web", "postgres");
     let id = ask(&mut web, &format!("select net.http_get('{url}')"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert!(!is_superuser(&mut bench, "anon"));
-    let log = bench.cluster.log();
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert!(!is_superuser(&mut fixture, "anon"));
+    let log = fixture.cluster.log();
     let warning = "trigger \"before_insert\" on table \"net.http_request_queue\" is passed by: its function anon_takes_over() \
                    belongs to \"anon\", who is neither the table's owner nor a superuser";
     assert!(log.contains(warning), "{log}");
     let warning = warning.replace("before_insert", "after_delete");
     assert!(log.contains(&warning), "the worker's: {log}");
     // Then the table is somebody's whose function it was, until that changes hands.
-    run(&mut bench.client, "alter table net.http_request_queue owner to anon");
-    let (code, message) = error_of(&mut bench.client, &insert);
+    run(&mut fixture.client, "alter table net.http_request_queue owner to anon");
+    let (code, message) = error_of(&mut fixture.client, &insert);
     assert_eq!(
         (code.as_str(), message.as_str()),
         ("42501", "must be superuser to alter superuser roles or change superuser attribute")
     );
-    run(&mut bench.client, "alter function anon_takes_over() owner to web");
+    run(&mut fixture.client, "alter function anon_takes_over() owner to web");
     let id = ask(&mut web, &format!("select net.http_get('{url}')"));
-    assert_eq!(bench.response(id).status_code, Some(200));
+    assert_eq!(fixture.response(id).status_code, Some(200));
     assert!(!value::<bool>(
-        &mut bench.client,
+        &mut fixture.client,
         "select bool_or(rolsuper) from pg_roles where rolname in ('anon', 'web')"
     ));
 }
@@ -123,18 +126,18 @@ fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning()
 /// COPY and TRUNCATE start no statement whose triggers could be led to run as the owner.
 #[test]
 fn case_06_copy_and_truncate_run_nobodys_trigger_as_another_role() {
-    let mut bench = fixture();
+    let mut fixture = fixture();
     let (copy, truncate) = ("copy net._http_response from '/dev/null'", "truncate net._http_response");
-    run(&mut bench.client, &format!("{copy}; {truncate}"));
-    run(&mut bench.client, "alter table net._http_response owner to anon");
-    let mut anon = bench.cluster.connect_as("anon", "postgres");
+    run(&mut fixture.client, &format!("{copy}; {truncate}"));
+    run(&mut fixture.client, "alter table net._http_response owner to anon");
+    let mut anon = fixture.cluster.connect_as("anon", "postgres");
     run(&mut anon, PLANTED);
     run(
         &mut anon,
         "create trigger t before insert or truncate on net._http_response for each statement execute function anon_takes_over()",
     );
     for (statement, what) in [(copy, "COPY into"), (truncate, "TRUNCATE")] {
-        let (code, message) = error_of(&mut bench.client, statement);
+        let (code, message) = error_of(&mut fixture.client, statement);
         let expected =
             format!("cannot {what} net._http_response: its trigger \"t\" would run with the rights of another role");
         assert_eq!((code, message), ("42501".to_owned(), expected));
@@ -144,22 +147,22 @@ fn case_06_copy_and_truncate_run_nobodys_trigger_as_another_role() {
         error_of(&mut anon, truncate).1,
         "must be superuser to alter superuser roles or change superuser attribute"
     );
-    run(&mut bench.client, "alter table net._http_response owner to supa");
-    let mut supa = bench.cluster.connect_as("supa", "postgres");
+    run(&mut fixture.client, "alter table net._http_response owner to supa");
+    let mut supa = fixture.cluster.connect_as("supa", "postgres");
     for statement in [copy, truncate] {
         assert_eq!(error_of(&mut supa, statement).0, "42501", "the function is a stranger's");
     }
     run(&mut supa, "alter table net._http_response disable trigger t");
     run(&mut supa, &format!("{copy}; {truncate}"));
-    assert!(!is_superuser(&mut bench, "anon"));
+    assert!(!is_superuser(&mut fixture, "anon"));
 }
 
 /// Who owns the extension's functions, after a REASSIGN OWNED for instance, makes what he likes of them: with his own rights.
 #[test]
 fn case_06_a_function_of_ours_that_its_owner_replaces_runs_as_nobody_else() {
-    let mut bench = fixture();
-    run(&mut bench.client, "reassign owned by supa to app");
-    let mut app = bench.cluster.connect_as("app", "postgres");
+    let mut fixture = fixture();
+    run(&mut fixture.client, "reassign owned by supa to app");
+    let mut app = fixture.cluster.connect_as("app", "postgres");
     for function in ["_run_trigger", "_assign_row_key", "_egress_rules_changed"] {
         run(
             &mut app,
@@ -174,15 +177,15 @@ fn case_06_a_function_of_ours_that_its_owner_replaces_runs_as_nobody_else() {
         "create function mine() returns trigger language plpgsql as $$ begin raise log 'planted: mine as %', current_user; return new; end $$;
          create trigger mine before insert on net.http_request_queue for each row execute function mine()",
     );
-    let url = bench.receiver.url("/x");
+    let url = fixture.receiver.url("/x");
     for statement in [
         format!("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000)"),
         format!("select net.http_get('{url}')"),
         "insert into net.egress_rule (action, host) values ('deny', 'a.example')".to_owned(),
     ] {
-        run(&mut bench.client, &statement);
+        run(&mut fixture.client, &statement);
     }
-    let log = bench.cluster.log();
+    let log = fixture.cluster.log();
     assert!(!log.contains("as postgres"), "{log}");
     assert!(log.contains("net._run_trigger(), which is to run mine(), has been replaced"), "{log}");
 }

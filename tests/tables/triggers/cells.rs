@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use testkit::{PATIENCE, wait_until};
 
 use super::{fixture, run};
-use crate::support::{Bench, ask, value};
+use crate::fixture::{Fixture, ask, value};
 
 /// Each way in which code hangs on a table. `{t}` is the table's name, and each says in the log as whom it runs.
 const ATTACHED: &str = "
@@ -46,29 +46,29 @@ fn ran(log: &str) -> Ran {
 }
 
 /// Does something, and gives who ran what meanwhile.
-fn during(bench: &mut Bench, act: impl FnOnce(&mut Bench)) -> Ran {
-    let before = bench.cluster.log().len();
-    act(bench);
-    ran(&bench.cluster.log()[before..])
+fn during(fixture: &mut Fixture, act: impl FnOnce(&mut Fixture)) -> Ran {
+    let before = fixture.cluster.log().len();
+    act(fixture);
+    ran(&fixture.cluster.log()[before..])
 }
 
 #[test]
 fn case_06_who_runs_what_as_whom() {
-    let mut bench = fixture();
+    let mut fixture = fixture();
     let owners = [("http_request_queue", "app"), ("_http_response", "anon"), ("dead_letter", "app")];
-    run(&mut bench.client, "grant usage on schema net to anon, app, web; grant create on schema net to anon, app");
+    run(&mut fixture.client, "grant usage on schema net to anon, app, web; grant create on schema net to anon, app");
     for (table, owner) in owners {
-        run(&mut bench.client, &format!("alter table net.{table} owner to {owner}; grant all on net.{table} to web"));
-        let mut owner = bench.cluster.connect_as(owner, "postgres");
+        run(&mut fixture.client, &format!("alter table net.{table} owner to {owner}; grant all on net.{table} to web"));
+        let mut owner = fixture.cluster.connect_as(owner, "postgres");
         run(&mut owner, &ATTACHED.replace("{t}", table));
     }
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "grant usage on sequence net.http_request_queue_id_seq to web; alter table net.http_request_queue disable row level security",
     );
     let owner_of = |table: &str| owners.iter().find(|(name, _)| *name == table).unwrap().1;
-    let mut web = bench.cluster.connect_as("web", "postgres");
-    let (url, failing) = (bench.receiver.url("/x"), bench.receiver.url("/status/503"));
+    let mut web = fixture.cluster.connect_as("web", "postgres");
+    let (url, failing) = (fixture.receiver.url("/x"), fixture.receiver.url("/status/503"));
     let call = format!("select net.http_request('GET', '{url}', not_before := 'tomorrow')");
     let insert = format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by, due)
@@ -76,54 +76,62 @@ fn case_06_who_runs_what_as_whom() {
     );
     let delete = "delete from net.http_request_queue";
     let mut cells: Vec<(&str, &str, Ran)> = Vec::new();
-    cells.push(("a call by a superuser", "", during(&mut bench, |bench| _ = bench.ask(&call))));
-    cells.push(("a call by web", "", during(&mut bench, |_| _ = ask(&mut web, &call))));
+    cells.push(("a call by a superuser", "", during(&mut fixture, |fixture| _ = fixture.ask(&call))));
+    cells.push(("a call by web", "", during(&mut fixture, |_| _ = ask(&mut web, &call))));
     let cancel = "select bool_and(net.cancel(id)) from net.http_request_queue";
-    run(&mut bench.client, "update net.http_request_queue set requested_by = 'web'::regrole");
-    cells.push(("cancel by web", "", during(&mut bench, |_| assert!(value::<bool>(&mut web, cancel)))));
-    cells.push(("an insert by web", "web", during(&mut bench, |_| run(&mut web, &insert))));
-    cells.push(("a delete by web", "web", during(&mut bench, |_| run(&mut web, delete))));
-    cells.push(("an insert by a superuser", "postgres", during(&mut bench, |bench| run(&mut bench.client, &insert))));
-    cells.push(("a delete by a superuser", "postgres", during(&mut bench, |bench| run(&mut bench.client, delete))));
+    run(&mut fixture.client, "update net.http_request_queue set requested_by = 'web'::regrole");
+    cells.push(("cancel by web", "", during(&mut fixture, |_| assert!(value::<bool>(&mut web, cancel)))));
+    cells.push(("an insert by web", "web", during(&mut fixture, |_| run(&mut web, &insert))));
+    cells.push(("a delete by web", "web", during(&mut fixture, |_| run(&mut web, delete))));
+    cells.push((
+        "an insert by a superuser",
+        "postgres",
+        during(&mut fixture, |fixture| run(&mut fixture.client, &insert)),
+    ));
+    cells.push((
+        "a delete by a superuser",
+        "postgres",
+        during(&mut fixture, |fixture| run(&mut fixture.client, delete)),
+    ));
     cells.push((
         "the worker records",
         "",
-        during(&mut bench, |bench| {
-            let id = bench.ask(&format!("select net.http_request('GET', '{failing}', max_attempts := 1)"));
-            bench.response(id);
+        during(&mut fixture, |fixture| {
+            let id = fixture.ask(&format!("select net.http_request('GET', '{failing}', max_attempts := 1)"));
+            fixture.response(id);
         }),
     ));
-    bench.cluster.alter_system("pg_net.retry_base", "10ms");
+    fixture.cluster.alter_system("pg_net.retry_base", "10ms");
     cells.push((
         "the worker buries",
         "",
-        during(&mut bench, |bench| {
-            let id = bench.ask(&format!("select net.http_request('GET', '{failing}', max_attempts := 2)"));
-            bench.response(id);
+        during(&mut fixture, |fixture| {
+            let id = fixture.ask(&format!("select net.http_request('GET', '{failing}', max_attempts := 2)"));
+            fixture.response(id);
         }),
     ));
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "update net.dead_letter set requested_by = 'web'::regrole; update net._http_response set requested_by = 'web'::regrole",
     );
     cells.push((
         "retry by web",
         "",
-        during(&mut bench, |bench| {
+        during(&mut fixture, |fixture| {
             assert!(value::<bool>(&mut web, "select net.retry(id) from net.dead_letter"));
             wait_until("the second outcome", PATIENCE, || {
-                bench.value::<i64>("select count(*) from net.dead_letter") == 1
+                fixture.value::<i64>("select count(*) from net.dead_letter") == 1
             });
         }),
     ));
     cells.push((
         "the worker expires",
         "",
-        during(&mut bench, |bench| {
-            bench.cluster.alter_system("pg_net.ttl", "0 s");
-            run(&mut bench.client, "select net.wake()");
+        during(&mut fixture, |fixture| {
+            fixture.cluster.alter_system("pg_net.ttl", "0 s");
+            run(&mut fixture.client, "select net.wake()");
             wait_until("the responses to expire", PATIENCE, || {
-                bench.value::<i64>("select count(*) from net._http_response") == 0
+                fixture.value::<i64>("select count(*) from net._http_response") == 0
             });
         }),
     ));
@@ -145,5 +153,5 @@ fn case_06_who_runs_what_as_whom() {
             assert!(seen.contains(&(table, *kind)), "{kind} on {table} has run");
         }
     }
-    assert!(!bench.cluster.log().contains("failed"), "{}", bench.cluster.log());
+    assert!(!fixture.cluster.log().contains("failed"), "{}", fixture.cluster.log());
 }

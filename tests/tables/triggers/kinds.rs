@@ -1,12 +1,12 @@
 //! A trigger is run as it is declared: with its name, arguments and transition tables, for the columns that it is about.
 
 use super::{fixture, run};
-use crate::support::value;
+use crate::fixture::value;
 
 #[test]
 fn case_04_triggers_get_all_that_they_are_declared_with() {
-    let mut bench = fixture();
-    let mut supa = bench.cluster.connect_as("supa", "postgres");
+    let mut fixture = fixture();
+    let mut supa = fixture.cluster.connect_as("supa", "postgres");
     run(
         &mut supa,
         "create table public.told (what text);
@@ -31,9 +31,9 @@ fn case_04_triggers_get_all_that_they_are_declared_with() {
              for each statement execute function counts()",
     );
     let mut told = |statement: &str| {
-        run(&mut bench.client, statement);
-        let told = value::<Option<String>>(&mut bench.client, "select string_agg(what, ', ') from public.told");
-        run(&mut bench.client, "truncate public.told");
+        run(&mut fixture.client, statement);
+        let told = value::<Option<String>>(&mut fixture.client, "select string_agg(what, ', ') from public.told");
+        run(&mut fixture.client, "truncate public.told");
         told.unwrap_or_default()
     };
     let inserted = "args BEFORE ROW INSERT net 2 one two 1";
@@ -50,13 +50,13 @@ fn case_04_triggers_get_all_that_they_are_declared_with() {
 /// What fires in the statement that set a foreign key off would run as whoever ran that.
 #[test]
 fn case_06_what_a_foreign_key_sets_off_runs_as_nobody_else() {
-    let mut bench = fixture();
+    let mut fixture = fixture();
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "create table public.orders (id bigint primary key); grant references on public.orders to anon;
          insert into public.orders values (1); alter table net._http_response owner to anon; grant usage on schema net to anon",
     );
-    let mut anon = bench.cluster.connect_as("anon", "postgres");
+    let mut anon = fixture.cluster.connect_as("anon", "postgres");
     run(
         &mut anon,
         "create function says() returns trigger language plpgsql as $$ begin raise log 'planted: % as %', tg_name, current_user; return old; end $$;
@@ -65,9 +65,9 @@ fn case_06_what_a_foreign_key_sets_off_runs_as_nobody_else() {
          create trigger late after delete on net._http_response for each row execute function says();
          insert into net._http_response (id) values (1)",
     );
-    run(&mut bench.client, "delete from public.orders");
-    assert_eq!(value::<i64>(&mut bench.client, "select count(*) from net._http_response"), 0);
-    let log = bench.cluster.log();
+    run(&mut fixture.client, "delete from public.orders");
+    assert_eq!(value::<i64>(&mut fixture.client, "select count(*) from net._http_response"), 0);
+    let log = fixture.cluster.log();
     assert!(log.contains("planted: early as anon") && !log.contains("planted: late"), "{log}");
     assert!(
         log.contains(

@@ -3,16 +3,16 @@
 use testkit::{PATIENCE, wait_until};
 
 use super::{fixture, run};
-use crate::support::{Bench, ask, value};
+use crate::fixture::{Fixture, ask, value};
 
 /// Uses all there is.
 #[track_caller]
-fn assert_everything_works(bench: &mut Bench, what: &str) {
-    let mut web = bench.cluster.connect_as("web", "postgres");
+fn assert_everything_works(fixture: &mut Fixture, what: &str) {
+    let mut web = fixture.cluster.connect_as("web", "postgres");
     for _ in 0..2 {
-        bench.assert_works();
+        fixture.assert_works();
     }
-    let url = bench.receiver.url("/x");
+    let url = fixture.receiver.url("/x");
     let id = ask(&mut web, &format!("select net.http_post('{url}', '{{}}')"));
     let answered = value::<String>(&mut web, &format!("select (net.await_response({id})).status::text"));
     assert_eq!(answered, "SUCCESS", "{what}");
@@ -25,36 +25,36 @@ fn assert_everything_works(bench: &mut Bench, what: &str) {
     );
     assert!(value::<bool>(&mut web, &format!("select net.cancel({later})")), "{what}");
     let once = ask(&mut web, &format!("select net.http_request('GET', '{url}', delivery := 'at_most_once')"));
-    assert_eq!(bench.response(once).status_code, Some(200), "{what}");
-    let failing = bench.receiver.url("/status/503");
+    assert_eq!(fixture.response(once).status_code, Some(200), "{what}");
+    let failing = fixture.receiver.url("/status/503");
     let dead = ask(&mut web, &format!("select net.http_request('GET', '{failing}', max_attempts := 2)"));
-    assert_eq!(bench.response(dead).status_code, Some(503), "{what}");
+    assert_eq!(fixture.response(dead).status_code, Some(503), "{what}");
     assert!(value::<bool>(&mut web, &format!("select net.retry({dead})")), "{what}");
     wait_until("the second outcome", PATIENCE, || {
-        bench.value::<i64>(&format!("select count(*) from net.dead_letter where id = {dead}")) == 1
+        fixture.value::<i64>(&format!("select count(*) from net.dead_letter where id = {dead}")) == 1
     });
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "update net._http_response set created = created - interval '7 hours'; alter role postgres set pg_net.ttl = '6 hours'",
     );
-    run(&mut bench.client, "select net.worker_restart()");
+    run(&mut fixture.client, "select net.worker_restart()");
     wait_until("the responses to expire", PATIENCE, || {
-        bench.value::<i64>("select count(*) from net._http_response") == 0
+        fixture.value::<i64>("select count(*) from net._http_response") == 0
     });
     let rule = "insert into net.egress_rule (role, action, host) values ('web', 'deny', 'closed.example')";
-    run(&mut bench.client, rule);
+    run(&mut fixture.client, rule);
     let refused = ask(&mut web, "select net.http_get('http://closed.example/')");
-    bench.response(refused).assert_failure("Refused by the egress policy");
-    run(&mut bench.client, "delete from net.egress_rule");
+    fixture.response(refused).assert_failure("Refused by the egress policy");
+    run(&mut fixture.client, "delete from net.egress_rule");
     let owner: String =
-        bench.value("select relowner::regrole::text from pg_class where oid = 'net.http_request_queue'::regclass");
+        fixture.value("select relowner::regrole::text from pg_class where oid = 'net.http_request_queue'::regclass");
     run(
-        &mut bench.client,
+        &mut fixture.client,
         &format!("set session authorization {owner}; select net.set_queue_logged(false), net.set_queue_logged(true)"),
     );
-    run(&mut bench.client, "reset session authorization");
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0, "{what}");
-    assert!(!bench.cluster.log().contains("will try again"), "{what}: {}", bench.cluster.log());
+    run(&mut fixture.client, "reset session authorization");
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0, "{what}");
+    assert!(!fixture.cluster.log().contains("will try again"), "{what}: {}", fixture.cluster.log());
 }
 
 #[test]
@@ -68,25 +68,25 @@ fn case_07a_tables_that_belong_to_a_plain_role() {
         "alter table net.http_request_queue owner to app; alter table net._http_response owner to anon; alter table net.dead_letter owner to web",
         "reassign owned by supa to app",
     ] {
-        let mut bench = fixture();
-        run(&mut bench.client, give);
-        assert_everything_works(&mut bench, give);
+        let mut fixture = fixture();
+        run(&mut fixture.client, give);
+        assert_everything_works(&mut fixture, give);
     }
 }
 
 /// With code on each of them, of its owner.
 #[test]
 fn case_07a_code_on_tables_of_different_owners_runs_as_each() {
-    let mut bench = fixture();
+    let mut fixture = fixture();
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "create table public.runs (relation text, what text, who text); grant insert on public.runs to public",
     );
     for (table, owner) in
         [("http_request_queue", "app"), ("_http_response", "anon"), ("dead_letter", "web"), ("_home", "app")]
     {
-        run(&mut bench.client, &format!("alter table net.{table} owner to {owner}"));
-        let mut owner = bench.cluster.connect_as(owner, "postgres");
+        run(&mut fixture.client, &format!("alter table net.{table} owner to {owner}"));
+        let mut owner = fixture.cluster.connect_as(owner, "postgres");
         run(
             &mut owner,
             &format!(
@@ -99,8 +99,8 @@ fn case_07a_code_on_tables_of_different_owners_runs_as_each() {
             ),
         );
     }
-    assert_everything_works(&mut bench, "code on each");
-    let runs: Vec<(String, String)> = bench
+    assert_everything_works(&mut fixture, "code on each");
+    let runs: Vec<(String, String)> = fixture
         .client
         .query(
             "select relation || ' ' || what, string_agg(distinct who, ' ') from public.runs group by 1 order by 1",

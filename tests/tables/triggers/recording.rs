@@ -3,13 +3,13 @@
 use testkit::{PATIENCE, wait_until};
 
 use super::{fixture, run};
-use crate::support::{ask, value};
+use crate::fixture::{Fixture, ask, value};
 
 /// An owner, and a trigger of that role's whose function is as people write them: no schema, no search path.
-fn with_trigger(owner: &str, body: &str) -> crate::support::Bench {
-    let mut bench = fixture();
+fn with_trigger(owner: &str, body: &str) -> Fixture {
+    let mut fixture = fixture();
     run(
-        &mut bench.client,
+        &mut fixture.client,
         &format!(
             "create schema own authorization {owner};
              alter role {owner} in database postgres set search_path = own, public;
@@ -18,7 +18,7 @@ fn with_trigger(owner: &str, body: &str) -> crate::support::Bench {
              grant usage on schema net to {owner};"
         ),
     );
-    let mut owner = bench.cluster.connect_as(owner, "postgres");
+    let mut owner = fixture.cluster.connect_as(owner, "postgres");
     run(
         &mut owner,
         &format!(
@@ -35,11 +35,11 @@ fn with_trigger(owner: &str, body: &str) -> crate::support::Bench {
              create trigger note after insert on net._http_response for each row execute function note()"
         ),
     );
-    bench
+    fixture
 }
 
-fn notes(bench: &mut crate::support::Bench) -> Vec<(String, String, String)> {
-    let rows = bench.client.query("select who, path, what from own.notes order by id", &[]).unwrap();
+fn notes(fixture: &mut Fixture) -> Vec<(String, String, String)> {
+    let rows = fixture.client.query("select who, path, what from own.notes order by id", &[]).unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
 }
 
@@ -55,69 +55,73 @@ const LEAVES: &str = "
 #[test]
 fn case_04_a_trigger_finds_the_owners_tables_and_leaves_nothing_behind() {
     for owner in ["supa", "app"] {
-        let mut bench = with_trigger(owner, LEAVES);
+        let mut fixture = with_trigger(owner, LEAVES);
         for _ in 0..3 {
-            bench.assert_works();
+            fixture.assert_works();
         }
         let expected = (owner.to_owned(), "own, public".to_owned(), "1 locks, 1 prepared".to_owned());
-        assert_eq!(notes(&mut bench), vec![expected; 3], "{owner}: {}", bench.cluster.log());
-        assert_eq!(bench.value::<i64>("select count(*) from net._held_response"), 0);
+        assert_eq!(notes(&mut fixture), vec![expected; 3], "{owner}: {}", fixture.cluster.log());
+        assert_eq!(fixture.value::<i64>("select count(*) from net._held_response"), 0);
         let left = "select count(*) from pg_locks where locktype = 'advisory'";
-        wait_until("no lock to be left", PATIENCE, || bench.value::<i64>(left) == 0);
+        wait_until("no lock to be left", PATIENCE, || fixture.value::<i64>(left) == 0);
         let tables = "select count(*) from pg_class where relname = 'scratch'";
-        wait_until("no table to be left", PATIENCE, || bench.value::<i64>(tables) == 0);
-        assert!(!bench.cluster.log().contains("WARNING"), "{}", bench.cluster.log());
+        wait_until("no table to be left", PATIENCE, || fixture.value::<i64>(tables) == 0);
+        assert!(!fixture.cluster.log().contains("WARNING"), "{}", fixture.cluster.log());
     }
 }
 
 /// A superuser's code sets a role; somebody else's does not, as in a SECURITY DEFINER function.
 #[test]
 fn case_04_a_trigger_sets_a_role_where_the_owner_is_a_superuser() {
-    let mut bench = with_trigger("supa", "set role other; what := current_user; reset role; set role supa;");
+    let mut fixture = with_trigger("supa", "set role other; what := current_user; reset role; set role supa;");
     for _ in 0..3 {
-        bench.assert_works();
+        fixture.assert_works();
     }
-    assert_eq!(notes(&mut bench).len(), 3);
-    assert!(notes(&mut bench).iter().all(|(who, _, what)| who == "supa" && what == "other"), "{:?}", notes(&mut bench));
-    let mut bench = with_trigger(
+    assert_eq!(notes(&mut fixture).len(), 3);
+    assert!(
+        notes(&mut fixture).iter().all(|(who, _, what)| who == "supa" && what == "other"),
+        "{:?}",
+        notes(&mut fixture)
+    );
+    let mut fixture = with_trigger(
         "app",
         "begin set role other; exception when insufficient_privilege or invalid_parameter_value then what := sqlerrm; end;",
     );
-    bench.assert_works();
+    fixture.assert_works();
     let refused = "cannot set parameter \"role\" within security-definer function";
-    assert_eq!(notes(&mut bench), [("app".to_owned(), "own, public".to_owned(), refused.to_owned())]);
+    assert_eq!(notes(&mut fixture), [("app".to_owned(), "own, public".to_owned(), refused.to_owned())]);
 }
 
 #[test]
 fn case_04_a_trigger_sends_again() {
     for owner in ["supa", "app"] {
-        let mut bench =
+        let mut fixture =
             with_trigger(owner, "if new.url like '%/first' then perform net.http_get(new.content); end if;");
-        let second = bench.receiver.url("/second");
-        let first = bench.receiver.url("/first");
-        bench.receiver.script(
+        let second = fixture.receiver.url("/second");
+        let first = fixture.receiver.url("/first");
+        fixture.receiver.script(
             "/first",
             vec![format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{second}", second.len()).into_bytes()],
         );
-        let mut web = bench.cluster.connect_as("web", "postgres");
+        let mut web = fixture.cluster.connect_as("web", "postgres");
         ask(&mut web, &format!("select net.http_get('{first}')"));
-        bench.received("/second");
-        wait_until("both responses", PATIENCE, || bench.value::<i64>("select count(*) from net._http_response") == 2);
+        fixture.received("/second");
+        wait_until("both responses", PATIENCE, || fixture.value::<i64>("select count(*) from net._http_response") == 2);
         let asked = "select string_agg(requested_by::regrole::text, ' ' order by id) from net._http_response";
-        assert_eq!(bench.value::<String>(asked), format!("web {owner}"));
-        assert_eq!(bench.receiver.count(), 2);
+        assert_eq!(fixture.value::<String>(asked), format!("web {owner}"));
+        assert_eq!(fixture.receiver.count(), 2);
     }
 }
 
 /// What the owner has put off to the end of the transaction runs as the owner, too, before the worker is itself again.
 #[test]
 fn case_04_what_another_tables_constraint_puts_off_runs_as_the_owner() {
-    let mut bench = with_trigger("app", "insert into public.watched values (new.id);");
+    let mut fixture = with_trigger("app", "insert into public.watched values (new.id);");
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "create table public.watched (id bigint); alter table public.watched owner to anon; grant insert on public.watched to app",
     );
-    let mut anon = bench.cluster.connect_as("anon", "postgres");
+    let mut anon = fixture.cluster.connect_as("anon", "postgres");
     run(
         &mut anon,
         "create function take_over() returns trigger language plpgsql as $$
@@ -128,8 +132,8 @@ fn case_04_what_another_tables_constraint_puts_off_runs_as_the_owner() {
          create constraint trigger put_off after insert on public.watched deferrable initially deferred
              for each row execute function take_over()",
     );
-    bench.assert_works();
-    bench.cluster.wait_for_log("planted: runs as app");
-    assert!(!bench.cluster.log().contains("planted: runs as postgres"));
-    assert_eq!(value::<i64>(&mut bench.client, "select count(*) from public.watched"), 1);
+    fixture.assert_works();
+    fixture.cluster.wait_for_log("planted: runs as app");
+    assert!(!fixture.cluster.log().contains("planted: runs as postgres"));
+    assert_eq!(value::<i64>(&mut fixture.client, "select count(*) from public.watched"), 1);
 }

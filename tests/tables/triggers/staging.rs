@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use testkit::{PATIENCE, Shutdown, wait_until};
 
 use super::{fixture, run};
-use crate::support::{Bench, ask, value};
+use crate::fixture::{Fixture, ask, value};
 
 /// A trigger that raises, one that lacks a right, and one that sleeps, each for a reply of its own.
 const TROUBLE: &str = "
@@ -24,67 +24,67 @@ const TROUBLE: &str = "
 
 const BAD: [u16; 3] = [418, 417, 416];
 
-fn with_trouble(timeout: &str) -> Bench {
-    let mut bench = fixture();
-    bench.cluster.alter_system("pg_net.trigger_timeout", timeout);
-    run(&mut bench.client, TROUBLE);
-    bench
+fn with_trouble(timeout: &str) -> Fixture {
+    let mut fixture = fixture();
+    fixture.cluster.alter_system("pg_net.trigger_timeout", timeout);
+    run(&mut fixture.client, TROUBLE);
+    fixture
 }
 
-fn ask_for(bench: &mut Bench, status: u16) -> i64 {
-    let url = bench.receiver.url(&format!("/status/{status}"));
-    bench.ask(&format!("select net.http_get('{url}')"))
+fn ask_for(fixture: &mut Fixture, status: u16) -> i64 {
+    let url = fixture.receiver.url(&format!("/status/{status}"));
+    fixture.ask(&format!("select net.http_get('{url}')"))
 }
 
-fn held(bench: &mut Bench) -> i64 {
-    bench.value("select count(*) from net._held_response")
+fn held(fixture: &mut Fixture) -> i64 {
+    fixture.value("select count(*) from net._held_response")
 }
 
-fn arrivals(bench: &Bench, status: u16) -> usize {
+fn arrivals(fixture: &Fixture, status: u16) -> usize {
     let path = format!("/status/{status}");
-    bench.receiver.requests().iter().filter(|request| request.path() == path).count()
+    fixture.receiver.requests().iter().filter(|request| request.path() == path).count()
 }
 
 #[test]
 fn case_04_code_that_fails_or_sleeps_holds_up_no_other_response() {
-    let mut bench = with_trouble("5s");
-    let good = bench.receiver.url("/good");
+    let mut fixture = with_trouble("5s");
+    let good = fixture.receiver.url("/good");
     let mut took = Vec::new();
     for round in 0..10 {
         for bad in BAD {
-            ask_for(&mut bench, bad);
+            ask_for(&mut fixture, bad);
         }
         let asked = Instant::now();
-        let id = bench.ask(&format!("select net.http_get('{good}')"));
-        let answer = value::<String>(&mut bench.client, &format!("select (net.await_response({id})).status::text"));
+        let id = fixture.ask(&format!("select net.http_get('{good}')"));
+        let answer = value::<String>(&mut fixture.client, &format!("select (net.await_response({id})).status::text"));
         took.push(asked.elapsed());
         assert_eq!(answer, "SUCCESS", "{round}");
     }
     took.sort_unstable();
     assert!(took[5] < Duration::from_millis(100) && took[9] < Duration::from_millis(500), "{took:?}");
-    assert!(held(&mut bench) > 0);
+    assert!(held(&mut fixture) > 0);
 }
 
 #[test]
 fn case_04_an_outcome_that_is_kept_away_is_never_sent_again_and_stored_in_the_end() {
-    let mut bench = with_trouble("300ms");
-    run(&mut bench.client, "alter table net._http_response enable always trigger trouble");
-    let ids = BAD.map(|status| ask_for(&mut bench, status));
-    wait_until("the outcomes to be held", PATIENCE, || held(&mut bench) == 3);
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0);
-    run(&mut bench.client, "select net.worker_restart(); select net.wait_until_running()");
-    let worker = bench.cluster.worker_pid(&mut bench.client);
-    run(&mut bench.client, &format!("select pg_terminate_backend({worker})"));
-    bench.cluster.stop(Shutdown::Fast);
-    bench.cluster.start();
-    bench.client = bench.cluster.connect();
-    run(&mut bench.client, "select net.wait_until_running()");
+    let mut fixture = with_trouble("300ms");
+    run(&mut fixture.client, "alter table net._http_response enable always trigger trouble");
+    let ids = BAD.map(|status| ask_for(&mut fixture, status));
+    wait_until("the outcomes to be held", PATIENCE, || held(&mut fixture) == 3);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
+    run(&mut fixture.client, "select net.worker_restart(); select net.wait_until_running()");
+    let worker = fixture.cluster.worker_pid(&mut fixture.client);
+    run(&mut fixture.client, &format!("select pg_terminate_backend({worker})"));
+    fixture.cluster.stop(Shutdown::Fast);
+    fixture.cluster.start();
+    fixture.client = fixture.cluster.connect();
+    run(&mut fixture.client, "select net.wait_until_running()");
     for (status, id) in BAD.into_iter().zip(ids) {
-        assert_eq!(bench.response(id).status_code, Some(i32::from(status)));
-        assert_eq!(arrivals(&bench, status), 1, "{status}");
+        assert_eq!(fixture.response(id).status_code, Some(i32::from(status)));
+        assert_eq!(arrivals(&fixture, status), 1, "{status}");
     }
-    wait_until("nothing to be held", PATIENCE, || held(&mut bench) == 0);
-    let log = bench.cluster.log();
+    wait_until("nothing to be held", PATIENCE, || held(&mut fixture) == 0);
+    let log = fixture.cluster.log();
     let [teapot, right, sleeper] = ids;
     let trigger = "trigger \"trouble\" on table \"net._http_response\", which runs public.trouble()";
     for (id, what) in [
@@ -103,51 +103,51 @@ fn case_04_an_outcome_that_is_kept_away_is_never_sent_again_and_stored_in_the_en
 
 #[test]
 fn case_04_four_hundred_of_them_stop_nothing() {
-    let mut bench = with_trouble("5s");
+    let mut fixture = with_trouble("5s");
     for bad in BAD {
-        let url = bench.receiver.url(&format!("/status/{bad}"));
+        let url = fixture.receiver.url(&format!("/status/{bad}"));
         run(
-            &mut bench.client,
+            &mut fixture.client,
             &format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 140)"),
         );
     }
-    wait_until("all to have arrived", 2 * PATIENCE, || bench.receiver.count() >= 420);
-    bench.assert_works();
+    wait_until("all to have arrived", 2 * PATIENCE, || fixture.receiver.count() >= 420);
+    fixture.assert_works();
     wait_until("their requests to be done", 2 * PATIENCE, || {
-        bench.value::<i64>("select count(*) from net.http_request_queue") == 0
+        fixture.value::<i64>("select count(*) from net.http_request_queue") == 0
     });
-    bench.assert_works();
-    assert_eq!(BAD.map(|status| arrivals(&bench, status)), [140; 3]);
+    fixture.assert_works();
+    assert_eq!(BAD.map(|status| arrivals(&fixture, status)), [140; 3]);
 }
 
 /// Who waits for a response that is held goes on waiting, and gets it.
 #[test]
 fn case_04_a_response_that_is_held_is_awaited() {
-    let mut bench = with_trouble("1s");
-    let mut web = bench.cluster.connect_as("web", "postgres");
-    let url = bench.receiver.url("/status/418");
+    let mut fixture = with_trouble("1s");
+    let mut web = fixture.cluster.connect_as("web", "postgres");
+    let url = fixture.receiver.url("/status/418");
     let id = ask(&mut web, &format!("select net.http_get('{url}')"));
-    wait_until("the outcome to be held", PATIENCE, || held(&mut bench) == 1);
+    wait_until("the outcome to be held", PATIENCE, || held(&mut fixture) == 1);
     let status = move |timeout: &str| format!("select (net.await_response({id}, '{timeout}')).status::text");
     assert_eq!(value::<String>(&mut web, &status("0")), "PENDING");
     assert!(!value::<bool>(&mut web, &format!("select net.cancel({id})")));
     let waiter = std::thread::spawn(move || value::<String>(&mut web, &status("1 minute")));
-    run(&mut bench.client, "drop trigger trouble on net._http_response");
+    run(&mut fixture.client, "drop trigger trouble on net._http_response");
     assert_eq!(waiter.join().unwrap(), "SUCCESS");
     // Nobody else is told of it.
-    let mut anon = bench.cluster.connect_as("anon", "postgres");
-    let id = ask(&mut bench.client, &format!("select net.http_get('{url}')"));
-    bench.response(id);
-    assert_eq!(crate::support::error_of(&mut anon, &format!("select net.await_response({id}, '0')")).0, "P0002");
+    let mut anon = fixture.cluster.connect_as("anon", "postgres");
+    let id = ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
+    fixture.response(id);
+    assert_eq!(crate::fixture::error_of(&mut anon, &format!("select net.await_response({id}, '0')")).0, "P0002");
 }
 
 /// Table constraints hold whatever fails, and take their time like all code.
 #[test]
 fn case_04_what_a_constraint_refuses_ends_as_a_failure_without_content() {
-    let mut bench = fixture();
-    bench.cluster.alter_system("pg_net.trigger_timeout", "300ms");
+    let mut fixture = fixture();
+    fixture.cluster.alter_system("pg_net.trigger_timeout", "300ms");
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "create function fine(status int) returns bool language plpgsql as $$
          begin
              if status = 416 then perform pg_sleep(60); end if;
@@ -156,48 +156,48 @@ fn case_04_what_a_constraint_refuses_ends_as_a_failure_without_content() {
          end $$;
          alter table net._http_response add constraint fine check (fine(status_code))",
     );
-    let ids = BAD.map(|status| ask_for(&mut bench, status));
-    bench.assert_works();
+    let ids = BAD.map(|status| ask_for(&mut fixture, status));
+    fixture.assert_works();
     for (status, id) in BAD.into_iter().zip(ids) {
-        bench.response(id).assert_failure("Response could not be stored");
+        fixture.response(id).assert_failure("Response could not be stored");
         let kind = format!("select error_kind || ': ' || error_detail from net._http_response where id = {id}");
         let detail = match status {
             418 => "new row for relation \"_http_response\" violates check constraint \"fine\" (SQLSTATE 23514)",
             417 => "insufficient_privilege (SQLSTATE 42501)",
             _ => "it took longer than 300 ms",
         };
-        assert_eq!(bench.value::<String>(&kind), format!("unstorable: {detail}"));
-        assert_eq!(arrivals(&bench, status), 1, "{status}");
+        assert_eq!(fixture.value::<String>(&kind), format!("unstorable: {detail}"));
+        assert_eq!(arrivals(&fixture, status), 1, "{status}");
     }
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 /// A run that takes no longer than it may is no failure, however many others are quick.
 #[test]
 fn case_04_a_slow_trigger_has_its_time() {
-    let mut bench = fixture();
+    let mut fixture = fixture();
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(0.4); return new; end';
          create trigger slow before insert on net._http_response for each row execute function slow();
          create trigger slower before insert on net._http_response for each row execute function slow()",
     );
-    bench.cluster.alter_system("pg_net.trigger_timeout", "600ms");
+    fixture.cluster.alter_system("pg_net.trigger_timeout", "600ms");
     for _ in 0..3 {
-        bench.assert_works();
+        fixture.assert_works();
     }
-    assert!(!bench.cluster.log().contains("without triggers"), "{}", bench.cluster.log());
+    assert!(!fixture.cluster.log().contains("without triggers"), "{}", fixture.cluster.log());
 }
 
 /// The command waits for nobody's trigger.
 #[test]
 fn case_04_a_database_is_dropped_while_a_trigger_sleeps() {
-    let mut bench = fixture();
-    run(&mut bench.client, "create database other");
-    let mut other = bench.cluster.connect_as("postgres", "other");
+    let mut fixture = fixture();
+    run(&mut fixture.client, "create database other");
+    let mut other = fixture.cluster.connect_as("postgres", "other");
     run(&mut other, "create extension pg_net");
     run(&mut other, TROUBLE);
-    let url = bench.receiver.url("/status/416");
+    let url = fixture.receiver.url("/status/416");
     ask(&mut other, &format!("select net.http_get('{url}')"));
     wait_until("the trigger to sleep", PATIENCE, || {
         value::<bool>(
@@ -208,17 +208,17 @@ fn case_04_a_database_is_dropped_while_a_trigger_sleeps() {
     });
     drop(other);
     let began = Instant::now();
-    run(&mut bench.client, "drop database other");
+    run(&mut fixture.client, "drop database other");
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 /// Outcomes that a copy of the database has brought along are the original's to store.
 #[test]
 fn case_04_a_copy_stores_no_held_outcome_of_the_original() {
-    let bench = fixture();
-    let mut client = bench.cluster.connect_as("postgres", "template1");
+    let fixture = fixture();
+    let mut client = fixture.cluster.connect_as("postgres", "template1");
     run(&mut client, "create database original");
-    let mut original = bench.cluster.connect_as("postgres", "original");
+    let mut original = fixture.cluster.connect_as("postgres", "original");
     run(
         &mut original,
         "create extension pg_net; select net.wait_until_running();
@@ -226,23 +226,23 @@ fn case_04_a_copy_stores_no_held_outcome_of_the_original() {
     );
     drop(original);
     run(&mut client, "create database copy template original");
-    let mut copy = bench.cluster.connect_as("postgres", "copy");
-    let url = bench.receiver.url("/copy");
+    let mut copy = fixture.cluster.connect_as("postgres", "copy");
+    let url = fixture.receiver.url("/copy");
     let id = ask(&mut copy, &format!("select net.http_get('{url}')"));
     wait_until("the copy's own response", PATIENCE, || {
         value::<Option<i64>>(&mut copy, "select max(id) from net._http_response") == Some(id)
     });
     let held = "select count(*) from net._held_response";
     assert_eq!(value::<i64>(&mut copy, held), 0);
-    assert_eq!(value::<i64>(&mut bench.cluster.connect_as("postgres", "original"), held), 1);
+    assert_eq!(value::<i64>(&mut fixture.cluster.connect_as("postgres", "original"), held), 1);
 }
 
 /// A rule is passed by as a trigger is, where the table has neither CHECKs nor columns of the user's.
 #[test]
 fn case_04_a_rule_that_fails_keeps_no_outcome_away() {
-    let mut bench = fixture();
+    let mut fixture = fixture();
     run(
-        &mut bench.client,
+        &mut fixture.client,
         "create function fails(status int) returns int language plpgsql as $$
          begin
              if status = 418 then raise 'no teapots'; end if;
@@ -250,11 +250,11 @@ fn case_04_a_rule_that_fails_keeps_no_outcome_away() {
          end $$;
          create rule mine as on insert to net._http_response do also select fails(new.status_code)",
     );
-    let id = ask_for(&mut bench, 418);
-    bench.assert_works();
-    assert_eq!(bench.response(id).status_code, Some(418));
-    assert_eq!(arrivals(&bench, 418), 1);
-    bench.cluster.wait_for_log(
+    let id = ask_for(&mut fixture, 418);
+    fixture.assert_works();
+    assert_eq!(fixture.response(id).status_code, Some(418));
+    assert_eq!(arrivals(&fixture, 418), 1);
+    fixture.cluster.wait_for_log(
         "which failed 5 times: no teapots (SQLSTATE P0001); context: PL/pgSQL function fails(integer) line 3 at RAISE",
     );
 }

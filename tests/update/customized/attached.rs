@@ -1,9 +1,9 @@
 //! Code that is attached to the tables already.
 
 use super::warnings_of_update;
-use crate::support::Bench;
+use crate::fixture::Fixture;
 use crate::update::old_version::{ALL, NEWEST, Version};
-use crate::update::{bench, create};
+use crate::update::{create, fixture};
 
 const SETUP: &str = "
     create table seen (who text, what text, id bigint);
@@ -39,8 +39,8 @@ const ATTACH: &str = "
     create rule others as on insert to net._http_response do also insert into seen values ('others', 'rule', bad_answer());
     create rule plain as on delete to net._http_response do also insert into seen values ('plain', 'rule', old.id)";
 
-fn states(bench: &mut Bench) -> String {
-    bench.value(
+fn states(fixture: &mut Fixture) -> String {
+    fixture.value(
         "select string_agg(concat_ws(' ', kind, name, state), ', ' order by kind, name) from (
              select 'trigger', tgname::text, tgenabled from pg_trigger where tgfoid in ('log_it'::regproc, 'log_too'::regproc)
              union all
@@ -51,19 +51,19 @@ fn states(bench: &mut Bench) -> String {
 
 #[test]
 fn case_05_what_the_owner_or_a_superuser_wrote_stays_on() {
-    let mut bench = bench();
-    bench.client.batch_execute(SETUP).unwrap();
+    let mut fixture = fixture();
+    fixture.client.batch_execute(SETUP).unwrap();
     for version in [ALL[0], Version(0, 12, 0), NEWEST] {
-        create(&mut bench.client, version);
-        bench.client.batch_execute(ATTACH).unwrap();
-        let before = states(&mut bench);
+        create(&mut fixture.client, version);
+        fixture.client.batch_execute(ATTACH).unwrap();
+        let before = states(&mut fixture);
         assert_eq!(
             before,
             "rule mine O, rule others O, rule plain O, trigger always A, trigger off D, trigger others O, trigger others_too O, \
              trigger owners O, trigger owners_too O"
         );
         assert_eq!(
-            warnings_of_update(&bench),
+            warnings_of_update(&fixture),
             [
                 "trigger others_too on net.http_request_queue is disabled: it runs public.log_too()",
                 "rule others on net._http_response is disabled: it runs public.bad_answer()",
@@ -72,41 +72,41 @@ fn case_05_what_the_owner_or_a_superuser_wrote_stays_on() {
             "{version}"
         );
         assert_eq!(
-            states(&mut bench),
+            states(&mut fixture),
             before.replace("others O", "others D").replace("others_too O", "others_too D"),
             "{version}"
         );
-        bench.client.batch_execute("truncate seen").unwrap();
-        let url = bench.receiver.url("/logged");
-        let id = bench.ask(&format!("select net.http_get('{url}')"));
-        assert_eq!(bench.response(id).status_code, Some(200), "{version}");
+        fixture.client.batch_execute("truncate seen").unwrap();
+        let url = fixture.receiver.url("/logged");
+        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
         let seen =
             "select coalesce(string_agg(distinct who || ' ' || what, ', '), '') from seen where who like 'owners%'";
-        assert_eq!(bench.value::<String>(seen), "owners _http_response, owners_too http_request_queue", "{version}");
-        assert_eq!(bench.value::<i64>("select count(*) from seen where who like 'others%'"), 0, "{version}");
-        bench.client.batch_execute("drop extension pg_net cascade").unwrap();
+        assert_eq!(fixture.value::<String>(seen), "owners _http_response, owners_too http_request_queue", "{version}");
+        assert_eq!(fixture.value::<i64>("select count(*) from seen where who like 'others%'"), 0, "{version}");
+        fixture.client.batch_execute("drop extension pg_net cascade").unwrap();
     }
 }
 
 /// The owner's own, where that is no superuser (any more); and a superuser's on its tables.
 #[test]
 fn case_05_the_owner_need_not_be_a_superuser() {
-    let mut bench = bench();
-    bench.client.batch_execute(SETUP).unwrap();
-    bench.client.batch_execute("create role boss superuser login").unwrap();
-    let mut boss = bench.cluster.connect_as("boss", "postgres");
+    let mut fixture = fixture();
+    fixture.client.batch_execute(SETUP).unwrap();
+    fixture.client.batch_execute("create role boss superuser login").unwrap();
+    let mut boss = fixture.cluster.connect_as("boss", "postgres");
     create(&mut boss, NEWEST);
-    bench.client.batch_execute(ATTACH).unwrap();
+    fixture.client.batch_execute(ATTACH).unwrap();
     boss.batch_execute(
         "create function boss() returns trigger language plpgsql as 'begin return new; end';
          create trigger boss after insert on net._http_response for each row execute function boss()",
     )
     .unwrap();
     drop(boss);
-    bench.client.batch_execute("alter role boss nosuperuser").unwrap();
-    let warnings = warnings_of_update(&bench);
+    fixture.client.batch_execute("alter role boss nosuperuser").unwrap();
+    let warnings = warnings_of_update(&fixture);
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert!(warnings.iter().all(|warning| warning.contains(" others")), "{warnings:?}");
     let enabled = "select tgenabled::text from pg_trigger where tgname = 'boss'";
-    assert_eq!(bench.value::<String>(enabled), "O");
+    assert_eq!(fixture.value::<String>(enabled), "O");
 }

@@ -3,9 +3,9 @@
 use postgres::Client;
 
 use super::{state_of, warnings_of_update};
-use crate::support::Bench;
+use crate::fixture::Fixture;
 use crate::update::old_version::{NEWEST, Version};
-use crate::update::{bench, create};
+use crate::update::{create, fixture};
 
 /// What each role may: `web` is anybody, `app` is whom the administrator let in.
 struct Closed {
@@ -68,9 +68,9 @@ const NEW_CALLS: [&str; 8] = [
     "select net.await_responses('{}', '0')",
 ];
 
-fn roles(bench: &mut Bench) -> [Client; 2] {
-    bench.client.batch_execute("drop role if exists web, app; create role web login; create role app login").unwrap();
-    ["web", "app"].map(|role| bench.cluster.connect_as(role, "postgres"))
+fn roles(fixture: &mut Fixture) -> [Client; 2] {
+    fixture.client.batch_execute("drop role if exists web, app; create role web login; create role app login").unwrap();
+    ["web", "app"].map(|role| fixture.cluster.connect_as(role, "postgres"))
 }
 
 fn assert_sends(clients: &mut [Client; 2], calls: &[&str], sends: [bool; 2], when: &str) {
@@ -85,16 +85,16 @@ fn assert_sends(clients: &mut [Client; 2], calls: &[&str], sends: [bool; 2], whe
 
 #[test]
 fn case_06a_who_could_not_send_cannot_send_and_who_could_can() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     for version in [Version(0, 12, 0), NEWEST] {
         for way in &WAYS {
-            create(&mut bench.client, version);
-            let mut clients = roles(&mut bench);
-            bench.client.batch_execute(way.how).unwrap_or_else(|error| panic!("{}: {error:?}", way.how));
+            create(&mut fixture.client, version);
+            let mut clients = roles(&mut fixture);
+            fixture.client.batch_execute(way.how).unwrap_or_else(|error| panic!("{}: {error:?}", way.how));
             assert_sends(&mut clients, &OLD_CALLS, way.sends, &format!("{version} before, {}", way.how));
             drop(clients);
-            let mut clients = ["web", "app"].map(|role| bench.cluster.connect_as(role, "postgres"));
-            let warnings = warnings_of_update(&bench);
+            let mut clients = ["web", "app"].map(|role| fixture.cluster.connect_as(role, "postgres"));
+            let warnings = warnings_of_update(&fixture);
             assert_eq!(warnings.len(), usize::from(way.how.contains("create policy")), "{}: {warnings:?}", way.how);
             assert_sends(&mut clients, &OLD_CALLS, way.sends, &format!("{version}, {}", way.how));
             assert_sends(&mut clients, &NEW_CALLS, way.sends, &format!("{version}, {}", way.how));
@@ -102,7 +102,7 @@ fn case_06a_who_could_not_send_cannot_send_and_who_could_can() {
                 assert_sends(&mut clients, &["select net.version()"], [true, true], way.how);
             }
             drop(clients);
-            bench
+            fixture
                 .client
                 .batch_execute(
                     "drop extension pg_net; drop owned by app, web; drop role app, web; drop role if exists senders",
@@ -110,15 +110,15 @@ fn case_06a_who_could_not_send_cannot_send_and_who_could_can() {
                 .unwrap();
         }
     }
-    create(&mut bench.client, NEWEST);
-    warnings_of_update(&bench);
-    bench.assert_works();
+    create(&mut fixture.client, NEWEST);
+    warnings_of_update(&fixture);
+    fixture.assert_works();
 }
 
 /// Reading is closed apart from sending.
 #[test]
 fn case_06a_what_could_not_be_read_cannot_be_read() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     for (how, queue, responses) in [
         ("", true, true),
         ("revoke all on net.http_request_queue from public", false, true),
@@ -129,10 +129,10 @@ fn case_06a_what_could_not_be_read_cannot_be_read() {
             false,
         ),
     ] {
-        create(&mut bench.client, NEWEST);
-        let mut clients = roles(&mut bench);
-        bench.client.batch_execute(how).unwrap();
-        warnings_of_update(&bench);
+        create(&mut fixture.client, NEWEST);
+        let mut clients = roles(&mut fixture);
+        fixture.client.batch_execute(how).unwrap();
+        warnings_of_update(&fixture);
         let open = how.contains("to app");
         for (table, may) in
             [("net.http_request_queue", queue), ("net._http_response", responses), ("net.dead_letter", queue)]
@@ -143,17 +143,17 @@ fn case_06a_what_could_not_be_read_cannot_be_read() {
             assert_eq!(state_of(&mut clients[1], &read).is_none(), may || is_app_open, "app reads {table}: {how}");
         }
         drop(clients);
-        bench.client.batch_execute("drop extension pg_net; drop owned by app, web").unwrap();
+        fixture.client.batch_execute("drop extension pg_net; drop owned by app, web").unwrap();
     }
 }
 
 /// Policies and guards look at who inserts, and that is the owner now.
 #[test]
 fn case_06a_policies_and_guards_are_named_with_what_replaces_them() {
-    let mut bench = bench();
-    create(&mut bench.client, NEWEST);
-    let mut clients = roles(&mut bench);
-    bench
+    let mut fixture = fixture();
+    create(&mut fixture.client, NEWEST);
+    let mut clients = roles(&mut fixture);
+    fixture
         .client
         .batch_execute(
             "create function guard() returns trigger language plpgsql as $$
@@ -177,7 +177,7 @@ fn case_06a_policies_and_guards_are_named_with_what_replaces_them() {
         .unwrap();
     assert_sends(&mut clients, &OLD_CALLS[1..], [false, true], "before");
     drop(clients);
-    let warnings = warnings_of_update(&bench);
+    let warnings = warnings_of_update(&fixture);
     let no_longer = |what: &str| {
         format!(
             "{what} on net.http_request_queue no longer learns who calls: requests are inserted with the rights of the table's owner"

@@ -1,9 +1,9 @@
 //! Event triggers: a log of DDL, and what must not be done.
 
 use super::warnings_of_update;
-use crate::support::Bench;
+use crate::fixture::Fixture;
 use crate::update::old_version::{ALL, NEWEST, Version};
-use crate::update::{bench, create};
+use crate::update::{create, fixture};
 
 const DDL_LOG: &str = "
     create table ddl_log (tag text, what text);
@@ -29,8 +29,8 @@ const DDL_LOG: &str = "
     create event trigger log_drops on sql_drop execute function log_drops()";
 
 /// Three that wait, and a trigger of the owner's that would notice an UPDATE, and keep it from happening.
-fn fill(bench: &mut Bench) -> Vec<i64> {
-    bench
+fn fill(fixture: &mut Fixture) -> Vec<i64> {
+    fixture
         .client
         .batch_execute(
             "create table if not exists noticed (what text);
@@ -44,54 +44,54 @@ fn fill(bench: &mut Bench) -> Vec<i64> {
              alter table net.http_request_queue enable always trigger notice",
         )
         .unwrap();
-    let url = bench.receiver.url("/waits");
-    (0..3).map(|_| bench.ask(&format!("select net.http_get('{url}')"))).collect()
+    let url = fixture.receiver.url("/waits");
+    (0..3).map(|_| fixture.ask(&format!("select net.http_get('{url}')"))).collect()
 }
 
-fn assert_sent(bench: &mut Bench, waiting: &[i64], version: Version) {
-    assert_eq!(bench.value::<i64>("select count(*) from noticed"), 0, "{version}: no trigger ran");
+fn assert_sent(fixture: &mut Fixture, waiting: &[i64], version: Version) {
+    assert_eq!(fixture.value::<i64>("select count(*) from noticed"), 0, "{version}: no trigger ran");
     assert_eq!(
-        bench.value::<String>("select tgenabled::text from pg_trigger where tgname = 'notice'"),
+        fixture.value::<String>("select tgenabled::text from pg_trigger where tgname = 'notice'"),
         "A",
         "{version}"
     );
-    bench.client.batch_execute("drop trigger notice on net.http_request_queue; select net.wake()").unwrap();
+    fixture.client.batch_execute("drop trigger notice on net.http_request_queue; select net.wake()").unwrap();
     for &id in waiting {
-        assert_eq!(bench.response(id).status_code, Some(200), "{version}");
+        assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
     }
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 #[test]
 fn case_10_a_log_of_ddl_and_of_drops_has_the_update_in_it() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     for version in [ALL[0], Version(0, 4, 0), Version(0, 14, 0), NEWEST] {
-        create(&mut bench.client, version);
-        let waiting = fill(&mut bench);
-        bench.client.batch_execute(DDL_LOG).unwrap();
-        assert_eq!(warnings_of_update(&bench), Vec::<String>::new(), "{version}");
+        create(&mut fixture.client, version);
+        let waiting = fill(&mut fixture);
+        fixture.client.batch_execute(DDL_LOG).unwrap();
+        assert_eq!(warnings_of_update(&fixture), Vec::<String>::new(), "{version}");
         let logged = "select string_agg(distinct tag, ', ' order by tag) from ddl_log where what ~ 'net[.]|pg_net'";
-        let logged = bench.value::<String>(logged);
+        let logged = fixture.value::<String>(logged);
         for tag in ["ALTER EXTENSION", "ALTER TABLE", "CREATE FUNCTION", "CREATE TABLE"] {
             assert!(logged.contains(tag), "{version}: {tag} in {logged}");
         }
-        bench
+        fixture
             .client
             .batch_execute("drop event trigger log_ddl; drop event trigger log_drops; drop table ddl_log")
             .unwrap();
-        assert_sent(&mut bench, &waiting, version);
-        bench.client.batch_execute("drop function log_ddl, log_drops").unwrap();
+        assert_sent(&mut fixture, &waiting, version);
+        fixture.client.batch_execute("drop function log_ddl, log_drops").unwrap();
     }
 }
 
 /// Where tables must not be rewritten, none is. What cannot be had without is left out, and said.
 #[test]
 fn case_10_no_table_is_rewritten_where_that_is_forbidden() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     for version in [ALL[0], Version(0, 4, 0), Version(0, 5, 0), NEWEST] {
-        create(&mut bench.client, version);
-        let waiting = fill(&mut bench);
-        bench
+        create(&mut fixture.client, version);
+        let waiting = fill(&mut fixture);
+        fixture
             .client
             .batch_execute(
                 "create function forbid() returns event_trigger language plpgsql as $$
@@ -104,8 +104,8 @@ fn case_10_no_table_is_rewritten_where_that_is_forbidden() {
             .unwrap();
         let persistence = "select string_agg(relpersistence::text, '' order by relname desc) from pg_class
                             where relnamespace = 'net'::regnamespace and relname in ('http_request_queue', '_http_response')";
-        let before = bench.value::<String>(persistence);
-        let warnings = warnings_of_update(&bench);
+        let before = fixture.value::<String>(persistence);
+        let warnings = warnings_of_update(&fixture);
         if version.is_logged() {
             assert_eq!(warnings, Vec::<String>::new(), "{version}");
         } else {
@@ -115,9 +115,9 @@ fn case_10_no_table_is_rewritten_where_that_is_forbidden() {
                 "{version}"
             );
         }
-        assert_eq!(bench.value::<String>(persistence), before, "{version}");
-        bench.client.batch_execute("drop event trigger forbid; drop function forbid").unwrap();
-        bench.client.batch_execute("select net.set_queue_logged(true)").unwrap();
-        assert_sent(&mut bench, &waiting, version);
+        assert_eq!(fixture.value::<String>(persistence), before, "{version}");
+        fixture.client.batch_execute("drop event trigger forbid; drop function forbid").unwrap();
+        fixture.client.batch_execute("select net.set_queue_logged(true)").unwrap();
+        assert_sent(&mut fixture, &waiting, version);
     }
 }

@@ -5,32 +5,32 @@ use std::collections::BTreeSet;
 use postgres::Client;
 
 use super::warnings_of_update;
-use crate::support::{Bench, value};
+use crate::fixture::{Fixture, value};
 use crate::update::old_version::{ALL, NEWEST, Version};
-use crate::update::{bench, catalog, create, update};
+use crate::update::{catalog, create, fixture, update};
 
 const INDEXES: &str = "select string_agg(indexdef, e'\\n' order by indexname) from pg_indexes
                         where schemaname = 'net' and tablename in ('http_request_queue', '_http_response')";
 
 #[test]
 fn case_10_an_index_of_a_name_or_on_columns_of_ours_is_taken_or_makes_room() {
-    let mut bench = bench();
-    create(&mut bench.client, NEWEST);
-    update(&mut bench.client);
-    let ours = bench.value::<String>(INDEXES);
+    let mut fixture = fixture();
+    create(&mut fixture.client, NEWEST);
+    update(&mut fixture.client);
+    let ours = fixture.value::<String>(INDEXES);
 
     // As ours would be, under the name that Postgres gives it.
-    create(&mut bench.client, NEWEST);
-    bench.client.batch_execute("create index on net._http_response (id)").unwrap();
+    create(&mut fixture.client, NEWEST);
+    fixture.client.batch_execute("create index on net._http_response (id)").unwrap();
     let oid = "select 'net._http_response_id_idx'::regclass::oid";
-    let before: u32 = bench.value(oid);
-    assert_eq!(warnings_of_update(&bench), Vec::<String>::new());
-    assert_eq!(bench.value::<u32>(oid), before, "it is taken");
-    assert_eq!(bench.value::<String>(INDEXES), ours);
+    let before: u32 = fixture.value(oid);
+    assert_eq!(warnings_of_update(&fixture), Vec::<String>::new());
+    assert_eq!(fixture.value::<u32>(oid), before, "it is taken");
+    assert_eq!(fixture.value::<String>(INDEXES), ours);
 
     // Under the same names something else; and ours under another name.
-    create(&mut bench.client, NEWEST);
-    bench
+    create(&mut fixture.client, NEWEST);
+    fixture
         .client
         .batch_execute(
             "create index _http_response_id_idx on net._http_response (id, created);
@@ -39,7 +39,7 @@ fn case_10_an_index_of_a_name_or_on_columns_of_ours_is_taken_or_makes_room() {
              create index mine on net._http_response (id)",
         )
         .unwrap();
-    let warnings = warnings_of_update(&bench);
+    let warnings = warnings_of_update(&fixture);
     assert_eq!(
         warnings,
         [
@@ -50,21 +50,21 @@ fn case_10_an_index_of_a_name_or_on_columns_of_ours_is_taken_or_makes_room() {
              pg_net has one of that name now",
         ]
     );
-    let all = bench.value::<String>(INDEXES);
+    let all = fixture.value::<String>(INDEXES);
     for index in ours.lines() {
         assert!(all.lines().any(|line| line == index), "{index} of {all}");
     }
     assert_eq!(all.lines().count(), ours.lines().count() + 4, "{all}");
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 #[test]
 fn case_10_a_column_of_a_name_of_ours_is_taken_or_makes_room() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     for version in [ALL[0], Version(0, 12, 0), NEWEST] {
-        create(&mut bench.client, version);
-        let url = bench.receiver.url("/waits");
-        bench
+        create(&mut fixture.client, version);
+        let url = fixture.receiver.url("/waits");
+        fixture
             .client
             .batch_execute(
                 "alter table net._http_response
@@ -76,17 +76,17 @@ fn case_10_a_column_of_a_name_of_ours_is_taken_or_makes_room() {
                  create view public.urls as select id, url, method, attempts from net._http_response",
             )
             .unwrap();
-        let waiting = bench.ask(&format!("select net.http_get('{url}')"));
+        let waiting = fixture.ask(&format!("select net.http_get('{url}')"));
         let stored = if version.keeps_what_is_done() { waiting + 1 } else { 1000 };
         if version.keeps_what_is_done() {
-            bench.ask(&format!("select net.http_get('{url}')"));
+            fixture.ask(&format!("select net.http_get('{url}')"));
         }
-        bench.client.batch_execute(&format!("insert into net._http_response (id) values ({stored})")).unwrap();
+        fixture.client.batch_execute(&format!("insert into net._http_response (id) values ({stored})")).unwrap();
         let renamed = |column: &str, table: &str, name: &str| {
             format!("column {column} of {table} is renamed to {name}: pg_net has one of that name now")
         };
         assert_eq!(
-            warnings_of_update(&bench),
+            warnings_of_update(&fixture),
             [
                 renamed("requested_by", "net.http_request_queue", "requested_by_renamed"),
                 renamed("attempts", "net.http_request_queue", "attempts_renamed2"),
@@ -95,26 +95,26 @@ fn case_10_a_column_of_a_name_of_ours_is_taken_or_makes_room() {
             ],
             "{version}"
         );
-        assert_eq!(bench.response(waiting).status_code, Some(200), "{version}");
-        bench.assert_works();
-        let row = |bench: &mut Bench, id: i64| {
-            let row = bench
+        assert_eq!(fixture.response(waiting).status_code, Some(200), "{version}");
+        fixture.assert_works();
+        let row = |fixture: &mut Fixture, id: i64| {
+            let row = fixture
                 .client
                 .query_one("select url, attempts, note, method from net._http_response where id = $1", &[&id]);
             let row = row.unwrap();
             (row.get::<_, String>(0), row.get::<_, i32>(1), row.get::<_, String>(2), row.get::<_, Option<String>>(3))
         };
         assert_eq!(
-            row(&mut bench, stored),
+            row(&mut fixture, stored),
             ("mine".into(), 7, "kept".into(), None),
             "{version}: what was stored stays"
         );
         assert_eq!(
-            row(&mut bench, waiting),
+            row(&mut fixture, waiting),
             (url, 1, "kept".into(), Some("GET".into())),
             "{version}: and ours is written there"
         );
-        assert_eq!(bench.value::<i64>("select count(*) from urls where url is not null"), 3, "{version}");
+        assert_eq!(fixture.value::<i64>("select count(*) from urls where url is not null"), 3, "{version}");
 
         // What C code knew stands where it stood.
         let first = "select string_agg(attname, ' ' order by attnum) from (
@@ -124,31 +124,31 @@ fn case_10_a_column_of_a_name_of_ours_is_taken_or_makes_room() {
             client.query_one(first, &[&table, &count]).unwrap().get(0)
         };
         assert_eq!(
-            first_columns(&mut bench.client, "net.http_request_queue", 6),
+            first_columns(&mut fixture.client, "net.http_request_queue", 6),
             "id method url headers body timeout_milliseconds"
         );
         let known = if version.keeps_what_is_done() { 7 } else { 8 };
         assert_eq!(
-            first_columns(&mut bench.client, "net._http_response", known),
+            first_columns(&mut fixture.client, "net._http_response", known),
             ["id status_code content_type headers content timed_out error_msg", " created"][..known as usize - 6]
                 .concat()
         );
-        bench.client.batch_execute("drop view urls").unwrap();
+        fixture.client.batch_execute("drop view urls").unwrap();
     }
 }
 
 /// One of each name that the extension has and the C version has not: none is lost, and none is in the way.
 #[test]
 fn case_10_whatever_has_a_name_of_ours_makes_room() {
-    let mut bench = bench();
-    create(&mut bench.client, NEWEST);
-    let old = names(&mut bench.client);
-    update(&mut bench.client);
-    let without = catalog::read(&mut bench.client);
-    let new: Vec<_> = names(&mut bench.client).difference(&old).cloned().collect();
+    let mut fixture = fixture();
+    create(&mut fixture.client, NEWEST);
+    let old = names(&mut fixture.client);
+    update(&mut fixture.client);
+    let without = catalog::read(&mut fixture.client);
+    let new: Vec<_> = names(&mut fixture.client).difference(&old).cloned().collect();
     assert!(new.len() > 30, "{new:?}");
 
-    create(&mut bench.client, NEWEST);
+    create(&mut fixture.client, NEWEST);
     let mut planted = Vec::new();
     for (index, (kind, name)) in new.iter().enumerate() {
         let statement = match &**kind {
@@ -166,10 +166,10 @@ fn case_10_whatever_has_a_name_of_ours_makes_room() {
             _ if name.contains("internal") || name.contains("net.") => continue,
             _ => format!("create function net.{name} returns text language sql as $$ select 'mine' $$"),
         };
-        bench.client.batch_execute(&statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        fixture.client.batch_execute(&statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
         planted.push(name.clone());
     }
-    bench
+    fixture
         .client
         .batch_execute(
             "create view mine as select net.cancel(1) as answer;
@@ -177,13 +177,13 @@ fn case_10_whatever_has_a_name_of_ours_makes_room() {
              create trigger assign_row_key before insert on net.http_request_queue for each row execute function mine()",
         )
         .unwrap();
-    let warnings = warnings_of_update(&bench);
+    let warnings = warnings_of_update(&fixture);
     assert_eq!(warnings.len(), planted.len() + 1, "{warnings:#?}");
     for name in &planted {
         let named = format!(" net.{}", name.split('(').next().unwrap());
         assert!(warnings.iter().any(|warning| warning.contains(&named)), "{name}: {warnings:#?}");
     }
-    let mut with = catalog::read(&mut bench.client);
+    let mut with = catalog::read(&mut fixture.client);
     let renamed = |facts: &BTreeSet<String>, kind: &str| {
         // The type of a type's array comes and goes with it.
         let of_kind = |fact: &&String| {
@@ -198,12 +198,12 @@ fn case_10_whatever_has_a_name_of_ours_makes_room() {
     assert!(with == without, "{:#?}", with.symmetric_difference(&without).collect::<Vec<_>>());
 
     // They go on working for those who use them.
-    assert_eq!(bench.value::<String>("select answer from mine"), "mine");
-    let url = bench.receiver.url("/triggered");
-    let id = bench.ask(&format!("select net.http_get('{url}')"));
-    assert_eq!(bench.response(id).status_code, Some(200));
-    assert_eq!(bench.received("/triggered").target, "/triggered?mine");
-    assert!(!bench.value::<bool>("select net.cancel(1)"), "ours");
+    assert_eq!(fixture.value::<String>("select answer from mine"), "mine");
+    let url = fixture.receiver.url("/triggered");
+    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.received("/triggered").target, "/triggered?mine");
+    assert!(!fixture.value::<bool>("select net.cancel(1)"), "ours");
 }
 
 /// Relations but for indexes, types that are none's row or array, and functions with the types of their arguments.
@@ -223,12 +223,12 @@ fn names(client: &mut Client) -> BTreeSet<(String, String)> {
 /// Keys that were added by hand would keep the worker from its rows, or rows from coming.
 #[test]
 fn case_10_keys_go_with_a_warning_that_has_them() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     for version in [ALL[0], Version(0, 4, 0), NEWEST] {
-        create(&mut bench.client, version);
-        let url = bench.receiver.url("/keyed");
+        create(&mut fixture.client, version);
+        let url = fixture.receiver.url("/keyed");
         if !version.is_logged() {
-            bench
+            fixture
                 .client
                 .batch_execute(
                     "alter table net.http_request_queue add primary key (id), set logged;
@@ -236,36 +236,36 @@ fn case_10_keys_go_with_a_warning_that_has_them() {
                 )
                 .unwrap();
         }
-        bench
+        fixture
             .client
             .batch_execute(
                 "create table mine (request bigint);
                  alter table mine add constraint asked foreign key (request) references net.http_request_queue (id)",
             )
             .unwrap();
-        let id = bench.ask(&format!("select net.http_get('{url}')"));
-        bench.client.batch_execute(&format!("insert into mine values ({id})")).unwrap();
-        let warnings = warnings_of_update(&bench);
+        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        fixture.client.batch_execute(&format!("insert into mine values ({id})")).unwrap();
+        let warnings = warnings_of_update(&fixture);
         assert!(
             warnings[0].starts_with("constraint asked on public.mine is dropped: rows of net.http_request_queue"),
             "{version}: {warnings:?}"
         );
-        assert_eq!(bench.response(id).status_code, Some(200), "{version}");
-        assert_eq!(bench.value::<i64>("select request from mine"), id, "{version}");
+        assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
+        assert_eq!(fixture.value::<i64>("select request from mine"), id, "{version}");
         let keys = "select count(*) from pg_constraint where contype in ('p', 'f')
                      and (conrelid::regclass::text ~ '^net[.]_?http' or confrelid <> 0)";
-        assert_eq!(value::<i64>(&mut bench.client, keys), 0, "{version}");
-        bench.client.batch_execute("drop table mine").unwrap();
+        assert_eq!(value::<i64>(&mut fixture.client, keys), 0, "{version}");
+        fixture.client.batch_execute("drop table mine").unwrap();
     }
 }
 
 /// Where a view shows a column that the first versions had and none has since, it stays behind.
 #[test]
 fn case_10_a_view_on_everything_stays() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     for version in [ALL[0], NEWEST] {
-        create(&mut bench.client, version);
-        bench
+        create(&mut fixture.client, version);
+        fixture
             .client
             .batch_execute(
                 "create view queue as select * from net.http_request_queue;
@@ -274,26 +274,26 @@ fn case_10_a_view_on_everything_stays() {
                      'select * from net._http_response order by id desc limit 1'",
             )
             .unwrap();
-        let url = bench.receiver.url("/viewed");
-        let id = bench.ask(&format!("select net.http_get('{url}')"));
-        assert_eq!(warnings_of_update(&bench), Vec::<String>::new(), "{version}");
-        assert_eq!(bench.response(id).status_code, Some(200), "{version}");
-        bench.client.batch_execute("refresh materialized view answers; select * from queue").unwrap();
-        assert_eq!(bench.value::<i64>("select id from answers"), id, "{version}");
-        assert_eq!(bench.value::<String>("select (newest()).content"), "ok", "{version}");
-        bench.assert_works();
-        bench.client.batch_execute("drop view queue; drop materialized view answers; drop function newest").unwrap();
+        let url = fixture.receiver.url("/viewed");
+        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        assert_eq!(warnings_of_update(&fixture), Vec::<String>::new(), "{version}");
+        assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
+        fixture.client.batch_execute("refresh materialized view answers; select * from queue").unwrap();
+        assert_eq!(fixture.value::<i64>("select id from answers"), id, "{version}");
+        assert_eq!(fixture.value::<String>("select (newest()).content"), "ok", "{version}");
+        fixture.assert_works();
+        fixture.client.batch_execute("drop view queue; drop materialized view answers; drop function newest").unwrap();
     }
 }
 
 /// Settings of the session or the database, tables that were given away, and another schema for the extension.
 #[test]
 fn case_10_surroundings_of_the_update_do_not_matter() {
-    let mut bench = bench();
-    bench.client.batch_execute("create role keeper; create schema extensions").unwrap();
-    create(&mut bench.client, NEWEST);
-    update(&mut bench.client);
-    let usual = catalog::read(&mut bench.client);
+    let mut fixture = fixture();
+    fixture.client.batch_execute("create role keeper; create schema extensions").unwrap();
+    create(&mut fixture.client, NEWEST);
+    update(&mut fixture.client);
+    let usual = catalog::read(&mut fixture.client);
     for setting in [
         "standard_conforming_strings = off",
         "search_path = net, public",
@@ -306,23 +306,23 @@ fn case_10_surroundings_of_the_update_do_not_matter() {
         "DateStyle = 'SQL, DMY'",
         "lock_timeout = '10s'",
     ] {
-        create(&mut bench.client, NEWEST);
-        let id = bench.ask("select net.http_get('http://127.0.0.1:1/')");
-        bench.client.batch_execute(&format!("set {setting}")).unwrap();
-        update(&mut bench.client);
-        bench.client = bench.cluster.connect();
-        let updated = catalog::read(&mut bench.client);
+        create(&mut fixture.client, NEWEST);
+        let id = fixture.ask("select net.http_get('http://127.0.0.1:1/')");
+        fixture.client.batch_execute(&format!("set {setting}")).unwrap();
+        update(&mut fixture.client);
+        fixture.client = fixture.cluster.connect();
+        let updated = catalog::read(&mut fixture.client);
         assert!(updated == usual, "{setting}: {:#?}", updated.symmetric_difference(&usual).collect::<Vec<_>>());
-        assert_eq!(bench.response(id).error_msg.as_deref(), Some("Couldn't connect to server"), "{setting}");
+        assert_eq!(fixture.response(id).error_msg.as_deref(), Some("Couldn't connect to server"), "{setting}");
     }
 
-    create(&mut bench.client, NEWEST);
-    bench.client.batch_execute("alter table net._http_response owner to keeper").unwrap();
-    update(&mut bench.client);
+    create(&mut fixture.client, NEWEST);
+    fixture.client.batch_execute("alter table net._http_response owner to keeper").unwrap();
+    update(&mut fixture.client);
     let owner = "select relowner::regrole::text from pg_class where oid = 'net._http_response'::regclass";
-    assert_eq!(bench.value::<String>(owner), "keeper");
+    assert_eq!(fixture.value::<String>(owner), "keeper");
     let schema = "drop extension pg_net; create extension pg_net with schema extensions version '0.20.4'";
-    bench.client.batch_execute(schema).unwrap();
-    update(&mut bench.client);
-    bench.assert_works();
+    fixture.client.batch_execute(schema).unwrap();
+    update(&mut fixture.client);
+    fixture.assert_works();
 }

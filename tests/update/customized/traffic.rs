@@ -7,9 +7,9 @@ use std::thread;
 use postgres::Client;
 use testkit::{PATIENCE, wait_until};
 
-use crate::support::Bench;
+use crate::fixture::Fixture;
 use crate::update::old_version::{NEWEST, Version};
-use crate::update::{bench, create};
+use crate::update::{create, fixture};
 
 /// Sessions that call until they are told to stop, each a transaction after the other. Gives how many calls committed.
 struct Callers {
@@ -18,12 +18,12 @@ struct Callers {
 }
 
 impl Callers {
-    fn start(bench: &Bench, roles: &[&str], transaction: &str) -> Self {
+    fn start(fixture: &Fixture, roles: &[&str], transaction: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let threads = roles
             .iter()
             .map(|role| {
-                let mut client = bench.cluster.connect_as(role, "postgres");
+                let mut client = fixture.cluster.connect_as(role, "postgres");
                 let (stop, transaction) = (Arc::clone(&stop), transaction.to_owned());
                 thread::spawn(move || call(&mut client, &stop, &transaction))
             })
@@ -48,30 +48,30 @@ fn call(client: &mut Client, stop: &AtomicBool, transaction: &str) -> Result<usi
 }
 
 /// Fails the test unless each call had its answer.
-fn assert_all_answered(bench: &mut Bench, calls: usize, what: &str) {
+fn assert_all_answered(fixture: &mut Fixture, calls: usize, what: &str) {
     wait_until(&format!("{calls} responses, {what}"), PATIENCE, || {
-        bench.value::<i64>("select count(*) from net._http_response where status_code = 200")
+        fixture.value::<i64>("select count(*) from net._http_response where status_code = 200")
             == i64::try_from(calls).unwrap()
     });
-    assert_eq!(bench.value::<i64>("select count(*) from net.http_request_queue"), 0, "{what}");
-    assert_eq!(bench.receiver.wait_for(calls).len(), calls, "{what}");
+    assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0, "{what}");
+    assert_eq!(fixture.receiver.wait_for(calls).len(), calls, "{what}");
 }
 
 fn update_amid_calls(version: Version, setup: &str, roles: &[&str], transaction: &str) {
     for round in 0..3 {
-        let mut bench = bench();
-        bench.client.batch_execute("create role web login; create role app login").unwrap();
-        create(&mut bench.client, version);
-        bench.client.batch_execute(setup).unwrap();
-        let url = bench.receiver.url("/traffic");
-        let callers = Callers::start(&bench, roles, &transaction.replace("{url}", &url));
+        let mut fixture = fixture();
+        fixture.client.batch_execute("create role web login; create role app login").unwrap();
+        create(&mut fixture.client, version);
+        fixture.client.batch_execute(setup).unwrap();
+        let url = fixture.receiver.url("/traffic");
+        let callers = Callers::start(&fixture, roles, &transaction.replace("{url}", &url));
         let waiting = "select count(*) from net.http_request_queue";
-        wait_until("calls", PATIENCE, || bench.value::<i64>(waiting) > 20);
-        bench.client.batch_execute("alter extension pg_net update").unwrap();
+        wait_until("calls", PATIENCE, || fixture.value::<i64>(waiting) > 20);
+        fixture.client.batch_execute("alter extension pg_net update").unwrap();
         let answered = "select count(*) from net._http_response";
-        wait_until("answers", PATIENCE, || bench.value::<i64>(answered) > 20);
+        wait_until("answers", PATIENCE, || fixture.value::<i64>(answered) > 20);
         let calls = callers.finish();
-        assert_all_answered(&mut bench, calls, &format!("{version}, round {round}"));
+        assert_all_answered(&mut fixture, calls, &format!("{version}, round {round}"));
     }
 }
 
@@ -114,9 +114,9 @@ fn case_10_an_update_amid_transactions_that_read_and_call_is_no_deadlock() {
 /// fails, and rolls back.
 #[test]
 fn case_10_an_update_amid_statements_of_many_calls_loses_none() {
-    let bench = bench();
+    let fixture = fixture();
     let rows = "select net.http_post('{url}') from generate_series(1, 300)";
-    let failed = update_amid_failing_calls(bench, "postgres", rows, 300);
+    let failed = update_amid_failing_calls(fixture, "postgres", rows, 300);
     assert!(failed.iter().all(|state| state == "42601"), "{failed:?}");
 }
 
@@ -124,20 +124,20 @@ fn case_10_an_update_amid_statements_of_many_calls_loses_none() {
 /// and rolls back. None that committed is lost, and those that come after succeed.
 #[test]
 fn case_10_an_update_amid_calls_of_plain_roles_loses_none() {
-    let bench = bench();
-    let failed = update_amid_failing_calls(bench, "web", "select net.http_post('{url}')", 1);
+    let fixture = fixture();
+    let failed = update_amid_failing_calls(fixture, "web", "select net.http_post('{url}')", 1);
     assert!(failed.iter().all(|state| state == "42501"), "{failed:?}");
 }
 
 /// Fails the test unless each caller failed once at most, and each call that committed had its answer. Gives the SQLSTATEs.
-fn update_amid_failing_calls(mut bench: Bench, role: &str, statement: &str, calls_each: usize) -> Vec<String> {
-    bench.client.batch_execute("create role web login").unwrap();
-    create(&mut bench.client, NEWEST);
-    let statement = statement.replace("{url}", &bench.receiver.url("/traffic"));
+fn update_amid_failing_calls(mut fixture: Fixture, role: &str, statement: &str, calls_each: usize) -> Vec<String> {
+    fixture.client.batch_execute("create role web login").unwrap();
+    create(&mut fixture.client, NEWEST);
+    let statement = statement.replace("{url}", &fixture.receiver.url("/traffic"));
     let stop = Arc::new(AtomicBool::new(false));
     let callers: Vec<_> = (0..4)
         .map(|_| {
-            let mut client = bench.cluster.connect_as(role, "postgres");
+            let mut client = fixture.cluster.connect_as(role, "postgres");
             let (stop, statement) = (Arc::clone(&stop), statement.clone());
             thread::spawn(move || {
                 let (mut done, mut failed) = (0, Vec::new());
@@ -153,9 +153,9 @@ fn update_amid_failing_calls(mut bench: Bench, role: &str, statement: &str, call
             })
         })
         .collect();
-    wait_until("calls", PATIENCE, || bench.value::<i64>("select count(*) from net.http_request_queue") > 20);
-    bench.client.batch_execute("alter extension pg_net update").unwrap();
-    wait_until("answers", PATIENCE, || bench.value::<i64>("select count(*) from net._http_response") > 20);
+    wait_until("calls", PATIENCE, || fixture.value::<i64>("select count(*) from net.http_request_queue") > 20);
+    fixture.client.batch_execute("alter extension pg_net update").unwrap();
+    wait_until("answers", PATIENCE, || fixture.value::<i64>("select count(*) from net._http_response") > 20);
     stop.store(true, Ordering::Relaxed);
     let (mut all, mut states) = (0, Vec::new());
     for caller in callers {
@@ -164,6 +164,6 @@ fn update_amid_failing_calls(mut bench: Bench, role: &str, statement: &str, call
         all += done * calls_each;
         states.extend(failed);
     }
-    assert_all_answered(&mut bench, all, role);
+    assert_all_answered(&mut fixture, all, role);
     states
 }

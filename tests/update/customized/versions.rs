@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::support::{Bench, value};
+use crate::fixture::{Fixture, value};
 use crate::update::old_version::{ALL, NEWEST, Version};
-use crate::update::{bench, catalog, create, update};
+use crate::update::{catalog, create, fixture, update};
 
 const EXTVERSION: &str = "select extversion from pg_extension where extname = 'pg_net'";
 /// Short forms, and what is likely to come.
@@ -19,36 +19,36 @@ fn numbers() -> impl Iterator<Item = String> {
 
 #[test]
 fn case_12_ours_is_installed_by_any_number_of_the_c_versions_and_updated_from_there() {
-    let mut bench = bench();
-    bench.client.batch_execute("drop extension if exists pg_net; create extension pg_net").unwrap();
-    let installed = catalog::read(&mut bench.client);
+    let mut fixture = fixture();
+    fixture.client.batch_execute("drop extension if exists pg_net; create extension pg_net").unwrap();
+    let installed = catalog::read(&mut fixture.client);
     for number in numbers() {
-        bench
+        fixture
             .client
             .batch_execute(&format!("drop extension pg_net; create extension pg_net version '{number}'"))
             .unwrap_or_else(|error| panic!("{number}: {error:?}"));
-        assert_eq!(bench.value::<String>(EXTVERSION), number);
-        assert_eq!(bench.value::<String>("select net.version()"), env!("CARGO_PKG_VERSION"), "{number}");
-        let mut pinned = catalog::read(&mut bench.client);
+        assert_eq!(fixture.value::<String>(EXTVERSION), number);
+        assert_eq!(fixture.value::<String>("select net.version()"), env!("CARGO_PKG_VERSION"), "{number}");
+        let mut pinned = catalog::read(&mut fixture.client);
         let pin = format!("extension | extversion | {number}");
         assert!(
             pinned.remove(&pin) && pinned.insert(format!("extension | extversion | {}", env!("CARGO_PKG_VERSION"))),
             "{number}"
         );
         assert!(pinned == installed, "{number}: {:#?}", pinned.symmetric_difference(&installed).collect::<Vec<_>>());
-        update(&mut bench.client);
-        assert_eq!(bench.value::<String>(EXTVERSION), env!("CARGO_PKG_VERSION"), "{number}");
-        let updated = catalog::read(&mut bench.client);
+        update(&mut fixture.client);
+        assert_eq!(fixture.value::<String>(EXTVERSION), env!("CARGO_PKG_VERSION"), "{number}");
+        let updated = catalog::read(&mut fixture.client);
         assert!(updated == installed, "{number}: {:#?}", updated.symmetric_difference(&installed).collect::<Vec<_>>());
     }
-    bench.assert_works();
+    fixture.assert_works();
 }
 
 /// What was done to ours under another number is nothing that the update undoes, and what waits is sent once.
 #[test]
 fn case_12_the_update_of_ours_under_another_number_changes_nothing() {
-    let mut bench = Bench::new();
-    bench
+    let mut fixture = Fixture::new();
+    fixture
         .client
         .batch_execute(
             "create role app;
@@ -62,30 +62,31 @@ fn case_12_the_update_of_ours_under_another_number_changes_nothing() {
              revoke usage on schema net from public",
         )
         .unwrap();
-    bench.assert_works();
-    let mut before = catalog::read(&mut bench.client);
-    let url = bench.receiver.url("/waits");
-    let mut transaction = bench.client.transaction().unwrap();
+    fixture.assert_works();
+    let mut before = catalog::read(&mut fixture.client);
+    let url = fixture.receiver.url("/waits");
+    let mut transaction = fixture.client.transaction().unwrap();
     let id: i64 = value(&mut transaction, &format!("select net.http_get('{url}')"));
     transaction.batch_execute("alter extension pg_net update").unwrap();
     transaction.commit().unwrap();
-    assert_eq!(bench.response(id).status_code, Some(200));
-    bench.assert_works();
-    let after = catalog::read(&mut bench.client);
+    assert_eq!(fixture.response(id).status_code, Some(200));
+    fixture.assert_works();
+    let after = catalog::read(&mut fixture.client);
     assert!(
         before.remove("extension | extversion | 0.20.4")
             && before.insert(format!("extension | extversion | {}", env!("CARGO_PKG_VERSION")))
     );
     assert!(before == after, "{:#?}", before.symmetric_difference(&after).collect::<Vec<_>>());
-    assert_eq!(bench.receiver.count(), 3);
+    assert_eq!(fixture.receiver.count(), 3);
 }
 
 /// Every number leads to the newest version by the one script, and none by way of another version of the C extension.
 #[test]
 fn case_12_there_is_one_way_from_each_number() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let to_come = (6..=20).map(|patch| format!("0.20.{patch}")).chain((0..=9).map(|patch| format!("0.21.{patch}")));
-    let rows = bench.client.query("select source, target, path from pg_extension_update_paths('pg_net')", &[]).unwrap();
+    let rows =
+        fixture.client.query("select source, target, path from pg_extension_update_paths('pg_net')", &[]).unwrap();
     let ways: HashMap<(String, String), Option<String>> =
         rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
     let way = |from: &str, to: &str| ways[&(from.to_owned(), to.to_owned())].as_deref();
@@ -93,14 +94,14 @@ fn case_12_there_is_one_way_from_each_number() {
         assert_eq!(way(&number, "1.0.0"), Some(&*format!("{number}--0.x--1.0.0")));
         assert_eq!(way("1.0.0", &number), Some(&*format!("1.0.0--{number}")));
     }
-    let default: String = bench.value("select default_version from pg_available_extensions where name = 'pg_net'");
+    let default: String = fixture.value("select default_version from pg_available_extensions where name = 'pg_net'");
     assert_eq!(default, env!("CARGO_PKG_VERSION"));
 }
 
 /// The number says nothing: the SQL of one version under that of another, and platforms that name the number to update to.
 #[test]
 fn case_12_objects_count_and_no_number_does() {
-    let mut bench = bench();
+    let mut fixture = fixture();
     let stranger = |old: Version, number: &str| (old, number.to_owned());
     for (old, number) in [
         stranger(NEWEST, "0.21.0"),
@@ -111,24 +112,24 @@ fn case_12_objects_count_and_no_number_does() {
         stranger(Version(0, 1, 0), "0.20.4"),
         stranger(NEWEST, "0.1"),
     ] {
-        create(&mut bench.client, old);
-        bench
+        create(&mut fixture.client, old);
+        fixture
             .client
             .batch_execute(&format!("update pg_extension set extversion = '{number}' where extname = 'pg_net'"))
             .unwrap();
-        update(&mut bench.client);
-        assert_eq!(bench.value::<String>(EXTVERSION), env!("CARGO_PKG_VERSION"), "{old} as {number}");
-        bench.assert_works();
+        update(&mut fixture.client);
+        assert_eq!(fixture.value::<String>(EXTVERSION), env!("CARGO_PKG_VERSION"), "{old} as {number}");
+        fixture.assert_works();
     }
-    create(&mut bench.client, Version(0, 20, 3));
-    bench.client.batch_execute("alter extension pg_net update to '0.20.5'").unwrap();
-    assert_eq!(bench.value::<String>(EXTVERSION), "0.20.5");
-    bench.assert_works();
-    bench.client.batch_execute("alter extension pg_net update to '0.21.0'").unwrap();
-    bench.assert_works();
-    update(&mut bench.client);
-    assert_eq!(bench.value::<String>(EXTVERSION), env!("CARGO_PKG_VERSION"));
-    bench.assert_works();
+    create(&mut fixture.client, Version(0, 20, 3));
+    fixture.client.batch_execute("alter extension pg_net update to '0.20.5'").unwrap();
+    assert_eq!(fixture.value::<String>(EXTVERSION), "0.20.5");
+    fixture.assert_works();
+    fixture.client.batch_execute("alter extension pg_net update to '0.21.0'").unwrap();
+    fixture.assert_works();
+    update(&mut fixture.client);
+    assert_eq!(fixture.value::<String>(EXTVERSION), env!("CARGO_PKG_VERSION"));
+    fixture.assert_works();
 }
 
 #[test]
@@ -159,10 +160,10 @@ fn case_12_tables_of_an_unknown_shape_stop_the_update_with_a_sentence() {
             "there is no sequence net.http_request_queue_id_seq",
         ),
     ];
-    let mut bench = bench();
-    create(&mut bench.client, NEWEST);
+    let mut fixture = fixture();
+    create(&mut fixture.client, NEWEST);
     for (alteration, sentence) in SHAPES {
-        let mut transaction = bench.client.transaction().unwrap();
+        let mut transaction = fixture.client.transaction().unwrap();
         transaction.batch_execute(alteration).unwrap_or_else(|error| panic!("{alteration}: {error:?}"));
         let error = transaction.batch_execute("alter extension pg_net update").expect_err(alteration);
         let error = error.as_db_error().unwrap();
@@ -171,23 +172,23 @@ fn case_12_tables_of_an_unknown_shape_stop_the_update_with_a_sentence() {
         assert!(error.detail().is_some_and(|detail| detail.contains(sentence)), "{alteration}: {error:?}");
         assert!(error.hint().is_some_and(|hint| hint.starts_with("Nothing was changed")), "{alteration}: {error:?}");
     }
-    let before = catalog::read(&mut bench.client);
-    bench.client.batch_execute("alter table net._http_response alter status_code type text").unwrap();
-    bench.client.batch_execute("alter extension pg_net update").unwrap_err();
-    bench
+    let before = catalog::read(&mut fixture.client);
+    fixture.client.batch_execute("alter table net._http_response alter status_code type text").unwrap();
+    fixture.client.batch_execute("alter extension pg_net update").unwrap_err();
+    fixture
         .client
         .batch_execute("alter table net._http_response alter status_code type int using status_code::int")
         .unwrap();
-    assert!(before == catalog::read(&mut bench.client), "an update that stops changes nothing");
+    assert!(before == catalog::read(&mut fixture.client), "an update that stops changes nothing");
 
     // Without the tables there is nothing to go by.
-    bench
+    fixture
         .client
         .batch_execute(
             "alter extension pg_net drop table net._http_response; alter table net._http_response rename to other",
         )
         .unwrap();
-    let error = bench.client.batch_execute("alter extension pg_net update").unwrap_err();
+    let error = fixture.client.batch_execute("alter extension pg_net update").unwrap_err();
     let error = error.as_db_error().unwrap();
     assert!(error.code().code() == "55000" && error.message().contains("it has no tables"), "{error:?}");
 }

@@ -7,9 +7,9 @@ use std::process::Command;
 use testkit::{Cluster, PATIENCE, responses, wait_until};
 
 use super::warnings_of_update;
-use crate::support::{Bench, error_of};
+use crate::fixture::{Fixture, error_of};
 use crate::update::old_version::{ALL, NEWEST};
-use crate::update::{bench, create};
+use crate::update::{create, fixture};
 
 /// A library that does what safeupdate does, which no package of Debian's has.
 fn guard() -> PathBuf {
@@ -38,12 +38,12 @@ impl Drop for Guard {
     }
 }
 
-fn assert_guarded(bench: &mut Bench) {
-    bench.client.batch_execute("create table if not exists plain (n int); delete from plain where true").unwrap();
+fn assert_guarded(fixture: &mut Fixture) {
+    fixture.client.batch_execute("create table if not exists plain (n int); delete from plain where true").unwrap();
     for statement in
         ["delete from plain", "update plain set n = 1", "with d as (delete from plain returning 1) table d"]
     {
-        let (state, message) = error_of(&mut bench.client, statement);
+        let (state, message) = error_of(&mut fixture.client, statement);
         assert!(state == "21000" && message.ends_with("requires a WHERE clause"), "{statement}: {message}");
     }
 }
@@ -51,20 +51,20 @@ fn assert_guarded(bench: &mut Bench) {
 #[test]
 fn case_11_the_update_comes_through_in_a_session_that_loaded_it() {
     let guard = Guard(guard());
-    let mut bench = bench();
+    let mut fixture = fixture();
     for version in [ALL[0], NEWEST] {
-        create(&mut bench.client, version);
-        let url = bench.receiver.url("/waits");
-        let id = bench.ask(&format!("select net.http_get('{url}')"));
-        bench.client.batch_execute(&format!("load '{}'", guard.0.display())).unwrap();
-        assert_guarded(&mut bench);
-        bench
+        create(&mut fixture.client, version);
+        let url = fixture.receiver.url("/waits");
+        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        fixture.client.batch_execute(&format!("load '{}'", guard.0.display())).unwrap();
+        assert_guarded(&mut fixture);
+        fixture
             .client
             .batch_execute("alter extension pg_net update")
             .unwrap_or_else(|error| panic!("{version}: {error:?}"));
-        assert_eq!(bench.response(id).status_code, Some(200), "{version}");
-        bench.assert_works();
-        bench.client = bench.cluster.connect();
+        assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
+        fixture.assert_works();
+        fixture.client = fixture.cluster.connect();
     }
 }
 
@@ -73,23 +73,24 @@ fn case_11_everything_works_where_every_process_has_it() {
     let guard = Guard(guard());
     let cluster = Cluster::builder().preload(guard.0.to_str().unwrap()).start();
     crate::update::old_sql::install(&mut cluster.connect());
-    let mut bench = Bench::with(cluster);
-    assert_guarded(&mut bench);
-    create(&mut bench.client, NEWEST);
-    let url = bench.receiver.url("/ok");
-    let waiting = bench.ask(&format!("select net.http_get('{url}')"));
-    assert_eq!(warnings_of_update(&bench), Vec::<String>::new());
-    assert_eq!(bench.response(waiting).status_code, Some(200));
+    let mut fixture = Fixture::with(cluster);
+    assert_guarded(&mut fixture);
+    create(&mut fixture.client, NEWEST);
+    let url = fixture.receiver.url("/ok");
+    let waiting = fixture.ask(&format!("select net.http_get('{url}')"));
+    assert_eq!(warnings_of_update(&fixture), Vec::<String>::new());
+    assert_eq!(fixture.response(waiting).status_code, Some(200));
 
     // Attempts, dead letters and retries; what is taken back; settings of the owner's.
-    bench.cluster.alter_system("pg_net.ttl", "1 hour");
-    let refused = bench.receiver.url("/status/500");
-    let id = bench.ask(&format!("select net.http_request('GET', '{refused}', max_attempts := 2)"));
-    wait_until("a dead letter", PATIENCE, || bench.value::<i64>("select count(*) from net.dead_letter") == 1);
-    assert!(bench.value::<bool>(&format!("select net.retry({id})")));
-    wait_until("it again", PATIENCE, || bench.value::<i64>("select count(*) from net.dead_letter") == 1);
-    let later = bench.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')"));
-    assert!(bench.value::<bool>(&format!("select net.cancel({later})")));
+    fixture.cluster.alter_system("pg_net.ttl", "1 hour");
+    let refused = fixture.receiver.url("/status/500");
+    let id = fixture.ask(&format!("select net.http_request('GET', '{refused}', max_attempts := 2)"));
+    wait_until("a dead letter", PATIENCE, || fixture.value::<i64>("select count(*) from net.dead_letter") == 1);
+    assert!(fixture.value::<bool>(&format!("select net.retry({id})")));
+    wait_until("it again", PATIENCE, || fixture.value::<i64>("select count(*) from net.dead_letter") == 1);
+    let later =
+        fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')"));
+    assert!(fixture.value::<bool>(&format!("select net.cancel({later})")));
     for statement in [
         "select net.set_queue_logged(false), net.set_responses_logged(true)",
         "select net.set_queue_logged(true), net.set_responses_logged(false)",
@@ -103,28 +104,28 @@ fn case_11_everything_works_where_every_process_has_it() {
         "select net.http_collect_response(1, false), net._http_collect_response(1), net._await_response(1)",
         "select net.await_response(1, '0'), net.await_responses('{1}', '0')",
     ] {
-        bench.client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        fixture.client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
     }
-    bench.assert_works();
+    fixture.assert_works();
     // What is too old goes.
-    bench.cluster.alter_system("pg_net.ttl", "1 second");
+    fixture.cluster.alter_system("pg_net.ttl", "1 second");
     wait_until("the end of all responses", PATIENCE, || {
-        bench.client.batch_execute("select net.wake()").unwrap();
-        bench.value::<i64>("select count(*) from net._http_response") == 0
+        fixture.client.batch_execute("select net.wake()").unwrap();
+        fixture.value::<i64>("select count(*) from net._http_response") == 0
     });
     // A copy of the database forgets where it was, and what waits there is not sent.
     let copied = "drop extension pg_net; create extension pg_net; select net.wait_until_running()";
-    bench.client.batch_execute(copied).unwrap();
-    bench.client.batch_execute("update net._home set stamp = 1 where true; select net.worker_restart()").unwrap();
-    bench.client.batch_execute("select net.wait_until_running()").unwrap();
-    bench.assert_works();
-    let log = bench.cluster.log();
+    fixture.client.batch_execute(copied).unwrap();
+    fixture.client.batch_execute("update net._home set stamp = 1 where true; select net.worker_restart()").unwrap();
+    fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+    fixture.assert_works();
+    let log = fixture.cluster.log();
     let refused: Vec<_> = log
         .lines()
         .filter(|line| line.contains("requires a WHERE clause") && !line.contains("client backend"))
         .collect();
     assert!(refused.is_empty(), "{refused:#?}");
-    responses(&mut bench.client, 1);
+    responses(&mut fixture.client, 1);
 }
 
 /// What SQL of ours runs, in the scripts and in the library.

@@ -5,46 +5,46 @@ use std::process::Command;
 use testkit::{Apache, Authority};
 
 use super::{header, trusting};
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 /// An Apache, and a database that trusts its authority.
-fn start() -> (Authority, Apache, Bench) {
+fn start() -> (Authority, Apache, Fixture) {
     let authority = Authority::new();
     let apache = Apache::start(&authority);
-    let bench = Bench::with(trusting(&authority).start_ready());
-    (authority, apache, bench)
+    let fixture = Fixture::with(trusting(&authority).start_ready());
+    (authority, apache, fixture)
 }
 
 #[test]
 fn files_are_put_read_looked_for_and_deleted() {
-    let (_authority, apache, mut bench) = start();
+    let (_authority, apache, mut fixture) = start();
     let urls = [("HTTP/1.1", apache.url("/dav/1.txt")), ("HTTP/2.0", apache.tls_url("/dav/2.txt"))];
     for (round, (protocol, url)) in urls.into_iter().enumerate() {
-        let created = bench.send(&format!("http_request('PUT', '{url}', 'dobrý den')"));
+        let created = fixture.send(&format!("http_request('PUT', '{url}', 'dobrý den')"));
         assert_eq!((created.status_code, header(&created, "Location").is_empty()), (Some(201), false));
-        assert_eq!(bench.send(&format!("http_get('{url}')")).text(), "dobrý den");
+        assert_eq!(fixture.send(&format!("http_get('{url}')")).text(), "dobrý den");
 
-        let replaced = bench.send(&format!("http_put('{url}', '{{\"a\": 1}}')"));
+        let replaced = fixture.send(&format!("http_put('{url}', '{{\"a\": 1}}')"));
         assert_eq!((replaced.status_code, replaced.content, replaced.error_msg), (Some(204), None, None));
-        let read = bench.send(&format!("http_get('{url}')"));
+        let read = fixture.send(&format!("http_get('{url}')"));
         assert_eq!((read.status_code, read.text()), (Some(200), "{\"a\": 1}"));
 
-        let looked = bench.send(&format!("http_head('{url}')"));
+        let looked = fixture.send(&format!("http_head('{url}')"));
         assert_eq!((looked.status_code, &looked.content, &looked.error_msg), (Some(200), &None, &None));
         assert_eq!(header(&looked, "Content-Length"), "8");
         let tag = header(&looked, "ETag").replace('"', "\\\"");
-        let known = bench.send(&format!("http_get('{url}', headers := '{{\"If-None-Match\": \"{tag}\"}}')"));
+        let known = fixture.send(&format!("http_get('{url}', headers := '{{\"If-None-Match\": \"{tag}\"}}')"));
         assert_eq!((known.status_code, known.content, known.error_msg), (Some(304), None, None));
 
-        let options = bench.send(&format!("http_request('options', '{url}')"));
+        let options = fixture.send(&format!("http_request('options', '{url}')"));
         assert!(header(&options, "Allow").contains("PROPFIND"), "{options:?}");
-        let found = bench.send(&format!("http_request('PROPFIND', '{url}', headers := '{{\"Depth\": 0}}')"));
+        let found = fixture.send(&format!("http_request('PROPFIND', '{url}', headers := '{{\"Depth\": 0}}')"));
         assert_eq!((found.status_code, found.text().contains("multistatus")), (Some(207), true));
-        assert_eq!(bench.send(&format!("http_patch('{url}', '[1]')")).status_code, Some(405));
+        assert_eq!(fixture.send(&format!("http_patch('{url}', '[1]')")).status_code, Some(405));
 
-        let deleted = bench.send(&format!("http_delete('{url}')"));
+        let deleted = fixture.send(&format!("http_delete('{url}')"));
         assert_eq!((deleted.status_code, deleted.content), (Some(204), None));
-        assert_eq!(bench.send(&format!("http_get('{url}')")).status_code, Some(404));
+        assert_eq!(fixture.send(&format!("http_get('{url}')")).status_code, Some(404));
 
         let path = url.rsplit_once("/dav").unwrap().1;
         let requests = apache.wait_for(11 * (round + 1));
@@ -60,53 +60,53 @@ fn files_are_put_read_looked_for_and_deleted() {
 
 #[test]
 fn ten_mebibytes_of_random_bytes_arrive_as_they_are() {
-    let (_authority, apache, mut bench) = start();
+    let (_authority, apache, mut fixture) = start();
     // All bytes in all combinations, NULs among them.
-    bench
+    fixture
         .client
         .batch_execute(
             "create table file as select string_agg(sha256(n::text::bytea), '') as bytes from generate_series(1, 327680) n",
         )
         .unwrap();
-    assert_eq!(bench.value::<i32>("select length(bytes) from file"), 10 << 20);
-    let digest: String = bench.value("select encode(sha256(bytes), 'hex') from file");
+    assert_eq!(fixture.value::<i32>("select length(bytes) from file"), 10 << 20);
+    let digest: String = fixture.value("select encode(sha256(bytes), 'hex') from file");
     for (path, url) in [("/dav/1", apache.url("/dav/1")), ("/dav/2", apache.tls_url("/dav/2"))] {
         let call = format!("http_request('PUT', '{url}', bytes, timeout_milliseconds := 20000) from file");
-        assert_eq!(bench.send(&call).status_code, Some(201));
+        assert_eq!(fixture.send(&call).status_code, Some(201));
         let sum = Command::new("sha256sum").arg(apache.path(path)).output().unwrap();
         assert!(String::from_utf8_lossy(&sum.stdout).starts_with(&digest), "{sum:?}");
         // And back again.
-        let read = bench.send(&format!("http_get('{url}', timeout_milliseconds := 20000)"));
+        let read = fixture.send(&format!("http_get('{url}', timeout_milliseconds := 20000)"));
         let stored = format!(
             "select encode(sha256(content_bytes), 'hex') from net._http_response where id = {}",
             read.id.unwrap()
         );
-        assert_eq!(bench.value::<String>(&stored), digest);
+        assert_eq!(fixture.value::<String>(&stored), digest);
     }
 }
 
 #[test]
 fn an_image_is_stored_byte_for_byte() {
-    let (_authority, apache, mut bench) = start();
+    let (_authority, apache, mut fixture) = start();
     let image =
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\xdac\xfc\xff\
                   \xff?\x03\0\x08\xfc\x02\xfe\xa7\x9a\xa0\xa0\0\0\0\0IEND\xaeB`\x82";
     apache.put("/dot.png", image);
     for url in [apache.url("/dot.png"), apache.tls_url("/dot.png")] {
-        let answer = bench.send(&format!("http_get('{url}')"));
+        let answer = fixture.send(&format!("http_get('{url}')"));
         assert_eq!((answer.content_type.as_deref(), &answer.content), (Some("image/png"), &None));
-        assert_eq!(bench.bytes(&answer).as_deref(), Some(&image[..]));
+        assert_eq!(fixture.bytes(&answer).as_deref(), Some(&image[..]));
     }
 }
 
 /// Apache says `100 Continue` to those who ask for it.
 #[test]
 fn an_expectation_is_passed_on_and_its_answer_understood() {
-    let (_authority, apache, mut bench) = start();
+    let (_authority, apache, mut fixture) = start();
     for url in [apache.url("/dav/1.txt"), apache.tls_url("/dav/2.txt")] {
         let call = format!("http_request('PUT', '{url}', 'text', headers := '{{\"Expect\": \"100-continue\"}}')");
-        assert_eq!(bench.send(&call).status_code, Some(201));
-        assert_eq!(bench.send(&format!("http_get('{url}')")).text(), "text");
+        assert_eq!(fixture.send(&call).status_code, Some(201));
+        assert_eq!(fixture.send(&format!("http_get('{url}')")).text(), "text");
     }
     for request in apache.wait_for(4) {
         assert_eq!(request.expect, if request.method == "PUT" { "100-continue" } else { "-" }, "{request:?}");

@@ -3,14 +3,14 @@
 use testkit::{Authority, Identity, Nginx};
 
 use super::trusting;
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 const NOT_OK: &str = "SSL peer certificate or SSH remote key was not OK";
 
 #[test]
 fn what_is_wrong_with_a_certificate_is_told() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let mut bench = Bench::with(trusting(&authority).start_ready());
+    let mut fixture = Fixture::with(trusting(&authority).start_ready());
     for (identity, reason) in [
         (authority.certify_until_2001("localhost"), "expired"),
         (authority.certify("other.example"), "other.example"),
@@ -18,9 +18,9 @@ fn what_is_wrong_with_a_certificate_is_told() {
         (stranger.certify("localhost"), "unable to get local issuer certificate"),
     ] {
         let nginx = Nginx::start_showing(&identity, "");
-        let answer = bench.get_url(&nginx.tls_url("/"));
+        let answer = fixture.get_url(&nginx.tls_url("/"));
         answer.assert_failure(NOT_OK);
-        let (kind, detail) = bench.cause(&answer);
+        let (kind, detail) = fixture.cause(&answer);
         assert_eq!(kind, "certificate");
         assert!(detail.contains(reason), "{detail}");
         assert_eq!(nginx.requests(), []);
@@ -31,16 +31,16 @@ fn what_is_wrong_with_a_certificate_is_told() {
 fn old_versions_of_tls_are_not_spoken() {
     let authority = Authority::new();
     let identity = authority.certify("localhost");
-    let mut bench = Bench::with(trusting(&authority).start_ready());
+    let mut fixture = Fixture::with(trusting(&authority).start_ready());
     for (version, status) in [("TLSv1.1", None), ("TLSv1.2", Some(200)), ("TLSv1.3", Some(200))] {
         // At this level OpenSSL still speaks what is refused otherwise.
         let directives = format!("ssl_protocols {version}; ssl_ciphers DEFAULT@SECLEVEL=0;");
         let nginx = Nginx::start_showing(&identity, &directives);
-        let answer = bench.get_url(&nginx.tls_url("/"));
+        let answer = fixture.get_url(&nginx.tls_url("/"));
         assert_eq!(answer.status_code, status, "{version}");
         if status.is_none() {
             answer.assert_failure("SSL connect error");
-            assert_eq!(bench.cause(&answer).0, "tls_handshake");
+            assert_eq!(fixture.cause(&answer).0, "tls_handshake");
             assert_eq!(nginx.requests(), []);
         }
     }
@@ -49,9 +49,10 @@ fn old_versions_of_tls_are_not_spoken() {
 #[test]
 fn the_hosts_of_a_setting_are_not_verified_and_no_others() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let mut bench = Bench::with(trusting(&authority).conf("pg_net.tls_unverified_hosts", "localhost").start_ready());
+    let mut fixture =
+        Fixture::with(trusting(&authority).conf("pg_net.tls_unverified_hosts", "localhost").start_ready());
     let nginx = Nginx::start_showing(&stranger.certify_until_2001("other.example"), "");
-    assert_eq!(bench.get_url(&nginx.tls_url("/")).status_code, Some(200));
-    bench.get_url(&nginx.tls_url("/").replace("localhost", "127.0.0.1")).assert_failure(NOT_OK);
+    assert_eq!(fixture.get_url(&nginx.tls_url("/")).status_code, Some(200));
+    fixture.get_url(&nginx.tls_url("/").replace("localhost", "127.0.0.1")).assert_failure(NOT_OK);
     assert_eq!(nginx.wait_for(1).len(), 1);
 }

@@ -3,7 +3,7 @@
 use testkit::{Cluster, Receiver};
 
 use super::{name_server, network};
-use crate::support::Bench;
+use crate::fixture::Fixture;
 
 const NAMES: [&str; 4] = ["localhost", "app.localhost", "LOCALHOST", "localhost."];
 
@@ -14,15 +14,15 @@ fn case_32_localhost_is_both_loopback_addresses_whatever_the_resolver_says() {
         hosts.write("hosts", "203.0.113.7 localhost\n");
         server.point("localhost", &["203.0.113.7"]);
         server.point("app.localhost", &["203.0.113.7"]);
-        let mut bench = Bench::new();
+        let mut fixture = Fixture::new();
         for receiver in [Receiver::start_on_ipv6(), Receiver::start()] {
-            bench.receiver = receiver;
+            fixture.receiver = receiver;
             for name in NAMES {
-                let answer = bench.get_by_name(name);
+                let answer = fixture.get_by_name(name);
                 assert_eq!(answer.status_code, Some(200), "{name}: {answer:?}");
             }
-            assert!(bench.receiver.requests().iter().all(|request| request.address.is_loopback()));
-            assert_eq!(bench.receiver.count(), NAMES.len());
+            assert!(fixture.receiver.requests().iter().all(|request| request.address.is_loopback()));
+            assert_eq!(fixture.receiver.count(), NAMES.len());
         }
         assert_eq!(server.questions(), []);
     });
@@ -37,8 +37,8 @@ fn case_32_so_is_a_proxy_s() {
         let address = format!("http://proxy.localhost:{}", proxy.port());
         let cluster = Cluster::builder().conf("pg_net.proxy", &address).start();
         cluster.connect().batch_execute("create extension pg_net").unwrap();
-        let mut bench = Bench::with(cluster);
-        let answer = bench.get_url("http://elsewhere.test/there");
+        let mut fixture = Fixture::with(cluster);
+        let answer = fixture.get_url("http://elsewhere.test/there");
         assert_eq!(answer.status_code, Some(200), "{answer:?}");
         assert_eq!(proxy.requests()[0].target, "http://elsewhere.test/there");
         assert_eq!(server.questions(), []);
@@ -48,16 +48,16 @@ fn case_32_so_is_a_proxy_s() {
 #[test]
 fn rules_about_either_address_hold_for_localhost() {
     network().run(|_| {
-        let mut bench = Bench::new();
-        bench.receiver = Receiver::start_everywhere();
+        let mut fixture = Fixture::new();
+        fixture.receiver = Receiver::start_everywhere();
         let mut deny = |network: &str| {
             let rule = format!("insert into net.egress_rule (action, network) values ('deny', '{network}')");
-            bench.client.batch_execute(&rule).unwrap();
-            bench.get_by_name("localhost")
+            fixture.client.batch_execute(&rule).unwrap();
+            fixture.get_by_name("localhost")
         };
         assert_eq!(deny("::1/128").status_code, Some(200));
         deny("127.0.0.0/8").assert_failure("Refused by the egress policy");
-        let met: Vec<_> = bench.receiver.requests().iter().map(|request| request.address).collect();
+        let met: Vec<_> = fixture.receiver.requests().iter().map(|request| request.address).collect();
         assert_eq!(met, ["127.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
     });
 }

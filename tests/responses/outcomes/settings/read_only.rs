@@ -3,7 +3,7 @@
 use postgres::Client;
 use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
 
-use crate::support::{Bench, value};
+use crate::fixture::{Fixture, value};
 
 const TOLD: &str = "new transactions in this database are read only";
 
@@ -51,19 +51,19 @@ fn case_17c_where_the_database_is_read_only_nothing_is_claimed() {
     let cluster = Cluster::builder().conf("pg_net.username", "robot").start();
     let mut client = cluster.connect();
     client.batch_execute("create role robot superuser login; create extension pg_net").unwrap();
-    let mut bench = Bench::with(cluster);
-    bench.assert_works();
-    let worker = bench.cluster.worker_pid(&mut client);
+    let mut fixture = Fixture::with(cluster);
+    fixture.assert_works();
+    let worker = fixture.cluster.worker_pid(&mut client);
     for (round, (on, off)) in ways.into_iter().enumerate() {
         client.batch_execute("begin read write; truncate net._http_response; commit").unwrap();
         let (held, later) = (format!("/held/{round}"), format!("/later/{round}"));
-        let gate = bench.receiver.hold(&held);
-        queue(&mut client, &bench.receiver.url(&held), 5);
-        bench.receiver.wait_for(round * 10 + 6);
+        let gate = fixture.receiver.hold(&held);
+        queue(&mut client, &fixture.receiver.url(&held), 5);
+        fixture.receiver.wait_for(round * 10 + 6);
 
         run(&mut client, on);
-        wait_until(on, PATIENCE, || told(&bench.cluster) > round);
-        queue(&mut client, &bench.receiver.url(&later), 5);
+        wait_until(on, PATIENCE, || told(&fixture.cluster) > round);
+        queue(&mut client, &fixture.receiver.url(&later), 5);
         gate.release();
         // What was under way is recorded.
         let answers = responses(&mut client, 5);
@@ -71,17 +71,17 @@ fn case_17c_where_the_database_is_read_only_nothing_is_claimed() {
         client.batch_execute("begin read write; select net.wake(); commit").unwrap();
         // Time itself is what this is about.
         std::thread::sleep(std::time::Duration::from_millis(300));
-        assert_eq!(bench.receiver.count(), round * 10 + 6, "{on}");
+        assert_eq!(fixture.receiver.count(), round * 10 + 6, "{on}");
         assert_eq!(value::<i64>(&mut client, "select count(*) from net.http_request_queue"), 5, "{on}");
-        assert_eq!(told(&bench.cluster), round + 1, "{on}: said once");
+        assert_eq!(told(&fixture.cluster), round + 1, "{on}: said once");
 
         run(&mut client, off);
         let answers = responses(&mut client, 10);
         assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{off}");
-        assert_eq!(bench.receiver.count(), round * 10 + 11, "{off}");
+        assert_eq!(fixture.receiver.count(), round * 10 + 11, "{off}");
     }
-    assert_eq!(bench.cluster.worker_pid(&mut client), worker);
-    bench.assert_works();
+    assert_eq!(fixture.cluster.worker_pid(&mut client), worker);
+    fixture.assert_works();
 }
 
 /// Also where the worker finds it so when it starts, and by whatever it was given then that is there no more.
@@ -95,19 +95,19 @@ fn case_17c_a_worker_that_starts_in_a_read_only_database_waits_until_that_is_lif
             "alter system reset default_transaction_read_only; select pg_reload_conf()",
         ),
     ] {
-        let mut bench = Bench::new();
-        bench.assert_works();
-        run(&mut bench.client, on);
-        bench.client.batch_execute("select net.worker_restart()").unwrap();
-        bench.client.batch_execute("select net.wait_until_running()").unwrap();
-        wait_until(on, PATIENCE, || told(&bench.cluster) > 0);
-        let url = bench.receiver.url("/waits");
-        queue(&mut bench.client, &url, 3);
+        let mut fixture = Fixture::new();
+        fixture.assert_works();
+        run(&mut fixture.client, on);
+        fixture.client.batch_execute("select net.worker_restart()").unwrap();
+        fixture.client.batch_execute("select net.wait_until_running()").unwrap();
+        wait_until(on, PATIENCE, || told(&fixture.cluster) > 0);
+        let url = fixture.receiver.url("/waits");
+        queue(&mut fixture.client, &url, 3);
         std::thread::sleep(std::time::Duration::from_millis(300));
-        assert_eq!(bench.receiver.count(), 1, "{on}");
-        run(&mut bench.client, off);
-        responses(&mut bench.client, 4);
-        assert_eq!(bench.receiver.count(), 4, "{off}");
+        assert_eq!(fixture.receiver.count(), 1, "{on}");
+        run(&mut fixture.client, off);
+        responses(&mut fixture.client, 4);
+        assert_eq!(fixture.receiver.count(), 4, "{off}");
     }
 }
 

@@ -6,15 +6,15 @@ use std::time::Duration;
 use postgres::{Client, GenericClient};
 use testkit::{Cluster, PATIENCE, Receiver, Request, Response, response, wait_until};
 
-/// A server with the extension, a connection to it, and somebody to send to.
-pub(crate) struct Bench {
+/// A server with the extension, a connection to it, and a receiver to send to.
+pub(crate) struct Fixture {
     // First, so that it is closed before the server is stopped.
     pub(crate) client: Client,
     pub(crate) receiver: Receiver,
     pub(crate) cluster: Cluster,
 }
 
-impl Bench {
+impl Fixture {
     pub(crate) fn new() -> Self {
         Self::with(Cluster::start_default())
     }
@@ -117,10 +117,10 @@ pub(crate) fn allow_at_most(client: &mut Client, time: Duration) {
 }
 
 /// Waits until the crash has ended all sessions, and connects again when the server has recovered.
-pub(crate) fn reconnect(bench: &mut Bench) {
-    wait_until("the end of all sessions", PATIENCE, || bench.client.batch_execute("select 1").is_err());
-    bench.client = wait_until("the server after the crash", PATIENCE, || {
+pub(crate) fn reconnect(fixture: &mut Fixture) {
+    wait_until("the end of all sessions", PATIENCE, || fixture.client.batch_execute("select 1").is_err());
+    fixture.client = wait_until("the server after the crash", PATIENCE, || {
         // The postmaster takes connections again when recovery is done.
-        bench.cluster.try_connect_as("postgres", "postgres").ok()
+        fixture.cluster.try_connect_as("postgres", "postgres").ok()
     });
 }
