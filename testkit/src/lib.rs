@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod call;
 mod certificates;
 mod cluster;
 mod library;
@@ -19,6 +20,7 @@ mod scratch;
 mod servers;
 mod wait;
 
+pub use call::Call;
 pub use certificates::{Authority, Identity};
 pub use cluster::{Builder, Cluster, Shutdown, program};
 pub use library::Library;
