@@ -9,8 +9,8 @@ mod triggers;
 pub(crate) use sessions::end_all_prepared;
 
 use crate::clock::Moment;
-use crate::dice::Dice;
-use crate::field::Field;
+use crate::harness::Field;
+use crate::rng::Dice;
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

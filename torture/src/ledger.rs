@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use postgres::Client;
 
 use crate::clock::Moment;
-use crate::kind::Kind;
+use crate::request_kind::Kind;
 
 /// A request that was asked for.
 #[derive(Clone, Copy, Debug)]

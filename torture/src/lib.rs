@@ -6,23 +6,22 @@
 #![forbid(unsafe_code)]
 
 mod backlog;
-mod bout;
 mod clock;
-mod dice;
-mod door;
 mod faults;
-mod field;
-mod kind;
+mod gate;
+mod harness;
 mod ledger;
 mod outcomes;
 mod receipts;
 mod receiver;
 mod report;
-mod tally;
+mod request_kind;
+mod rng;
+mod scenario;
 mod writer;
 
 pub use backlog::{Backlog, run as run_backlog};
-pub use bout::{Extent, Mutant, Place, run};
 pub use faults::Fault;
 pub use receiver::receive;
-pub use tally::Tally;
+pub use report::Tally;
+pub use scenario::{Extent, Mutant, Place, run};

@@ -6,11 +6,11 @@ use std::time::Duration;
 use postgres::Client;
 
 use crate::clock;
-use crate::dice::Dice;
-use crate::door::Door;
-use crate::kind::Kind;
+use crate::gate::Door;
 use crate::ledger::{Asked, End, Transaction};
 use crate::receiver::Address;
+use crate::request_kind::Kind;
+use crate::rng::Dice;
 
 /// Writers wait while so many requests do, so that a run ends soon after they stop.
 const MOST_WAITING: usize = 1000;

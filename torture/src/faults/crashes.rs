@@ -4,7 +4,7 @@ use testkit::{PATIENCE, Shutdown, kill, wait_until};
 
 use super::Injection;
 use crate::clock;
-use crate::field::{Field, ended_worker};
+use crate::harness::{Field, ended_worker};
 
 pub(super) fn kill_worker(field: &mut Field) -> Option<Injection> {
     let worker = field.worker();

@@ -4,7 +4,7 @@ use postgres::error::SqlState;
 
 use super::Injection;
 use crate::clock;
-use crate::field::{Field, harmless};
+use crate::harness::{Field, harmless};
 
 /// Keeps everybody off the queue, so that what is read is what is then taken away.
 const LOCK: &str = "lock table net.http_request_queue in access exclusive mode";

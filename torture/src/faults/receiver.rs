@@ -2,9 +2,9 @@
 
 use super::Injection;
 use crate::clock;
-use crate::dice::Dice;
-use crate::field::{Field, harmless};
+use crate::harness::{Field, harmless};
 use crate::receipts::Event;
+use crate::rng::Dice;
 
 /// Kills the receiver, and starts it again on the same port after a while.
 pub(super) fn kill(field: &mut Field) -> Option<Injection> {

@@ -2,7 +2,7 @@
 
 use super::{Injection, crashes};
 use crate::clock;
-use crate::field::{Field, harmless};
+use crate::harness::{Field, harmless};
 
 /// Reloads the configuration with other limits.
 pub(super) fn change_settings(field: &mut Field) -> Option<Injection> {

@@ -2,7 +2,7 @@
 
 use super::Injection;
 use crate::clock;
-use crate::field::{Field, harmless};
+use crate::harness::{Field, harmless};
 
 /// No response can be stored, by the error that Postgres raises where a disk is full.
 pub(super) fn fill_disk(field: &mut Field) -> Option<Injection> {

@@ -2,13 +2,13 @@ use std::collections::{HashMap, HashSet};
 
 use super::Tally;
 use super::receipts::{self, Receipt};
-use crate::bout::Met;
 use crate::clock::Moment;
 use crate::faults::{Fault, Injection};
-use crate::kind::{ATTEMPTS, Kind};
 use crate::ledger::Asked;
 use crate::outcomes::{Outcome, Outcomes};
 use crate::receipts::Line;
+use crate::request_kind::{ATTEMPTS, Kind};
+use crate::scenario::Met;
 
 /// All that is known of a bout.
 pub(crate) struct Account<'a> {

@@ -6,10 +6,10 @@ use postgres::Client;
 use testkit::{PATIENCE, wait_until};
 
 use crate::clock::{self, Moment};
-use crate::dice::Dice;
-use crate::door::Door;
 use crate::faults::Injection;
+use crate::gate::Door;
 use crate::receiver::{Address, Receiver};
+use crate::rng::Dice;
 
 /// What a fault is done to.
 pub(crate) struct Field<'a> {

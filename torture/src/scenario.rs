@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use testkit::{Authority, Cluster, PATIENCE};
 
-use crate::dice::Dice;
-use crate::door::{ClosesDoor, Door};
 use crate::faults::{Fault, Injection, end_all_prepared};
-use crate::field::Field;
+use crate::gate::{ClosesDoor, Door};
+use crate::harness::Field;
 use crate::ledger::{self, Transaction};
 use crate::outcomes;
 use crate::receiver::{Address, Receiver};
-use crate::tally::{Account, Tally};
+use crate::report::{Account, Tally};
+use crate::rng::Dice;
 use crate::writer::{Habits, Writer};
 
 /// What a bout takes place with.

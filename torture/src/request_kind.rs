@@ -1,5 +1,5 @@
 use crate::clock::Moment;
-use crate::dice::Dice;
+use crate::rng::Dice;
 
 /// How a request is to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
