@@ -3,13 +3,13 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use postgres::{Client, Config, NoTls};
 use testkit::{Cluster, PATIENCE};
 
-/// Where the writers find the server, which may come back on another port, and whether they are to go on.
-pub(crate) struct Door {
+/// The way of the writers to the server, which may come back on another port. Closed, it tells them to end.
+pub(crate) struct Gate {
     port: AtomicU16,
     closed: AtomicBool,
 }
 
-impl Door {
+impl Gate {
     pub(crate) fn new(cluster: &Cluster) -> Self {
         Self { port: AtomicU16::new(cluster.port()), closed: AtomicBool::new(false) }
     }
@@ -32,7 +32,7 @@ impl Door {
             .ok()
     }
 
-    /// The writers are to end what they are doing.
+    /// Tells the writers to end what they are doing.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
@@ -42,10 +42,10 @@ impl Door {
     }
 }
 
-/// Closes the door when it goes, so that no writer outlives a bout that fails.
-pub(crate) struct ClosesDoor<'a>(pub(crate) &'a Door);
+/// Closes the gate when it goes, so that no writer outlives a scenario that fails.
+pub(crate) struct ClosesGate<'a>(pub(crate) &'a Gate);
 
-impl Drop for ClosesDoor<'_> {
+impl Drop for ClosesGate<'_> {
     fn drop(&mut self) {
         self.0.close();
     }

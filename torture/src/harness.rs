@@ -1,4 +1,4 @@
-//! Where a bout takes place: a server, a receiver, and what has been done to them.
+//! What a scenario runs on: a server, a receiver, and what has been done to them.
 
 use std::collections::HashSet;
 
@@ -7,23 +7,23 @@ use testkit::{PATIENCE, wait_until};
 
 use crate::clock::{self, Moment};
 use crate::faults::Injection;
-use crate::gate::Door;
+use crate::gate::Gate;
 use crate::receiver::{Address, Receiver};
-use crate::rng::Dice;
+use crate::rng::Rng;
 
-/// What a fault is done to.
-pub(crate) struct Field<'a> {
-    /// The session of those who torture; the server's owner. Before the server, so that it is closed first.
+/// What faults are injected into.
+pub(crate) struct Harness<'a> {
+    /// The session that injects, as the server's owner. Before the server, so that it is closed first.
     pub(crate) client: Client,
     pub(crate) cluster: testkit::Cluster,
     pub(crate) receiver: Receiver,
-    pub(crate) door: &'a Door,
-    pub(crate) dice: Dice,
+    pub(crate) gate: &'a Gate,
+    pub(crate) rng: Rng,
     /// Requests that the owner took out of the queue: that they do not arrive is as it should be.
     pub(crate) taken_back: HashSet<u64>,
 }
 
-impl Field<'_> {
+impl Harness<'_> {
     /// One value of one row.
     pub(crate) fn value<T: for<'v> postgres::types::FromSql<'v>>(&mut self, sql: &str) -> T {
         self.client.query_one(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0)
@@ -46,7 +46,7 @@ impl Field<'_> {
 
     /// Connects again, where the server is or as soon as it has recovered.
     pub(crate) fn reconnect(&mut self) {
-        self.door.moved(&self.cluster);
+        self.gate.moved(&self.cluster);
         let again = || self.cluster.try_connect_as("postgres", "postgres").ok();
         self.client = wait_until("the server", PATIENCE, again);
     }
@@ -58,7 +58,7 @@ impl Field<'_> {
 
     /// A pause of a random length.
     pub(crate) fn pause(&mut self, from: u64, to: u64) {
-        let length = self.dice.milliseconds(from, to);
+        let length = self.rng.milliseconds(from, to);
         std::thread::sleep(length);
     }
 }
@@ -69,6 +69,6 @@ pub(crate) fn harmless(begin: Moment) -> Option<Injection> {
 }
 
 /// An injection that ended the worker, this process: another one runs now.
-pub(crate) fn ended_worker(field: &mut Field, worker: i32, begin: Moment) -> Option<Injection> {
-    Some(Injection { begin, end: field.another_worker(worker), ended_worker: true })
+pub(crate) fn ended_worker(harness: &mut Harness, worker: i32, begin: Moment) -> Option<Injection> {
+    Some(Injection { begin, end: harness.another_worker(worker), ended_worker: true })
 }

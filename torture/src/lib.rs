@@ -1,7 +1,7 @@
 //! Tortures pg_net: writers commit and roll back, faults come at random moments, and each request is accounted for.
 //!
 //! What was committed is known from markers that the writers leave in the same transaction; what was received, from a file
-//! that the receiver writes before it answers. A [`Tally`] holds one against the other.
+//! that the receiver writes before it answers. A [`Report`] holds one against the other.
 
 #![forbid(unsafe_code)]
 
@@ -23,5 +23,5 @@ mod writer;
 pub use backlog::{Backlog, run as run_backlog};
 pub use faults::Fault;
 pub use receiver::receive;
-pub use report::Tally;
+pub use report::Report;
 pub use scenario::{Extent, Mutant, Place, run};

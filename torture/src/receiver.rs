@@ -1,4 +1,4 @@
-//! The receiver as those who torture hold it: a process that can be killed and started again on the same port.
+//! The receiver as a scenario holds it: a process that can be killed and started again on the same port.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! The account of a bout: what was committed against what was received.
+//! The account of a scenario: what was committed against what was received.
 
 mod account;
 mod receipts;
@@ -8,9 +8,9 @@ use crate::faults::Fault;
 
 pub(crate) use account::Account;
 
-/// What became of the requests of a bout.
+/// What became of the requests of a scenario.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Report {
     /// Its fault.
     pub fault: Fault,
     /// How many requests each injection met in flight.
@@ -19,7 +19,7 @@ pub struct Tally {
     pub committed: usize,
     /// Those of them that were received, each once.
     pub received: usize,
-    /// Committed, never received, and nobody else to blame: there must be none.
+    /// Committed, never received, and not explained by a fault: there must be none.
     pub lost: usize,
     /// Never received, and recorded as failed, where the receiver is to blame, or the delivery was to be at most once.
     pub failed: usize,
@@ -49,7 +49,7 @@ pub struct Tally {
     pub unfinished: usize,
 }
 
-impl Tally {
+impl Report {
     pub(crate) fn new(fault: Fault) -> Self {
         Self {
             fault,

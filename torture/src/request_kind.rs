@@ -1,9 +1,11 @@
-use crate::clock::Moment;
-use crate::rng::Dice;
+use testkit::Call;
 
-/// How a request is to be delivered.
+use crate::clock::Moment;
+use crate::rng::Rng;
+
+/// How a request is made, and is to be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RequestKind {
     /// By `net.http_get`. At least once, as the next two.
     Get,
     /// By `net.http_post`.
@@ -14,13 +16,16 @@ pub(crate) enum Kind {
     AtMostOnce,
 }
 
-/// Attempts of [`Kind::Retried`].
+/// Attempts of [`RequestKind::Retried`].
 pub(crate) const ATTEMPTS: usize = 5;
 
-impl Kind {
+/// Longer than any fault holds an answer back, in milliseconds.
+const TIMEOUT: u32 = 60_000;
+
+impl RequestKind {
     /// One of them. The plain ones are the most.
-    pub(crate) fn any(dice: &mut Dice) -> Self {
-        dice.pick(&[Self::Get, Self::Post, Self::Post, Self::Retried, Self::AtMostOnce])
+    pub(crate) fn any(rng: &mut Rng) -> Self {
+        rng.pick(&[Self::Get, Self::Post, Self::Post, Self::Retried, Self::AtMostOnce])
     }
 
     /// Whether it can be told to wait for a time.
@@ -28,21 +33,18 @@ impl Kind {
         matches!(self, Self::Retried | Self::AtMostOnce)
     }
 
-    /// The statement that asks for it.
-    pub(crate) fn call(self, url: &str, not_before: Option<Moment>) -> String {
-        let more = match self {
-            Self::Get => return format!("select net.http_get('{url}', timeout_milliseconds := 60000)"),
-            Self::Post => return format!("select net.http_post('{url}', timeout_milliseconds := 60000)"),
-            Self::Retried => format!("max_attempts := {ATTEMPTS}"),
-            Self::AtMostOnce => "delivery := 'at_most_once'".to_owned(),
+    /// The call that makes it.
+    pub(crate) fn call(self, url: &str, not_before: Option<Moment>) -> Call {
+        let call = match self {
+            Self::Get => return Call::get(url).timeout(TIMEOUT),
+            Self::Post => return Call::post(url).timeout(TIMEOUT),
+            Self::Retried => Call::request("POST", url).max_attempts(ATTEMPTS as u32),
+            Self::AtMostOnce => Call::request("POST", url).at_most_once(),
         };
-        let not_before = not_before.map_or_else(
-            || "null".to_owned(),
-            |moment| format!("timestamptz 'epoch' + interval '{moment} microseconds'"),
-        );
-        format!(
-            "select net.http_request('POST', '{url}', '{{}}'::jsonb, timeout_milliseconds := 60000, \
-             not_before := {not_before}, {more})"
-        )
+        let call = call.with("body", "'{}'::jsonb").timeout(TIMEOUT);
+        match not_before {
+            Some(moment) => call.not_before(&format!("timestamptz 'epoch' + interval '{moment} microseconds'")),
+            None => call,
+        }
     }
 }

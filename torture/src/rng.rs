@@ -1,15 +1,15 @@
 use std::time::Duration;
 
-/// Chance that a seed repeats: SplitMix64, whose numbers are the same with every version of everything.
+/// Random numbers that a seed repeats: SplitMix64, which gives the same ones whatever it is built with.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice {
+pub(crate) struct Rng {
     state: u64,
 }
 
-impl Dice {
-    /// Dice of their own for each use of a run's seed.
+impl Rng {
+    /// A generator of its own for each use of a run's seed.
     pub(crate) fn new(seed: u64, what: &str) -> Self {
-        // FNV-1a: neighbouring seeds and names must not give neighbouring dice.
+        // FNV-1a: neighbouring seeds and names must not give neighbouring generators.
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let state = what.bytes().chain(seed.to_le_bytes()).fold(0xcbf2_9ce4_8422_2325, mix);
         Self { state }

@@ -1,4 +1,4 @@
-//! A bout: one fault, many times, while writers write; then the account.
+//! A scenario: one fault, many times, while writers write; then the account.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use testkit::{Authority, Cluster, PATIENCE};
 
 use crate::faults::{Fault, Injection, end_all_prepared};
-use crate::gate::{ClosesDoor, Door};
-use crate::harness::Field;
+use crate::gate::{ClosesGate, Gate};
+use crate::harness::Harness;
 use crate::ledger::{self, Transaction};
 use crate::outcomes;
 use crate::receiver::{Address, Receiver};
-use crate::report::{Account, Tally};
-use crate::rng::Dice;
-use crate::writer::{Habits, Writer};
+use crate::report::{Account, Report};
+use crate::rng::Rng;
+use crate::writer::{Writer, WriterSettings};
 
-/// What a bout takes place with.
+/// What a scenario needs from outside.
 pub struct Place {
     /// The program `torture-receiver`.
     pub receiver: PathBuf,
@@ -53,13 +53,13 @@ impl Mutant {
     pub fn shown_by(self) -> Fault {
         match self {
             Self::RecordBeforeSend | Self::DeleteAtClaim => Fault::WorkerKilled,
-            // A worker that starts anew reads the whole queue.
+            // A worker that starts again reads the whole queue.
             Self::WakeBeforeCommit => Fault::SnapshotHeld,
         }
     }
 }
 
-/// How long a bout is.
+/// How long a scenario is.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
     /// Injections that met something in flight; no more than these.
@@ -70,7 +70,7 @@ pub struct Extent {
     pub writers: u64,
 }
 
-/// Requests of a bout, at most: bounds its memory and the time that the account takes.
+/// Requests of a scenario, at most: bounds its memory and the time that the account takes.
 const MOST_REQUESTS: usize = 200_000;
 /// A queue in which nothing moves for so long is at rest: the worker's pauses grow with each failure, up to a minute.
 const REST: Duration = Duration::from_secs(65);
@@ -81,29 +81,29 @@ const UNDER_WAY: Duration = Duration::from_secs(5);
 /// The end of a queue that is worked off, but too slowly.
 const SETTLE: Duration = Duration::from_secs(120);
 
-/// Runs a bout.
-pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
-    let mut dice = Dice::new(seed, fault.name());
+/// Runs a scenario.
+pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Report {
+    let mut rng = Rng::new(seed, fault.name());
     // With few at once, some are claimed and wait for their turn; a mutant needs that to be told apart.
-    let at_once = if place.mutant.is_some() { 4 } else { dice.pick(&[10, 200]) };
+    let at_once = if place.mutant.is_some() { 4 } else { rng.pick(&[10, 200]) };
     let authority = Authority::new();
     let cluster = start_cluster(place, fault, at_once, &authority);
-    let door = Door::new(&cluster);
+    let gate = Gate::new(&cluster);
     let receiver = Receiver::start(&place.receiver, &place.scratch);
-    let mut field =
-        Field { client: cluster.connect(), cluster, receiver, door: &door, dice, taken_back: HashSet::new() };
-    let habits = Habits {
+    let mut harness =
+        Harness { client: cluster.connect(), cluster, receiver, gate: &gate, rng, taken_back: HashSet::new() };
+    let settings = WriterSettings {
         path: fault.path(),
         two_phase: fault == Fault::TwoPhase,
         most: MOST_REQUESTS / extent.writers as usize,
     };
     // Goes on as long as requests do.
-    let nginx = fault.goes_over_http2().then(|| field.receiver.behind_nginx(&authority));
-    let address = nginx.as_ref().map_or_else(|| field.receiver.address(), |(_, address)| *address);
-    let (injections, transactions) = torment(fault, seed, extent, &habits, address, &mut field);
-    end_all_prepared(&mut field);
-    let unfinished = settle(&mut field, if place.mutant.is_some() { MUTANTS_REST } else { REST });
-    let committed = ledger::committed(&transactions, &ledger::markers(&mut field.client));
+    let nginx = fault.goes_over_http2().then(|| harness.receiver.behind_nginx(&authority));
+    let address = nginx.as_ref().map_or_else(|| harness.receiver.address(), |(_, address)| *address);
+    let (injections, transactions) = run_faults(fault, seed, extent, &settings, address, &mut harness);
+    end_all_prepared(&mut harness);
+    let unfinished = settle(&mut harness, if place.mutant.is_some() { MUTANTS_REST } else { REST });
+    let committed = ledger::committed(&transactions, &ledger::markers(&mut harness.client));
     // Beside each that is sent at once, another one is claimed.
     let claimed_at_most = 2 * at_once;
     // What is sent at most once leaves the queue before it is sent: the last of it may still be under way.
@@ -113,41 +113,41 @@ pub fn run(place: &Place, fault: Fault, seed: u64, extent: Extent) -> Tally {
             fault,
             injections: &injections,
             committed: &committed,
-            taken_back: &field.taken_back,
-            lines: &field.receiver.lines(),
-            outcomes: &outcomes::read(&mut field.client),
+            taken_back: &harness.taken_back,
+            lines: &harness.receiver.lines(),
+            outcomes: &outcomes::read(&mut harness.client),
             claimed_at_most,
             unfinished,
         };
-        let tally = account.tally();
-        if tally.lost + tally.gone == 0 || start.elapsed() > UNDER_WAY {
-            return tally;
+        let report = account.report();
+        if report.lost + report.gone == 0 || start.elapsed() > UNDER_WAY {
+            return report;
         }
         thread::sleep(Duration::from_millis(100));
     }
 }
 
 /// Writers write while the fault happens. What it met, and what they did.
-fn torment(
+fn run_faults(
     fault: Fault,
     seed: u64,
     extent: Extent,
-    habits: &Habits,
+    settings: &WriterSettings,
     address: Address,
-    field: &mut Field,
+    harness: &mut Harness,
 ) -> (Vec<Met>, Vec<Transaction>) {
-    let door = field.door;
+    let gate = harness.gate;
     thread::scope(|scope| {
-        let _closes = ClosesDoor(door);
+        let _closes = ClosesGate(gate);
         let writers: Vec<_> = (1..=extent.writers)
             .map(|number| {
-                let dice = Dice::new(seed, &format!("{} {number}", fault.name()));
-                let writer = Writer::new(number, dice, habits, door, address);
+                let rng = Rng::new(seed, &format!("{} {number}", fault.name()));
+                let writer = Writer::new(number, rng, settings, gate, address);
                 scope.spawn(move || writer.run())
             })
             .collect();
-        let injections = inject(fault, field, extent);
-        door.close();
+        let injections = inject(fault, harness, extent);
+        gate.close();
         let done = writers.into_iter().flat_map(|writer| writer.join().expect("a writer"));
         (injections, done.collect())
     })
@@ -178,10 +178,10 @@ fn start_cluster(place: &Place, fault: Fault, at_once: usize, authority: &Author
 pub(crate) type Met = (Injection, usize);
 
 /// Makes the fault happen at random moments. Those that met nothing in flight are given back, too, and do not count.
-fn inject(fault: Fault, field: &mut Field, extent: Extent) -> Vec<Met> {
+fn inject(fault: Fault, harness: &mut Harness, extent: Extent) -> Vec<Met> {
     let start = Instant::now();
     let mut injections: Vec<Met> = Vec::new();
-    let (mut counted, mut in_vain) = (0, 0_u32);
+    let (mut counted, mut missed) = (0, 0_u32);
     while counted < extent.injections {
         let patience = if counted == 0 { PATIENCE } else { Duration::ZERO };
         if start.elapsed() > extent.time + patience {
@@ -189,14 +189,14 @@ fn inject(fault: Fault, field: &mut Field, extent: Extent) -> Vec<Met> {
         }
         // At times with hardly any pause, so that one injection meets what the one before has left. But the worker's pauses
         // grow with each failure: so do these, until something is in flight again.
-        let longest = field.dice.pick(&[5, 500]) << in_vain.min(4);
-        field.pause(0, longest);
-        let Some(injection) = fault.inject(field) else { continue };
-        let met = field.receiver.open_at(injection.begin);
+        let longest = harness.rng.pick(&[5, 500]) << missed.min(4);
+        harness.pause(0, longest);
+        let Some(injection) = fault.inject(harness) else { continue };
+        let met = harness.receiver.open_at(injection.begin);
         if met > 0 {
-            (counted, in_vain) = (counted + 1, 0);
+            (counted, missed) = (counted + 1, 0);
         } else {
-            in_vain += 1;
+            missed += 1;
         }
         injections.push((injection, met));
     }
@@ -204,10 +204,10 @@ fn inject(fault: Fault, field: &mut Field, extent: Extent) -> Vec<Met> {
 }
 
 /// Waits until the queue is empty. How many are left when nothing moves any more.
-fn settle(field: &mut Field, rest: Duration) -> usize {
+fn settle(harness: &mut Harness, rest: Duration) -> usize {
     let (start, mut moved, mut before) = (Instant::now(), Instant::now(), i64::MAX);
     loop {
-        let waiting: i64 = field.value("select count(*) from net.http_request_queue");
+        let waiting: i64 = harness.value("select count(*) from net.http_request_queue");
         if waiting == 0 {
             return 0;
         }

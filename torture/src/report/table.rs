@@ -1,20 +1,20 @@
-//! A line for each bout.
+//! A line for each scenario.
 
 use std::fmt;
 
 use crate::backlog::Backlog;
-use crate::report::Tally;
+use crate::report::Report;
 
 /// How many examples of what is wrong are shown.
 const EXAMPLES: usize = 5;
 
-impl Tally {
+impl Report {
     /// What stands over the lines.
     pub const HEAD: &'static str = "\
 fault                             times  committed  received  lost  failed  taken back  gone  twice  allowed  stray  in flight";
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut met: Vec<usize> = self.met.iter().copied().filter(|&met| met > 0).collect();
         met.sort_unstable();
