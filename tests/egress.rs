@@ -1,5 +1,5 @@
 //! Where requests may go. What is forbidden or elsewhere is dialled in networks of the tests' own, where our receiver listens
-//! on every address: a guard that failed would be seen by it, and by nobody else.
+//! on every address: a guard that fails is seen by it, and nothing leaves the machine.
 
 mod closed;
 mod dump;
@@ -11,9 +11,9 @@ mod rules;
 mod rules_change;
 
 use postgres::Client;
-use testkit::{Receiver, Response, response};
+use testkit::{Call, Receiver, Response, response};
 
-use crate::fixture::{Fixture, ask};
+use crate::fixture::Fixture;
 
 const REFUSED: &str = "Refused by the egress policy";
 
@@ -25,7 +25,7 @@ fn url_at(receiver: &Receiver, host: &str, path: &str) -> String {
 /// Sends a GET, by a row that is made by hand, in the name of a role, and waits for the response.
 #[track_caller]
 fn insert_as(fixture: &mut Fixture, role: &str, url: &str) -> Response {
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by)
          values ('GET', '{url}', 5000, '{role}'::regrole) returning id"
     ));
@@ -58,14 +58,14 @@ fn assert_refused_as(fixture: &mut Fixture, role: &str, url: &str) {
 /// Sends a GET as a role that is connected, and gives its status.
 #[track_caller]
 fn status(client: &mut Client, url: &str) -> Option<i32> {
-    let id = ask(client, &format!("select net.http_get('{url}', timeout_milliseconds := 5000)"));
+    let id = Call::get(url).timeout(5000).send(client);
     response(client, id).status_code
 }
 
 /// Why a GET of a role that is connected is refused by what its URL alone tells: it has no attempt.
 #[track_caller]
 fn refusal(client: &mut Client, url: &str) -> String {
-    let id = ask(client, &format!("select net.http_get('{url}')"));
+    let id = Call::get(url).send(client);
     response(client, id).assert_failure(REFUSED);
     let select = "select error_detail, attempts from net._http_response where id = $1";
     let row = client.query_one(select, &[&id]).expect("the response");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::{Client, GenericClient};
-use testkit::{Cluster, PATIENCE, Receiver, Request, Response, response, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, Request, Response, response, wait_until};
 
 /// A server with the extension, a connection to it, and a receiver to send to.
 pub(crate) struct Fixture {
@@ -35,10 +35,23 @@ impl Fixture {
         Self::with(cluster)
     }
 
-    /// Calls a request function: a select of one id.
+    /// Makes a request, and returns its id.
     #[track_caller]
-    pub(crate) fn ask(&mut self, sql: &str) -> i64 {
-        ask(&mut self.client, sql)
+    pub(crate) fn send(&mut self, call: Call) -> i64 {
+        call.send(&mut self.client)
+    }
+
+    /// Makes so many requests in one transaction.
+    #[track_caller]
+    pub(crate) fn send_times(&mut self, call: Call, count: usize) {
+        call.send_times(&mut self.client, count);
+    }
+
+    /// Makes a request, and waits for the response.
+    #[track_caller]
+    pub(crate) fn fetch(&mut self, call: Call) -> Response {
+        let id = self.send(call);
+        self.response(id)
     }
 
     /// Sends a GET to a path of the receiver, and waits for the response.
@@ -51,8 +64,7 @@ impl Fixture {
     /// Sends a GET, and waits for the response.
     #[track_caller]
     pub(crate) fn get_url(&mut self, url: &str) -> Response {
-        let id = self.ask(&format!("select net.http_get('{url}')"));
-        self.response(id)
+        self.fetch(Call::get(url))
     }
 
     /// Waits for the response to a request.
@@ -80,12 +92,6 @@ impl Fixture {
     }
 }
 
-/// Calls a request function: a select of one id.
-#[track_caller]
-pub(crate) fn ask(client: &mut Client, sql: &str) -> i64 {
-    value(client, sql)
-}
-
 /// One value of one row.
 #[track_caller]
 pub(crate) fn value<T: for<'a> postgres::types::FromSql<'a>>(client: &mut impl GenericClient, sql: &str) -> T {
@@ -96,7 +102,7 @@ pub(crate) fn value<T: for<'a> postgres::types::FromSql<'a>>(client: &mut impl G
 #[track_caller]
 pub(crate) fn assert_works(client: &mut Client, receiver: &Receiver) {
     let path = format!("/works/{}", receiver.count());
-    let id = ask(client, &format!("select net.http_get('{}')", receiver.url(&path)));
+    let id = Call::get(&receiver.url(&path)).send(client);
     let answer = response(client, id);
     assert_eq!((answer.status_code, answer.error_msg.as_deref()), (Some(200), None));
     receiver.wait_for_request(&path, |request| request.path() == path);

@@ -1,9 +1,10 @@
 //! Somebody else's response, asked for by its id: through each function that takes one.
 
 use postgres::{Client, SimpleQueryMessage};
-use testkit::response;
+use serde_json::json;
+use testkit::{Call, response};
 
-use crate::fixture::{Fixture, ask, value};
+use crate::fixture::{Fixture, value};
 
 /// What the functions that take ids say to a role that must not see this one: what they would say of no request at all.
 const CALLS: &[(&str, &str)] = &[
@@ -50,7 +51,7 @@ fn a_response_is_nobody_elses() {
     fixture.client.batch_execute("create role ann login; create role bob login").unwrap();
     let url = fixture.receiver.url("/echo");
     let mut ann = fixture.cluster.connect_as("ann", "postgres");
-    let id = ask(&mut ann, &format!("select net.http_post('{url}', '{{\"key\": \"sesame\"}}')"));
+    let id = Call::post(&url).json(json!({"key": "sesame"})).send(&mut ann);
     assert!(response(&mut ann, id).content.is_some_and(|content| content.contains("sesame")));
 
     let mut bob = fixture.cluster.connect_as("bob", "postgres");

@@ -1,7 +1,9 @@
 //! A request belongs to the role that called, however the call came about: also where the request functions have been made
 //! SECURITY DEFINER, as some platforms do.
 
-use crate::fixture::{Fixture, ask, value};
+use testkit::Call;
+
+use crate::fixture::{Fixture, value};
 
 /// What platforms run after `CREATE EXTENSION`.
 const DEFINERS: &str = "
@@ -126,7 +128,7 @@ fn assert_callers(fixture: &mut Fixture, url: &str) {
         // Plans are kept, and used again.
         for _ in 0..2 {
             for (call, expected) in CALLS {
-                let id = ask(&mut alice, &call.replace("{url}", url));
+                let id = value::<i64>(&mut alice, &call.replace("{url}", url));
                 fixture.response(id);
                 let of = format!("select requested_by::regrole::text from net._http_response where id = {id}");
                 assert_eq!(fixture.value::<String>(&of), *expected, "{call}");
@@ -154,11 +156,11 @@ fn is_who_called_before_and_after_the_change_in_one_session() {
     let (mut fixture, url) = fixture();
     let mut alice = fixture.cluster.connect_as("alice", "postgres");
     let call = format!("select performs('{url}') + 0 * assigns('{url}')");
-    ask(&mut alice, &call);
+    value::<i64>(&mut alice, &call);
     fixture.client.batch_execute(DEFINERS).unwrap();
-    ask(&mut alice, &call);
+    value::<i64>(&mut alice, &call);
     fixture.client.batch_execute(&DEFINERS.replace("security definer", "security invoker")).unwrap();
-    ask(&mut alice, &call);
+    value::<i64>(&mut alice, &call);
     assert_eq!(testkit::responses(&mut fixture.client, 6).len(), 6);
     let others = "select count(*) from net._http_response where requested_by <> 'alice'::regrole";
     assert_eq!(
@@ -174,7 +176,7 @@ fn cannot_be_forged() {
     let mut alice = fixture.cluster.connect_as("alice", "postgres");
     for made in ["invoker", "definer"] {
         fixture.client.batch_execute(&DEFINERS.replace("security definer", &format!("security {made}"))).unwrap();
-        let id = ask(
+        let id = value::<i64>(
             &mut alice,
             &format!(
                 "select bob_calls('{url}' || left(current_setting('pg_net.caller'), 0)) from current_setting('pg_net.caller')"
@@ -199,11 +201,11 @@ fn is_who_takes_back_and_sends_again() {
              values (-1, 'GET', 'http://127.0.0.1:9/', 100, 'bob'::regrole, 1, 1)",
         )
         .unwrap();
-    let waits = format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')");
+    let waits = Call::request("GET", &url).not_before("now() + interval '1 hour'").select();
     fixture.client.batch_execute(&format!("set role bob; {waits}; reset role")).unwrap();
     let bobs: i64 = fixture.value("select id from net.http_request_queue");
     let mut alice = fixture.cluster.connect_as("alice", "postgres");
-    let own = ask(&mut alice, &waits);
+    let own = value::<i64>(&mut alice, &waits);
     assert!(!value::<bool>(&mut alice, &format!("select net.cancel({bobs})")));
     assert!(!value::<bool>(&mut alice, "select net.retry(-1)"));
     assert!(value::<bool>(&mut alice, &format!("select net.cancel({own})")));
@@ -226,7 +228,7 @@ fn needs_execute_on_the_function_and_on_no_other() {
         )
         .unwrap();
     let mut alice = fixture.cluster.connect_as("alice", "postgres");
-    let id = ask(&mut alice, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut alice);
     fixture.response(id);
     let of = format!("select requested_by::regrole::text from net._http_response where id = {id}");
     assert_eq!(fixture.value::<String>(&of), "alice");

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use testkit::Call;
+
 use crate::fixture::{Fixture, error_of};
 
 /// What would be a second request, if it got onto the wire.
@@ -190,8 +192,8 @@ fn too_many_headers_are_not_sent_and_stop_nobody() {
     let url = fixture.receiver.url("/a");
     let many = "(select jsonb_object_agg('x-' || n, n) from generate_series(1, 40000) n)";
     let worker = fixture.cluster.worker_pid(&mut fixture.client);
-    let called = fixture.ask(&format!("select net.http_get('{url}', headers := {many})"));
-    let inserted = fixture.ask(&format!(
+    let called = fixture.send(Call::get(&url).with("headers", many));
+    let inserted = fixture.value::<i64>(&format!(
         "insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
          values ('GET', '{url}', {many}, 2000) returning id"
     ));
@@ -202,8 +204,7 @@ fn too_many_headers_are_not_sent_and_stop_nobody() {
     fixture.assert_works();
     assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), worker);
     let few = "(select jsonb_object_agg('x-' || n, n) from generate_series(1, 40) n)";
-    let id = fixture.ask(&format!("select net.http_post('{url}', headers := {few})"));
-    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.fetch(Call::post(&url).with("headers", few)).status_code, Some(200));
 }
 
 #[test]
@@ -228,7 +229,7 @@ fn a_request_may_be_so_large_and_no_larger() {
         format!("'{url}', jsonb_build_object('a', repeat('x', 2000)), ''"),
         format!("'{url}', '{{}}', convert_to(repeat('x', 2000000), 'UTF8')"),
     ] {
-        let id = fixture.ask(&format!(
+        let id = fixture.value::<i64>(&format!(
             "insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
              values ('POST', {columns}, 2000) returning id"
         ));
@@ -236,14 +237,13 @@ fn a_request_may_be_so_large_and_no_larger() {
         let answer = fixture.response(id);
         assert!(answer.error().contains("pg_net.max_request_bytes"), "{answer:?}");
     }
-    let id = fixture.ask(&format!("select net.http_post('{url}', jsonb_build_object('a', repeat('x', 600)))"));
-    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(
+        fixture.fetch(Call::post(&url).with("body", "jsonb_build_object('a', repeat('x', 600))")).status_code,
+        Some(200)
+    );
     assert_eq!(fixture.receiver.count(), 1);
     fixture.cluster.alter_system("pg_net.max_request_bytes", "8kB");
     let mut client = fixture.cluster.connect();
-    let id = crate::fixture::ask(
-        &mut client,
-        &format!("select net.http_post('{url}', jsonb_build_object('a', repeat('x', 2000)))"),
-    );
+    let id = Call::post(&url).with("body", "jsonb_build_object('a', repeat('x', 2000))").send(&mut client);
     assert_eq!(fixture.response(id).status_code, Some(200));
 }

@@ -8,9 +8,9 @@ mod roles;
 use std::collections::BTreeSet;
 
 use postgres::Client;
-use testkit::{Cluster, Receiver, response};
+use testkit::{Call, Cluster, Receiver, response};
 
-use crate::fixture::{ask, value};
+use crate::fixture::value;
 use functions::{FUNCTIONS, Function, Granted};
 use relations::{OWNED_ROWS, RELATIONS, SEEN};
 use roles::{ROLES, does, may};
@@ -79,7 +79,7 @@ fn of_rows() {
     let receiver = Receiver::start();
     let mut connections = roles::connect(&cluster);
     for connection in &mut connections {
-        let id = ask(connection, &format!("select net.http_get('{}')", receiver.url("/done")));
+        let id = Call::get(&receiver.url("/done")).send(connection);
         response(connection, id);
     }
     let mut client = cluster.connect();
@@ -93,7 +93,7 @@ fn of_rows() {
         ) == 0
     });
     for connection in &mut connections {
-        ask(connection, &format!("select net.http_get('{}')", receiver.url("/waits")));
+        Call::get(&receiver.url("/waits")).send(connection);
     }
     client
         .batch_execute(

@@ -2,7 +2,9 @@
 
 use postgres::Client;
 
-use crate::fixture::{Fixture, ask, error_of, value};
+use testkit::Call;
+
+use crate::fixture::{Fixture, error_of, value};
 
 const SETUP: &str = "create role alice login; create role bob login; create role carol login";
 
@@ -59,7 +61,7 @@ fn is_given_by_the_owner_and_can_be_taken_back() {
         let [mut alice, mut bob, mut carol] =
             ["alice", "bob", "carol"].map(|role| fixture.cluster.connect_as(role, "postgres"));
         let url = fixture.receiver.url("/alices");
-        let id = ask(&mut alice, &format!("select net.http_get('{url}')"));
+        let id = Call::get(&url).send(&mut alice);
         fixture.response(id);
         for function in ["restore_open_access", "revoke_open_access"] {
             assert_eq!(error_of(&mut bob, &format!("select net.{function}({whom})")).0, "42501");
@@ -81,7 +83,7 @@ fn is_given_by_the_owner_and_can_be_taken_back() {
         } else {
             assert_closed(&mut carol)
         }
-        let inserted = ask(
+        let inserted = value::<i64>(
             &mut bob,
             &format!(
                 "insert into net.http_request_queue (method, url, headers, timeout_milliseconds)

@@ -1,8 +1,9 @@
-//! What a role without rights of its own plants runs with nobody else's rights: neither the worker's nor the owner's.
+//! Code that a role without rights plants runs with that role's rights alone: neither with the worker's nor with the owner's.
 
-use testkit::Cluster;
+use postgres::Client;
+use testkit::{Call, Cluster};
 
-use crate::fixture::{Fixture, ask, error_of, value};
+use crate::fixture::{Fixture, error_of, value};
 
 /// A role that may log in, and create what it likes in a schema of its own and in `public`.
 const MALLORY: &str = "
@@ -168,6 +169,35 @@ fn in_the_schema_is_refused() {
     fixture.assert_works();
 }
 
+/// Calls what a role may call, with the planted code in its search path.
+fn call_everything(admin: &mut Client, caller: &mut Client, user: &str, url: &str) {
+    caller.batch_execute("set search_path = evil, pg_catalog, public").unwrap();
+    let get = caller.prepare("select net.http_get($1, $2, $3, 2000)").unwrap();
+    let none = serde_json::json!({"a": "b"});
+    let id: i64 = caller.query_one(&get, &[&url, &none, &none]).unwrap().get(0);
+    caller.batch_execute("select net.wake(), net.check_worker_is_up(), net.wait_until_running()").unwrap();
+    caller.batch_execute(&format!("select net._await_response({id})")).unwrap();
+    caller.batch_execute(&format!("select net._http_collect_response({id}, false)")).unwrap();
+    caller.batch_execute(&format!("select net.http_collect_response({id})")).unwrap();
+    caller.batch_execute(&format!("select net.await_response({id}), net.await_responses(array[{id}])")).unwrap();
+    admin
+        .batch_execute(&format!(
+            "set search_path = pg_catalog;
+             insert into net.dead_letter (id, method, url, timeout_milliseconds, requested_by, max_attempts, attempts)
+             values (-{id}, 'GET', '{url}', 2000, '{user}'::regrole, 1, 1)"
+        ))
+        .unwrap();
+    assert!(value::<bool>(caller, &format!("select net.retry(-{id})")));
+    caller.batch_execute("set search_path = pg_catalog").unwrap();
+    let waiting = Call::request("GET", url).not_before("pg_catalog.clock_timestamp() + '1h'").send(caller);
+    caller.batch_execute("set search_path = evil, pg_catalog, public").unwrap();
+    assert!(value::<bool>(caller, &format!("select net.cancel({waiting})")));
+    caller.batch_execute(&format!("select net._await_response(-{id})")).unwrap();
+    caller
+        .batch_execute("select net._urlencode_string('a b'), net._encode_url_with_params_array('http://a/', '{b=c}')")
+        .unwrap();
+}
+
 /// Operators, functions, casts and tables that a search path finds before Postgres' own.
 #[test]
 fn in_the_search_path_runs_with_nobody_elses_rights() {
@@ -191,36 +221,7 @@ fn in_the_search_path_runs_with_nobody_elses_rights() {
     let url = fixture.receiver.url("/asked");
     for user in ["postgres", "alice", "signaller"] {
         let mut caller = fixture.cluster.connect_as(user, "postgres");
-        caller.batch_execute("set search_path = evil, pg_catalog, public").unwrap();
-        let get = caller.prepare("select net.http_get($1, $2, $3, 2000)").unwrap();
-        let none = serde_json::json!({"a": "b"});
-        let id: i64 = caller.query_one(&get, &[&url, &none, &none]).unwrap().get(0);
-        caller.batch_execute("select net.wake(), net.check_worker_is_up(), net.wait_until_running()").unwrap();
-        caller.batch_execute(&format!("select net._await_response({id})")).unwrap();
-        caller.batch_execute(&format!("select net._http_collect_response({id}, false)")).unwrap();
-        caller.batch_execute(&format!("select net.http_collect_response({id})")).unwrap();
-        caller.batch_execute(&format!("select net.await_response({id}), net.await_responses(array[{id}])")).unwrap();
-        fixture
-            .client
-            .batch_execute(&format!(
-                "set search_path = pg_catalog;
-                 insert into net.dead_letter (id, method, url, timeout_milliseconds, requested_by, max_attempts, attempts)
-                 values (-{id}, 'GET', '{url}', 2000, '{user}'::regrole, 1, 1)"
-            ))
-            .unwrap();
-        assert!(value::<bool>(&mut caller, &format!("select net.retry(-{id})")));
-        let waits =
-            format!("select net.http_request('GET', '{url}', not_before := pg_catalog.clock_timestamp() + '1h')");
-        caller.batch_execute("set search_path = pg_catalog").unwrap();
-        let waiting = ask(&mut caller, &waits);
-        caller.batch_execute("set search_path = evil, pg_catalog, public").unwrap();
-        assert!(value::<bool>(&mut caller, &format!("select net.cancel({waiting})")));
-        caller.batch_execute(&format!("select net._await_response(-{id})")).unwrap();
-        caller
-            .batch_execute(
-                "select net._urlencode_string('a b'), net._encode_url_with_params_array('http://a/', '{b=c}')",
-            )
-            .unwrap();
+        call_everything(&mut fixture.client, &mut caller, user, &url);
     }
     fixture
         .client
@@ -251,10 +252,10 @@ fn in_a_query_meets_no_rows_of_others() {
     fixture.client.batch_execute(MALLORY).unwrap();
     let mut alice = fixture.cluster.connect_as("alice", "postgres");
     let url = fixture.receiver.url("/alices");
-    let id = ask(&mut alice, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut alice);
     fixture.response(id);
     let held = fixture.receiver.url("/hang");
-    ask(&mut alice, &format!("select net.http_get('{held}', timeout_milliseconds := 20000)"));
+    Call::get(&held).timeout(20_000).send(&mut alice);
     fixture.client.batch_execute("analyze net.http_request_queue, net._http_response").unwrap();
     let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
     mallory

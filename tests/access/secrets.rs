@@ -2,7 +2,7 @@
 
 use postgres::Client;
 use serde_json::json;
-use testkit::{Cluster, Receiver};
+use testkit::{Call, Cluster, Receiver};
 
 use crate::fixture::{Fixture, error_of, value};
 
@@ -65,8 +65,7 @@ fn are_not_logged_whatever_becomes_of_the_request() {
         "/redirect/302?to=/echo?hunter2",
     ];
     let urls = paths.map(|path| fixture.receiver.url(path));
-    let others =
-        [format!("http://127.0.0.1:{}/", refused.port()), fixture.receiver.url("/").replace("http:", "https:")];
+    let others = [refused.url("/"), fixture.receiver.url("/").replace("http:", "https:")];
     for url in urls.iter().chain(&others) {
         let id = post(&mut fixture.client, &with_password(url));
         let answer = fixture.response(id);
@@ -125,9 +124,7 @@ fn are_not_logged_when_a_row_cannot_be_stored() {
         .client
         .batch_execute("alter table net.http_request_queue add check (timeout_milliseconds <> 2000) not valid")
         .unwrap();
-    let call = format!(
-        "select net.http_get('{url}?{SECRET}', headers := '{{\"Cookie\": \"{SECRET}\"}}', timeout_milliseconds := 2000)"
-    );
+    let call = Call::get(&format!("{url}?{SECRET}")).header("Cookie", SECRET).timeout(2000).select();
     let error = fixture.client.batch_execute(&call).unwrap_err();
     let error = error.as_db_error().unwrap();
     assert_eq!(error.code().code(), "23514", "{error:?}");
@@ -181,8 +178,7 @@ fn are_in_no_view_for_other_roles() {
     for id in ids {
         fixture.response(id);
     }
-    let call = format!("select net.http_get('{}?{SECRET}', timeout_milliseconds := 20000)", with_password(&held));
-    alice.batch_execute(&call).unwrap();
+    Call::get(&format!("{}?{SECRET}", with_password(&held))).timeout(20_000).send(&mut alice);
     fixture.received("/hang");
     fixture.client.batch_execute("analyze net.http_request_queue, net._http_response").unwrap();
     let kept = "select count(*) from pg_stats where schemaname = 'net' and pg_stats::text like '%hunter2%'";

@@ -3,9 +3,9 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use postgres::Client;
 use serde_json::json;
-use testkit::{Cluster, Receiver, response, responses};
+use testkit::{Call, Cluster, Receiver, response, responses};
 
-use crate::fixture::{ask, assert_works, error_of, value};
+use crate::fixture::{assert_works, error_of, value};
 
 /// A server with the extension in a database of this encoding, which the worker serves.
 fn database(encoding: &str) -> (Cluster, Client, Receiver) {
@@ -68,7 +68,7 @@ fn a_replys_charset_and_header_are_turned_into_the_databases_encoding() {
         let latin1: Vec<u8> = word.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
         let head = format!("HTTP/1.1 200 OK\r\nX-Word: {word}\r\nContent-Type: text/plain; charset=latin1\r\n\r\n");
         receiver.script("/latin1", vec![head.into_bytes(), latin1]);
-        let id = ask(&mut client, &format!("select net.http_get('{}')", receiver.url("/latin1")));
+        let id = Call::get(&receiver.url("/latin1")).send(&mut client);
         let answer = response(&mut client, id);
         assert_eq!(answer.content.as_deref(), Some(word), "{encoding}: {answer:?}");
         assert_eq!(answer.header("X-Word"), word, "{encoding}");
@@ -83,7 +83,7 @@ fn what_the_encoding_cannot_hold_is_kept_as_bytes() {
         let (_cluster, mut client, receiver) = database(encoding);
         let reply = "HTTP/1.1 200 OK\r\nX-😀: né😀\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nsmile 😀";
         receiver.script("/smile", vec![reply.into()]);
-        let id = ask(&mut client, &format!("select net.http_get('{}')", receiver.url("/smile")));
+        let id = Call::get(&receiver.url("/smile")).send(&mut client);
         let answer = response(&mut client, id);
         assert_eq!((answer.status_code, &answer.content), (Some(200), &None), "{encoding}: {answer:?}");
         let bytes: Vec<u8> = value(&mut client, "select content_bytes from net._http_response");
@@ -163,11 +163,10 @@ fn rows_with_text_that_means_nothing_end_as_failures_and_stop_no_others() {
 fn an_error_that_quotes_text_reaches_the_client() {
     for (encoding, word) in WORDS {
         let (_cluster, mut client, _) = database(encoding);
-        let (state, message) = error_of(&mut client, &format!("select net.http_get('/{word}')"));
+        let (state, message) = error_of(&mut client, &Call::get(&format!("/{word}")).select());
         assert!(state == "22023" && message.contains("invalid URL"), "{encoding}: {state} {message}");
         let headers = format!(r#"{{"{word}": "a"}}"#);
-        let call = format!("select net.http_get('http://127.0.0.1/', headers := '{headers}')");
-        let id = crate::fixture::ask(&mut client, &call);
+        let id = Call::get("http://127.0.0.1/").with("headers", &format!("'{headers}'")).send(&mut client);
         let message = testkit::response(&mut client, id).error_msg.unwrap();
         assert_eq!(message, format!("header \"{word}\" has a name that cannot be sent"), "{encoding}");
     }

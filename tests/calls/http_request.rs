@@ -11,8 +11,8 @@ use crate::fixture::{Fixture, error_of};
 #[track_caller]
 fn send(fixture: &mut Fixture, call: &str) -> Arc<Request> {
     let path = format!("/{}", fixture.receiver.count());
-    let id =
-        fixture.ask(&format!("select net.{}", call.replace("$url", &format!("'{}'", fixture.receiver.url(&path)))));
+    let id = fixture
+        .value::<i64>(&format!("select net.{}", call.replace("$url", &format!("'{}'", fixture.receiver.url(&path)))));
     assert_eq!(fixture.response(id).status_code, Some(200), "{call}");
     fixture.received(&path)
 }
@@ -130,7 +130,7 @@ fn some_replies_have_no_body() {
     ] {
         fixture.receiver.script(path, vec![format!("HTTP/1.1 {head}\r\n\r\n").into_bytes()]);
         let url = format!("'{}'", fixture.receiver.url(path));
-        let id = fixture.ask(&format!("select net.{}", call.replace("$url", &url)));
+        let id = fixture.value::<i64>(&format!("select net.{}", call.replace("$url", &url)));
         let answer = fixture.response(id);
         assert_eq!((answer.status_code, &answer.error_msg), (head[..3].parse().ok(), &None), "{path}");
         let body: Option<Vec<u8>> =

@@ -2,62 +2,60 @@
 
 use crate::fixture::{Fixture, error_of};
 
+/// Functions with their arguments and results.
+const SIGNATURES: &[(&str, &str, &str)] = &[
+    (
+        "http_get",
+        "url text, params jsonb DEFAULT '{}'::jsonb, headers jsonb DEFAULT '{}'::jsonb, \
+                  timeout_milliseconds integer DEFAULT 2000",
+        "bigint",
+    ),
+    (
+        "http_post",
+        "url text, body jsonb DEFAULT '{}'::jsonb, params jsonb DEFAULT '{}'::jsonb, \
+                   headers jsonb DEFAULT '{\"Content-Type\": \"application/json\"}'::jsonb, \
+                   timeout_milliseconds integer DEFAULT 2000",
+        "bigint",
+    ),
+    (
+        "http_delete",
+        "url text, params jsonb DEFAULT '{}'::jsonb, headers jsonb DEFAULT '{}'::jsonb, \
+                     timeout_milliseconds integer DEFAULT 2000, body jsonb DEFAULT NULL::jsonb",
+        "bigint",
+    ),
+    ("worker_restart", "", "boolean"),
+    ("wait_until_running", "", "void"),
+    ("check_worker_is_up", "", "void"),
+    ("wake", "", "void"),
+    ("_http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
+    ("http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
+    ("_await_response", "request_id bigint", "boolean"),
+    ("cancel", "request_id bigint", "boolean"),
+    ("cancel", "request_ids bigint[]", "bigint"),
+    ("await_response", "request_id bigint, timeout interval DEFAULT '00:00:30'::interval", "net.http_response_result"),
+    (
+        "await_responses",
+        "request_ids bigint[], timeout interval DEFAULT '00:00:30'::interval",
+        "TABLE(request_id bigint, status net.request_status, message text, response net.http_response)",
+    ),
+    ("_urlencode_string", "string character varying", "text"),
+    ("_encode_url_with_params_array", "url text, params_array text[]", "text"),
+];
+
 #[test]
 fn functions_have_the_signatures_of_the_contract() {
     let mut fixture = Fixture::new();
-    let signatures = [
-        (
-            "http_get",
-            "url text, params jsonb DEFAULT '{}'::jsonb, headers jsonb DEFAULT '{}'::jsonb, \
-                      timeout_milliseconds integer DEFAULT 2000",
-            "bigint",
-        ),
-        (
-            "http_post",
-            "url text, body jsonb DEFAULT '{}'::jsonb, params jsonb DEFAULT '{}'::jsonb, \
-                       headers jsonb DEFAULT '{\"Content-Type\": \"application/json\"}'::jsonb, \
-                       timeout_milliseconds integer DEFAULT 2000",
-            "bigint",
-        ),
-        (
-            "http_delete",
-            "url text, params jsonb DEFAULT '{}'::jsonb, headers jsonb DEFAULT '{}'::jsonb, \
-                         timeout_milliseconds integer DEFAULT 2000, body jsonb DEFAULT NULL::jsonb",
-            "bigint",
-        ),
-        ("worker_restart", "", "boolean"),
-        ("wait_until_running", "", "void"),
-        ("check_worker_is_up", "", "void"),
-        ("wake", "", "void"),
-        ("_http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
-        ("http_collect_response", "request_id bigint, async boolean DEFAULT true", "net.http_response_result"),
-        ("_await_response", "request_id bigint", "boolean"),
-        ("cancel", "request_id bigint", "boolean"),
-        ("cancel", "request_ids bigint[]", "bigint"),
-        (
-            "await_response",
-            "request_id bigint, timeout interval DEFAULT '00:00:30'::interval",
-            "net.http_response_result",
-        ),
-        (
-            "await_responses",
-            "request_ids bigint[], timeout interval DEFAULT '00:00:30'::interval",
-            "TABLE(request_id bigint, status net.request_status, message text, response net.http_response)",
-        ),
-        ("_urlencode_string", "string character varying", "text"),
-        ("_encode_url_with_params_array", "url text, params_array text[]", "text"),
-    ];
     let expected = |name: &str| {
-        let of_name = signatures.iter().filter(|(other, ..)| *other == name);
+        let of_name = SIGNATURES.iter().filter(|(other, ..)| *other == name);
         of_name.map(|&(_, arguments, result)| (arguments, result)).collect::<Vec<_>>()
     };
-    for (name, ..) in signatures {
+    for (name, ..) in SIGNATURES {
         let rows = fixture
             .client
             .query(
                 "select pg_get_function_arguments(oid), pg_get_function_result(oid)
                    from pg_proc where pronamespace = 'net'::regnamespace and proname = $1 order by pronargs, oid",
-                &[&name],
+                &[name],
             )
             .unwrap();
         let found: Vec<(&str, &str)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();

@@ -8,7 +8,7 @@ use testkit::{Cluster, Receiver};
 use super::{assert_all_answered, create, lines, queue};
 use crate::fixture::{assert_works, error_of};
 
-/// Long enough for something that is tried every second to show.
+/// Time itself is what these tests are about: what is tried every second shows within so long.
 const A_WHILE: Duration = Duration::from_secs(4);
 
 #[test]

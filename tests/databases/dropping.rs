@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use postgres::Client;
-use testkit::{Cluster, Gate, PATIENCE, Receiver};
+use testkit::{Call, Cluster, Gate, PATIENCE, Receiver};
 
 use crate::fixture::{Fixture, allow_at_most, assert_works, error_of};
 
@@ -15,8 +15,7 @@ fn in_flight(client: &mut Client, receiver: &Receiver) -> Gate {
     let gate = receiver.hold("/held");
     let before = receiver.count();
     let url = receiver.url("/held");
-    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 20)");
-    client.batch_execute(&ask).unwrap();
+    Call::get(&url).timeout(60_000).send_times(client, 20);
     receiver.wait_for(before + 20);
     gate
 }
@@ -69,8 +68,7 @@ fn the_extension_with_500_requests_in_flight_whose_ids_come_again() {
     let gates = old.each_ref().map(|receiver| receiver.hold("/held"));
     for (receiver, count) in old.iter().zip([200, 200, 100]) {
         let url = receiver.url("/held");
-        let ask =
-            format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, {count})");
+        let ask = Call::get(&url).timeout(60_000).select_times(count);
         fixture.client.batch_execute(&ask).unwrap();
         receiver.wait_for(count);
     }

@@ -1,8 +1,8 @@
 //! `pg_dump` and `pg_restore`: the extension comes along, and no request that was somebody else's to send.
 
-use testkit::{Cluster, Gate, PATIENCE, Receiver, response, wait_until};
+use testkit::{Call, Cluster, Gate, PATIENCE, Receiver, response, wait_until};
 
-use crate::fixture::{Fixture, ask, assert_works, error_of, value};
+use crate::fixture::{Fixture, assert_works, error_of, value};
 
 /// A database with a webhook, responses, and requests that wait for answers until the gate is released.
 fn database_in_use() -> (Fixture, Gate) {
@@ -30,8 +30,7 @@ fn database_in_use() -> (Fixture, Gate) {
     fixture.response(1);
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 20)");
-    fixture.client.batch_execute(&ask).unwrap();
+    fixture.send_times(Call::get(&url).timeout(60_000), 20);
     fixture.receiver.wait_for(21);
     (fixture, gate)
 }
@@ -84,7 +83,7 @@ fn of_the_whole_server_into_a_new_one() {
     fixture.cluster.run("pg_dump", &["--file", &database, "postgres"]);
     new.run("psql", &["-Xq", "-v", "ON_ERROR_STOP=1", "-d", "restored", "-f", &database]);
     assert_restored(&new, &fixture.receiver);
-    assert_eq!(ask(&mut new.connect_as("postgres", "restored"), "select count(*) from orders"), 2);
+    assert_eq!(value::<i64>(&mut new.connect_as("postgres", "restored"), "select count(*) from orders"), 2);
 }
 
 /// As some restore data into a database whose schema is there already.

@@ -2,7 +2,7 @@
 
 use testkit::{Cluster, Shutdown, is_running, responses};
 
-use crate::fixture::{Fixture, ask, assert_works, error_of, value};
+use crate::fixture::{Fixture, assert_works, error_of, value};
 
 #[test]
 fn brings_waiting_requests_and_responses_along() {
@@ -48,7 +48,7 @@ fn brings_waiting_requests_and_responses_along() {
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
     assert!(answers.iter().map(|answer| answer.id.unwrap()).eq(1..=22));
     assert_eq!(receiver.count(), 42);
-    assert_eq!(ask(&mut client, "select id from ping"), 23);
+    assert_eq!(value::<i64>(&mut client, "select id from ping"), 23);
     assert_works(&mut client, &receiver);
 
     // All objects belong to the extension as before, and rights and settings are as they were.

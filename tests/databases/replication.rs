@@ -1,9 +1,9 @@
 //! A logical subscriber that has the extension, too: what is queued on the publisher is the publisher's to send.
 
 use postgres::Client;
-use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, responses, wait_until};
 
-use crate::fixture::{Fixture, allow_at_most, ask, assert_works, value};
+use crate::fixture::{Fixture, allow_at_most, assert_works, value};
 
 /// A publisher of all its tables.
 fn publisher() -> Fixture {
@@ -34,8 +34,7 @@ fn catch_up(publisher: &mut Fixture, subscriber: &mut Client) {
 
 fn queue_requests(fixture: &mut Fixture, count: usize) {
     let url = fixture.receiver.url("/held");
-    let queue = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, {count})");
-    fixture.client.batch_execute(&queue).unwrap();
+    fixture.send_times(Call::get(&url).timeout(60_000), count);
 }
 
 /// Has the subscriber's worker look at its queue in every way that there is.
@@ -120,7 +119,6 @@ fn rows_with_keys_of_others_do_not_come_in_under_the_role_of_a_replica() {
         .unwrap();
     assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
     let url = fixture.receiver.url("/own");
-    let id = ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
-    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.fetch(Call::get(&url)).status_code, Some(200));
     assert_eq!(fixture.receiver.wait_for(1).len(), 1);
 }

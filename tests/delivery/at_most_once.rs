@@ -1,15 +1,13 @@
 //! Requests that are sent at most once: whatever happens, never twice.
 
-use testkit::{Cluster, PATIENCE, kill, wait_until};
+use testkit::{Call, Cluster, PATIENCE, kill, wait_until};
 
 use crate::fixture::{Fixture, error_of, reconnect};
 
 /// Puts a request in flight that the receiver holds.
 fn in_flight(fixture: &mut Fixture) -> i64 {
     let url = fixture.receiver.url("/held");
-    let id = fixture.ask(&format!(
-        "select net.http_request('POST', '{url}', 'x'::text, delivery => 'at_most_once', timeout_milliseconds => 60000)"
-    ));
+    let id = fixture.send(Call::request("POST", &url).text("x").at_most_once().timeout(60_000));
     fixture.received("/held");
     id
 }
@@ -100,7 +98,7 @@ fn it_has_one_attempt() {
 fn a_row_with_more_attempts_has_one_and_its_outcome() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/close");
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds, delivery, max_attempts)
          values ('GET', '{url}', 5000, 'at_most_once', 5) returning id"
     ));
@@ -115,10 +113,8 @@ fn a_row_that_somebody_holds_locked_waits_and_holds_up_no_other() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/locked");
     // Locked before it is due, so that the worker meets it locked.
-    let id = fixture.ask(&format!(
-        "select net.http_request('GET', '{url}', delivery => 'at_most_once',
-                                 not_before => clock_timestamp() + interval '1 second')"
-    ));
+    let id =
+        fixture.send(Call::request("GET", &url).at_most_once().not_before("clock_timestamp() + interval '1 second'"));
     let mut locker = fixture.cluster.connect();
     locker.batch_execute("begin; select from net.http_request_queue for update").unwrap();
     wait_until("its time", PATIENCE, || {

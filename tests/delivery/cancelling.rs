@@ -5,9 +5,9 @@ mod moments;
 mod stress;
 
 use postgres::Client;
-use testkit::{Cluster, Gate, PATIENCE, Receiver};
+use testkit::{Call, Cluster, Gate, PATIENCE, Receiver};
 
-use crate::fixture::{Fixture, allow_at_most, ask, error_of, value};
+use crate::fixture::{Fixture, allow_at_most, error_of, value};
 
 /// Where a request stands that waits behind what is under way to its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,7 @@ fn crowded_so_that_the_next_is(standing: Standing) -> (Fixture, Gate) {
     allow_at_most(&mut fixture.client, PATIENCE);
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, {before})");
-    fixture.client.batch_execute(&ask).unwrap();
+    fixture.send_times(Call::get(&url).timeout(60_000), before);
     fixture.received("/held");
     (fixture, gate)
 }
@@ -42,13 +41,12 @@ fn crowded() -> (Fixture, Gate) {
 /// Asks for a path that has to wait behind what is held. When it returns, the worker has claimed it if it will.
 fn ask_waiting(fixture: &mut Fixture, path: &str) -> i64 {
     let url = fixture.receiver.url(path);
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    let id = fixture.send(Call::get(&url));
     let is_up = fixture.client.batch_execute("select net.check_worker_is_up()").is_ok();
     if is_up {
         // The queue is read in order.
         let aside = Receiver::start();
-        let last = fixture.ask(&format!("select net.http_get('{}')", aside.url("/")));
-        assert_eq!(fixture.response(last).status_code, Some(200));
+        assert_eq!(fixture.fetch(Call::get(&aside.url("/"))).status_code, Some(200));
     }
     id
 }
@@ -97,8 +95,8 @@ fn a_request_that_is_under_way_done_or_unknown_is_not_taken_back() {
 fn a_request_that_waits_for_its_time_or_its_next_attempt_is_taken_back() {
     let mut fixture = Fixture::new();
     let (url, failing) = (fixture.receiver.url("/later"), fixture.receiver.url("/status/503"));
-    let later = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')"));
-    let retried = fixture.ask(&format!("select net.http_request('GET', '{failing}', max_attempts := 20)"));
+    let later = fixture.send(Call::request("GET", &url).not_before("now() + '1 hour'"));
+    let retried = fixture.send(Call::request("GET", &failing).max_attempts(20));
     fixture.received("/status/503");
     testkit::wait_until("the first attempt to be recorded", PATIENCE, || {
         fixture.value::<bool>(&format!("select attempts > 0 from net.http_request_queue where id = {retried}"))
@@ -127,7 +125,7 @@ fn only_who_asked_and_the_owner_may_take_back() {
     // Two of hers are claimed, however many of others' are.
     let first = fixture.receiver.url("/first");
     value::<i64>(&mut ann, &format!("select count(net.http_get('{first}')) from generate_series(1, 2)"));
-    let mut of_ann = || ask(&mut ann, &format!("select net.http_get('{path}')"));
+    let mut of_ann = || Call::get(&path).send(&mut ann);
     let ids: Vec<i64> = (0..4).map(|_| of_ann()).collect();
     for (stranger, id) in [("bob", ids[0]), ("reader", ids[0])] {
         let mut client = fixture.cluster.connect_as(stranger, "postgres");
@@ -162,7 +160,7 @@ fn a_transaction_that_takes_back_cannot_be_prepared() {
             .start_ready(),
     );
     let url = fixture.receiver.url("/later");
-    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')"));
+    let id = fixture.send(Call::request("GET", &url).not_before("now() + '1 hour'"));
     fixture.client.batch_execute(&format!("begin; select net.cancel({id})")).unwrap();
     let error = error_of(&mut fixture.client, "prepare transaction 'a'");
     assert_eq!(error, ("0A000".into(), "cannot prepare a transaction that has called net.cancel".into()));

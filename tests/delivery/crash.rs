@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use testkit::{PATIENCE, Receiver, kill, responses, wait_until};
+use testkit::{Call, PATIENCE, Receiver, kill, responses, wait_until};
 
-use crate::fixture::{Fixture, ask, assert_works, reconnect};
+use crate::fixture::{Fixture, assert_works, reconnect};
 
 /// The ids that reached a receiver, which stand in the query.
 fn ids_at(receiver: &Receiver) -> BTreeSet<i64> {
@@ -83,12 +83,12 @@ fn another_backend_is_killed() {
 fn ids_go_on_after_a_crash() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/x");
-    let before = ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
+    let before = fixture.send(Call::get(&url));
     fixture.response(before);
     fixture.cluster.kill_postmaster();
     fixture.cluster.start();
     fixture.client = fixture.cluster.connect();
     assert_works(&mut fixture.client, &fixture.receiver);
-    let after = ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
+    let after = fixture.send(Call::get(&url));
     assert!(after > before, "{after} after {before}");
 }

@@ -1,12 +1,12 @@
 //! What the C version's own tests promise, where no other test of ours shows it.
 
-use testkit::{PATIENCE, Receiver, wait_until};
+use testkit::{Call, PATIENCE, Receiver, wait_until};
 
-use crate::fixture::{Fixture, ask, value};
+use crate::fixture::{Fixture, value};
 
 /// Calls of one kind, in one statement and one commit.
 fn many(fixture: &mut Fixture, url: &str, count: usize) {
-    fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, {count})")).unwrap();
+    fixture.send_times(Call::get(url), count);
 }
 
 fn count(fixture: &mut Fixture, condition: &str) -> i64 {
@@ -29,7 +29,7 @@ fn parameters_and_headers_may_be_null_in_their_places() {
         format!("select net.http_delete('{url}', null::jsonb, null::jsonb, 2000)"),
         format!("select net.http_post('{url}', null::jsonb, null::jsonb, null::jsonb, 2000)"),
     ] {
-        let id = fixture.ask(&call);
+        let id = fixture.value::<i64>(&call);
         assert_eq!(fixture.response(id).status_code, Some(200), "{call}");
     }
     assert!(fixture.receiver.requests().iter().all(|request| request.target == "/plain" && request.text().is_empty()));
@@ -68,7 +68,7 @@ fn a_role_that_was_made_later_asks_collects_and_can_be_dropped() {
     fixture.client.batch_execute("create role another").unwrap();
     let mut transaction = fixture.client.transaction().unwrap();
     transaction.batch_execute("set local role another").unwrap();
-    let id = value::<i64>(&mut transaction, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut transaction);
     transaction.commit().unwrap();
     let mut transaction = fixture.client.transaction().unwrap();
     transaction.batch_execute("set local role another").unwrap();
@@ -140,7 +140,7 @@ fn the_worker_is_up_after_a_drop_amid_slow_requests() {
     let mut client = fixture.cluster.connect();
     client.batch_execute("select net.check_worker_is_up()").unwrap();
     let url = fixture.receiver.url("/again");
-    let id = ask(&mut client, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut client);
     assert_eq!(fixture.response(id).status_code, Some(200));
 }
 
@@ -151,7 +151,7 @@ fn the_old_behaviour_comes_back_by_the_statements_that_are_given() {
     fixture.client.batch_execute("create role web login; create role jobs login").unwrap();
     let [mut web, mut jobs] = ["web", "jobs"].map(|role| fixture.cluster.connect_as(role, "postgres"));
     let url = fixture.receiver.url("/repeat-headers");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     fixture.response(id);
     let seen = "select count(*) from net._http_response";
     assert_eq!(value::<i64>(&mut jobs, seen), 0);
@@ -173,6 +173,5 @@ fn the_old_behaviour_comes_back_by_the_statements_that_are_given() {
     let persistence = "select relpersistence::text from pg_class where oid = 'net.http_request_queue'::regclass";
     assert_eq!(fixture.value::<String>(persistence), "u");
     fixture.cluster.alter_system("pg_net.max_timeout_ms", "2147483647");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 2147483647)"));
-    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.fetch(Call::get(&url).timeout(2_147_483_647)).status_code, Some(200));
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, wait_until};
 
 use crate::fixture::Fixture;
 
@@ -28,7 +28,7 @@ fn queued(fixture: &mut Fixture) -> i64 {
 fn a_request_is_tried_again_until_it_succeeds_and_has_one_response() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/fail/503/2");
-    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', max_attempts => 5)"));
+    let id = fixture.send(Call::request("GET", &url).max_attempts(5));
     assert_eq!(end(&mut fixture, id), (Some(200), 3, None));
     assert_eq!(fixture.receiver.count(), 3);
     assert_eq!((queued(&mut fixture), dead_letters(&mut fixture)), (0, 0));
@@ -38,7 +38,7 @@ fn a_request_is_tried_again_until_it_succeeds_and_has_one_response() {
 fn one_attempt_is_the_default() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/fail/503/2");
-    let id = fixture.ask(&format!("select net.http_request('GET', '{url}')"));
+    let id = fixture.send(Call::request("GET", &url));
     assert_eq!(end(&mut fixture, id), (Some(503), 1, None));
     assert_eq!((fixture.receiver.count(), queued(&mut fixture), dead_letters(&mut fixture)), (1, 0, 0));
 }
@@ -47,7 +47,7 @@ fn one_attempt_is_the_default() {
 fn an_answer_that_no_other_attempt_could_better_is_final() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/status/404");
-    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', max_attempts => 5)"));
+    let id = fixture.send(Call::request("GET", &url).max_attempts(5));
     assert_eq!(end(&mut fixture, id), (Some(404), 1, None));
     assert_eq!((fixture.receiver.count(), queued(&mut fixture), dead_letters(&mut fixture)), (1, 0, 0));
 }
@@ -56,10 +56,14 @@ fn an_answer_that_no_other_attempt_could_better_is_final() {
 fn a_request_that_used_up_its_attempts_stands_in_the_dead_letter_and_can_be_sent_again() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/fail/500/2");
-    let id = fixture.ask(&format!(
-        r#"select net.http_request('PUT', '{url}', '\x00ff'::bytea, headers => '{{"X-A": "b"}}', max_attempts => 2,
-                                   timeout_milliseconds => 5000, idempotency_key => 'k')"#
-    ));
+    let id = fixture.send(
+        Call::request("PUT", &url)
+            .bytes(&[0, 0xff])
+            .header("X-A", "b")
+            .max_attempts(2)
+            .timeout(5000)
+            .idempotency_key("k"),
+    );
     assert_eq!(end(&mut fixture, id), (Some(500), 2, None));
     assert_eq!((fixture.receiver.count(), queued(&mut fixture)), (2, 0));
     let whole = fixture.value::<bool>(&format!(
@@ -86,8 +90,7 @@ fn a_request_that_used_up_its_attempts_stands_in_the_dead_letter_and_can_be_sent
 fn a_refused_connection_is_tried_again() {
     let mut fixture = Fixture::new();
     let refused = Receiver::refused_port();
-    let id = fixture
-        .ask(&format!("select net.http_request('GET', 'http://127.0.0.1:{}/', max_attempts => 2)", refused.port()));
+    let id = fixture.send(Call::request("GET", &refused.url("/")).max_attempts(2));
     assert_eq!(end(&mut fixture, id), (None, 2, Some("connect".to_owned())));
     assert_eq!(fixture.value::<String>("select error_kind from net.dead_letter"), "connect");
 }
@@ -101,13 +104,14 @@ fn the_attempts_of_a_post_carry_one_idempotency_key() {
         let of_this = requests.iter().filter(|request| request.query() == Some(query));
         of_this.map(|request| request.header("idempotency-key").unwrap_or("none").to_owned()).collect()
     };
-    for (query, method, more, expected) in [
-        ("given", "POST", ", idempotency_key => 'order-7', max_attempts => 3", Some(["order-7"; 2])),
-        ("header", "PATCH", r#", headers => '{"idempotency-key": "mine"}', max_attempts => 3"#, Some(["mine"; 2])),
-        ("generated", "POST", ", max_attempts => 3", None),
-        ("safe", "PUT", ", max_attempts => 3", Some(["none"; 2])),
+    let call = |method, query| Call::request(method, &format!("{url}?{query}")).text("x").max_attempts(3);
+    for (query, call, expected) in [
+        ("given", call("POST", "given").idempotency_key("order-7"), Some(["order-7"; 2])),
+        ("header", call("PATCH", "header").header("idempotency-key", "mine"), Some(["mine"; 2])),
+        ("generated", call("POST", "generated"), None),
+        ("safe", call("PUT", "safe"), Some(["none"; 2])),
     ] {
-        let id = fixture.ask(&format!("select net.http_request('{method}', '{url}?{query}', 'x'::text {more})"));
+        let id = fixture.send(call);
         assert_eq!(end(&mut fixture, id), (Some(200), 2, None), "{query}");
         let keys = keys(&fixture, query);
         match expected {
@@ -126,8 +130,7 @@ fn attempts_and_due_times_survive_a_crash() {
     let wait = "HTTP/1.1 503 Busy\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
     fixture.receiver.script("/busy", vec![wait.into()]);
     let url = fixture.receiver.url("/busy");
-    let id = fixture
-        .ask(&format!("select net.http_request('GET', '{url}', max_attempts => 3, timeout_milliseconds => 60000)"));
+    let id = fixture.send(Call::request("GET", &url).max_attempts(3).timeout(60_000));
     let waits = "select exists (select from net.http_request_queue where attempts = 1 and due is not null)";
     wait_until("the request in wait of its next attempt", PATIENCE, || fixture.value::<bool>(waits));
     fixture.receiver.script("/busy", vec![b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()]);
@@ -152,10 +155,8 @@ fn a_request_is_not_sent_before_its_time_and_holds_up_no_other() {
     let mut fixture = Fixture::new();
     let (later, now) = (fixture.receiver.url("/later"), fixture.receiver.url("/now"));
     let asked = Instant::now();
-    let id = fixture.ask(&format!(
-        "select net.http_request('GET', '{later}', not_before => clock_timestamp() + interval '2 seconds')"
-    ));
-    let past = fixture.ask(&format!("select net.http_request('GET', '{now}', not_before => now() - interval '1 day')"));
+    let id = fixture.send(Call::request("GET", &later).not_before("clock_timestamp() + interval '2 seconds'"));
+    let past = fixture.send(Call::request("GET", &now).not_before("now() - interval '1 day'"));
     assert_eq!(end(&mut fixture, past), (Some(200), 1, None));
     assert!(fixture.receiver.requests().iter().all(|request| request.path() == "/now"));
     assert_eq!(end(&mut fixture, id), (Some(200), 1, None));
@@ -169,9 +170,10 @@ fn an_earlier_time_that_comes_later_is_kept() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/x");
     for seconds in [3600, 1] {
-        fixture.ask(&format!(
-            "select net.http_request('GET', '{url}?{seconds}', not_before => clock_timestamp() + interval '{seconds} s')"
-        ));
+        fixture.send(
+            Call::request("GET", &format!("{url}?{seconds}"))
+                .not_before(&format!("clock_timestamp() + interval '{seconds} s'")),
+        );
     }
     let request = fixture.received("/x");
     assert_eq!(request.query(), Some("1"));

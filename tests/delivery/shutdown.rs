@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Shutdown, responses};
+use testkit::{Call, Shutdown, responses};
 
 use crate::fixture::Fixture;
 
@@ -15,8 +15,7 @@ fn ends_quickly_and_what_was_in_flight_is_sent_again() {
         let Fixture { mut client, receiver, mut cluster } = Fixture::new();
         let gate = receiver.hold("/held");
         let url = receiver.url("/held");
-        let queue = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 100)");
-        client.batch_execute(&queue).unwrap();
+        Call::get(&url).timeout(60_000).send_times(&mut client, 100);
         receiver.wait_for(100);
         // A smart shutdown waits for clients.
         client.close().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, wait_until};
 
 use crate::fixture::{Fixture, assert_works, error_of};
 
@@ -33,8 +33,7 @@ fn case_42_a_429_holds_back_what_has_attempts_left_and_nothing_else() {
     assert!(fixture.value::<bool>(until));
 
     let ok = fixture.receiver.url("/ok");
-    let patient = format!("select net.http_request('GET', '{ok}', max_attempts => 2) from generate_series(1, 50)");
-    fixture.client.batch_execute(&patient).unwrap();
+    fixture.send_times(Call::request("GET", &ok).max_attempts(2), 50);
     let other = Receiver::start();
     assert_works(&mut fixture.client, &other);
     // Those with one attempt go out at once, by whatever function, and each has its own answer.
@@ -44,7 +43,7 @@ fn case_42_a_429_holds_back_what_has_attempts_left_and_nothing_else() {
         format!("http_get('{plain}')"),
         format!("http_request('GET', '{plain}', delivery => 'at_most_once')"),
     ] {
-        let id = fixture.ask(&format!("select net.{call}"));
+        let id = fixture.value::<i64>(&format!("select net.{call}"));
         assert_eq!(fixture.response(id).status_code, Some(200), "{call}");
     }
     assert_eq!(fixture.get_url(&url).status_code, Some(429));
@@ -76,7 +75,7 @@ fn a_503_is_tried_again_no_earlier_than_it_asks_for() {
             _ => fixture.value::<String>(&format!("select {in_three_seconds} || ' GMT'")),
         };
         let url = busy(&fixture, path, "503", &retry_after);
-        fixture.ask(&format!("select net.http_request('GET', '{url}', max_attempts => 2)"));
+        fixture.send(Call::request("GET", &url).max_attempts(2));
         let arrived = wait_until("the second attempt", PATIENCE, || {
             let requests = fixture.receiver.requests();
             let these = requests.into_iter().filter(|request| request.path() == path).collect::<Vec<_>>();
@@ -94,10 +93,7 @@ fn a_503_is_tried_again_no_earlier_than_it_asks_for() {
 fn an_origin_that_refuses_holds_up_no_other() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.breaker_failures", "3").start_ready());
     let dead = Receiver::refused_port();
-    fixture
-        .client
-        .batch_execute(&format!("select net.http_get('{}') from generate_series(1, 3000)", dead.url("/")))
-        .unwrap();
+    fixture.send_times(Call::get(&dead.url("/")), 3000);
     let origin = dead.url("");
     wait_until("three failures", PATIENCE, || states(&mut fixture) == [(origin.clone(), "probing".to_owned())]);
     let last = "select last_failure = 'connect' and failures >= 3 and failing_since <= now() from net.origin_state()";

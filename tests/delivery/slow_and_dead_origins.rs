@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::{Cluster, FullPort, Observer, PATIENCE, Receiver, Request, wait_until};
+use testkit::{Call, Cluster, FullPort, Observer, PATIENCE, Receiver, Request, wait_until};
 
 use crate::fixture::{Fixture, value};
 
@@ -29,7 +29,7 @@ fn case_0_of_forty_calls_of_a_function_that_is_slower_than_the_timeout_all_arriv
     let mut fixture = Fixture::new();
     let slow = fixture.receiver.url("/delay/3000");
     for _ in 0..40 {
-        fixture.ask(&format!("select net.http_post('{slow}', timeout_milliseconds := 1000)"));
+        fixture.send(Call::post(&slow).timeout(1000));
     }
     fixture.receiver.wait_for(40);
     wait_for_responses(&mut fixture, 40);
@@ -41,8 +41,7 @@ fn case_0_of_forty_calls_of_a_function_that_is_slower_than_the_timeout_all_arriv
 fn case_0_of_a_hundred_in_one_commit_all_arrive() {
     let mut fixture = Fixture::new();
     let slow = fixture.receiver.url("/delay/3000");
-    let calls = format!("select net.http_post('{slow}', timeout_milliseconds := 1000) from generate_series(1, 100)");
-    fixture.client.batch_execute(&calls).unwrap();
+    fixture.send_times(Call::post(&slow).timeout(1000), 100);
     fixture.receiver.wait_for(100);
     wait_for_responses(&mut fixture, 100);
     assert_eq!((count(&mut fixture, OWN_TIME_OUT), fixture.receiver.count()), (100, 100));
@@ -71,8 +70,7 @@ fn case_0_a_slow_path_takes_nothing_from_a_fast_one_of_the_same_host() {
 fn case_0_of_ten_thousand_calls_at_the_default_settings_all_arrive() {
     let mut fixture = Fixture::new();
     let slow = fixture.receiver.url("/hang");
-    let calls = format!("select net.http_post('{slow}', timeout_milliseconds := 300) from generate_series(1, 10000)");
-    fixture.client.batch_execute(&calls).unwrap();
+    fixture.send_times(Call::post(&slow).timeout(300), 10_000);
     wait_for_responses(&mut fixture, 10_000);
     let own = "timed_out and error_kind = 'timeout' and attempts = 1 and exchange_ms > 0 and elapsed_ms >= 300";
     assert_eq!((count(&mut fixture, own), fixture.receiver.count()), (10_000, 10_000));
@@ -85,8 +83,7 @@ fn case_0_each_request_to_a_dead_origin_ends_with_a_failure_of_its_own_to_connec
     let mut fixture = Fixture::new();
     let dead = [(); 3].map(|()| Receiver::refused_port());
     for port in &dead {
-        let calls = format!("select net.http_get('{}') from generate_series(1, 300)", port.url("/"));
-        fixture.client.batch_execute(&calls).unwrap();
+        fixture.send_times(Call::get(&port.url("/")), 300);
     }
     fixture.assert_works();
     wait_for_responses(&mut fixture, 901);
@@ -104,9 +101,7 @@ fn case_0_each_request_to_a_dead_origin_ends_with_a_failure_of_its_own_to_connec
 fn case_0_where_connecting_takes_all_the_time_the_origin_is_sick_and_each_request_has_tried() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.breaker_failures", "3").start_ready());
     let full = FullPort::take();
-    let calls =
-        format!("select net.http_get('{}', timeout_milliseconds := 300) from generate_series(1, 100)", full.url("/"));
-    fixture.client.batch_execute(&calls).unwrap();
+    fixture.send_times(Call::get(&full.url("/")).timeout(300), 100);
     fixture.assert_works();
     wait_for_responses(&mut fixture, 101);
     let own = "timed_out and error_kind = 'timeout' and attempts = 1 and elapsed_ms between 300 and 1000 \
@@ -132,7 +127,7 @@ impl Observer for Count {
 fn case_0_an_origin_that_is_back_gets_all_that_wait() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.retry_base", "100ms").start_ready());
     let dead = Receiver::refused_port();
-    let call = format!("select net.http_request('GET', '{}', max_attempts := 100)", dead.url("/back"));
+    let call = Call::request("GET", &dead.url("/back")).max_attempts(100).select();
     fixture.client.batch_execute(&format!("{call} from generate_series(1, 200)")).unwrap();
     let state = "select coalesce(max(state), '') from net.origin_state()";
     wait_until("failures enough", PATIENCE, || fixture.value::<String>(state) == "probing");
@@ -148,14 +143,13 @@ fn case_0_an_origin_that_is_back_gets_all_that_wait() {
 fn assert_others_are_served_beside(urls: impl Iterator<Item = String>) {
     let mut fixture = Fixture::new();
     for url in urls {
-        let calls = format!("select net.http_get('{url}', timeout_milliseconds := 5000) from generate_series(1, 1000)");
-        fixture.client.batch_execute(&calls).unwrap();
+        fixture.send_times(Call::get(&url).timeout(5000), 1000);
     }
     let ok = fixture.receiver.url("/ok");
     let mut slowest = Duration::ZERO;
     for _ in 0..50 {
         let start = Instant::now();
-        let id = fixture.ask(&format!("select net.http_get('{ok}')"));
+        let id = fixture.send(Call::get(&ok));
         fixture.client.batch_execute(&format!("select net.await_response({id})")).unwrap();
         slowest = slowest.max(start.elapsed());
     }

@@ -8,20 +8,20 @@ mod storm;
 use std::collections::HashSet;
 
 use postgres::Client;
-use testkit::{Cluster, Gate, PATIENCE, Receiver, response};
+use testkit::{Call, Cluster, Gate, PATIENCE, Receiver, response};
 
-use crate::fixture::{Fixture, allow_at_most, ask, value};
+use crate::fixture::{Fixture, allow_at_most, value};
 
 /// How many are on the wire while an origin answers nothing.
 const ON_THE_WIRE: usize = 5;
 
 /// A server that has a known number of requests on the wire, and the receiver of others.
-struct Field {
+struct Stalled {
     fixture: Fixture,
     aside: Receiver,
 }
 
-impl Field {
+impl Stalled {
     fn new() -> Self {
         let cluster = Cluster::builder()
             .conf("pg_net.max_in_flight_per_origin", &ON_THE_WIRE.to_string())
@@ -50,7 +50,7 @@ impl Field {
 
     /// Waits until the worker has claimed what it can: it reads the queue in order, and this stands behind all else.
     fn settle(&mut self) {
-        let id = ask(&mut self.fixture.client, &format!("select net.http_get('{}')", self.aside.url("/aside")));
+        let id = Call::get(&self.aside.url("/aside")).send(&mut self.fixture.client);
         assert_eq!(response(&mut self.fixture.client, id).status_code, Some(200));
     }
 
@@ -87,61 +87,64 @@ fn case_13a_nothing_goes_out_that_was_not_on_the_wire() {
         CANCEL_ALL,
         CANCEL_EACH,
     ] {
-        let mut field = Field::new();
-        let gate = field.ask_for("/slow", 2000);
-        field.fixture.client.batch_execute(end).unwrap_or_else(|error| panic!("{end}: {error}"));
+        let mut stalled = Stalled::new();
+        let gate = stalled.ask_for("/slow", 2000);
+        stalled.fixture.client.batch_execute(end).unwrap_or_else(|error| panic!("{end}: {error}"));
         gate.release();
         if end.starts_with("drop") {
-            field.fixture.client.batch_execute("create extension pg_net").unwrap();
+            stalled.fixture.client.batch_execute("create extension pg_net").unwrap();
         }
-        field.assert_nothing_is_left();
-        field.assert_arrived_once_each("/slow", ON_THE_WIRE);
+        stalled.assert_nothing_is_left();
+        stalled.assert_arrived_once_each("/slow", ON_THE_WIRE);
     }
 }
 
 #[test]
 fn case_13a_after_a_rollback_all_are_sent_once() {
     for end in ["delete from net.http_request_queue", "truncate net.http_request_queue", CANCEL_ALL, CANCEL_EACH] {
-        let mut field = Field::new();
-        let gate = field.ask_for("/slow", 500);
-        field.fixture.client.batch_execute(&format!("begin; {end}")).unwrap();
+        let mut stalled = Stalled::new();
+        let gate = stalled.ask_for("/slow", 500);
+        stalled.fixture.client.batch_execute(&format!("begin; {end}")).unwrap();
         gate.release();
-        field.fixture.client.batch_execute("rollback").unwrap();
-        field.fixture.receiver.wait_for(500);
-        field.assert_nothing_is_left();
-        field.assert_arrived_once_each("/slow", 500);
+        stalled.fixture.client.batch_execute("rollback").unwrap();
+        stalled.fixture.receiver.wait_for(500);
+        stalled.assert_nothing_is_left();
+        stalled.assert_arrived_once_each("/slow", 500);
     }
 }
 
 #[test]
 fn case_13a_cancel_is_true_for_all_that_is_not_on_the_wire() {
-    let mut field = Field::new();
-    let gate = field.ask_for("/slow", 2000);
+    let mut stalled = Stalled::new();
+    let gate = stalled.ask_for("/slow", 2000);
     let taken = |client: &mut Client, sql: &str| value::<i64>(client, sql);
-    assert_eq!(taken(&mut field.fixture.client, &format!("{CANCEL_EACH} where id <= 1000")), 1000 - ON_THE_WIRE as i64);
-    assert_eq!(taken(&mut field.fixture.client, CANCEL_ALL), 1000);
-    assert_eq!(taken(&mut field.fixture.client, CANCEL_ALL), 0, "a second time, with what is on the wire");
+    assert_eq!(
+        taken(&mut stalled.fixture.client, &format!("{CANCEL_EACH} where id <= 1000")),
+        1000 - ON_THE_WIRE as i64
+    );
+    assert_eq!(taken(&mut stalled.fixture.client, CANCEL_ALL), 1000);
+    assert_eq!(taken(&mut stalled.fixture.client, CANCEL_ALL), 0, "a second time, with what is on the wire");
     gate.release();
-    field.assert_nothing_is_left();
-    field.assert_arrived_once_each("/slow", ON_THE_WIRE);
-    let answered = field.fixture.value::<i64>("select count(*) from net._http_response where url like '%/slow'");
+    stalled.assert_nothing_is_left();
+    stalled.assert_arrived_once_each("/slow", ON_THE_WIRE);
+    let answered = stalled.fixture.value::<i64>("select count(*) from net._http_response where url like '%/slow'");
     assert_eq!(answered, ON_THE_WIRE as i64, "those on the wire were answered as ever");
 }
 
 /// Of what was claimed together, some go and some stay.
 #[test]
 fn what_a_delete_leaves_is_sent_once() {
-    let mut field = Field::new();
-    let gate = field.ask_for("/slow", 200);
-    field.fixture.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
+    let mut stalled = Stalled::new();
+    let gate = stalled.ask_for("/slow", 200);
+    stalled.fixture.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
     gate.release();
-    field.assert_nothing_is_left();
-    let arrived: HashSet<Vec<u8>> = (field.fixture.receiver.requests().iter())
+    stalled.assert_nothing_is_left();
+    let arrived: HashSet<Vec<u8>> = (stalled.fixture.receiver.requests().iter())
         .filter(|request| request.path() == "/slow")
         .map(|request| request.body.clone())
         .collect();
     let odd = arrived.iter().filter(|body| body.last().is_some_and(|digit| digit % 2 == 1)).count();
     // The first ones were on the wire: 1 to 5, and so two that were deleted.
     assert_eq!((arrived.len(), odd), (100 + ON_THE_WIRE / 2, 100));
-    assert_eq!(field.arrivals("/slow").0, 100 + ON_THE_WIRE / 2);
+    assert_eq!(stalled.arrivals("/slow").0, 100 + ON_THE_WIRE / 2);
 }

@@ -1,8 +1,8 @@
 //! A request is sent when its transaction commits, and never otherwise.
 
-use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, wait_until};
 
-use crate::fixture::{Fixture, ask, assert_works, value};
+use crate::fixture::{Fixture, assert_works, value};
 
 /// The paths that the receiver got, but for those of `assert_works`.
 fn paths(receiver: &Receiver) -> Vec<String> {
@@ -15,7 +15,7 @@ fn nothing_is_sent_before_the_commit() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/late");
     let mut transaction = fixture.client.transaction().unwrap();
-    let id: i64 = transaction.query_one(&format!("select net.http_get('{url}')"), &[]).unwrap().get(0);
+    let id = Call::get(&url).send(&mut transaction);
     // Another session's request gets through meanwhile: there was time.
     assert_works(&mut fixture.cluster.connect(), &fixture.receiver);
     assert_eq!(paths(&fixture.receiver), [""; 0]);
@@ -31,7 +31,7 @@ fn a_transaction_that_began_earlier_and_commits_later_is_not_skipped() {
     let mut early = fixture.cluster.connect();
     let mut transaction = early.transaction().unwrap();
     let url = fixture.receiver.url("/early");
-    let first: i64 = transaction.query_one(&format!("select net.http_get('{url}')"), &[]).unwrap().get(0);
+    let first = Call::get(&url).send(&mut transaction);
     for _ in 0..3 {
         fixture.assert_works();
     }
@@ -162,7 +162,7 @@ fn many_transactions_of_one_session_each_send() {
     let mut fixture = Fixture::new();
     for n in 1..=200 {
         let url = fixture.receiver.url(&format!("/{n}"));
-        ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
+        fixture.send(Call::get(&url));
     }
     let answers = testkit::responses(&mut fixture.client, 200);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
@@ -178,7 +178,7 @@ fn sessions_at_once_each_send() {
             scope.spawn(|| {
                 let mut client = fixture.cluster.connect();
                 for _ in 0..50 {
-                    ask(&mut client, &format!("select net.http_get('{url}')"));
+                    Call::get(&url).send(&mut client);
                 }
             });
         }
@@ -211,7 +211,7 @@ fn a_request_waits_for_a_truncation_and_goes_on() {
     let pid: i32 = value(&mut session, "select pg_backend_pid()");
     fixture.client.batch_execute("begin; lock table net.http_request_queue in access exclusive mode").unwrap();
     std::thread::scope(|scope| {
-        let asking = scope.spawn(|| ask(&mut session, &format!("select net.http_get('{url}')")));
+        let asking = scope.spawn(|| Call::get(&url).send(&mut session));
         // The worker waits for it, too, and is not the one that this is about.
         wait_until("the request to wait for the lock", PATIENCE, || {
             let waits = "select exists (select from pg_locks where not granted and relation is not null and pid = ";

@@ -1,6 +1,6 @@
 //! Many requests at once, slow ones among fast ones, and failures by the thousand.
 
-use testkit::{Cluster, Receiver, responses};
+use testkit::{Call, Cluster, Receiver, responses};
 
 use crate::fixture::Fixture;
 
@@ -34,12 +34,7 @@ fn an_origin_that_hangs_holds_back_no_other() {
     let hanging = Receiver::start();
     let gate = hanging.hold("/held");
     let held = hanging.url("/held");
-    fixture
-        .client
-        .batch_execute(&format!(
-            "select net.http_get('{held}', timeout_milliseconds := 60000) from generate_series(1, 3000)"
-        ))
-        .unwrap();
+    fixture.send_times(Call::get(&held).timeout(60_000), 3000);
     hanging.wait_for(1);
     fixture.assert_works();
     assert_eq!(fixture.value::<i64>("select count(*) from net._http_response"), 1);
@@ -54,14 +49,10 @@ fn three_thousand_failures_leave_the_worker_as_it_was() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.breaker_failures", "0").start_ready());
     let pid = fixture.cluster.worker_pid(&mut fixture.client);
     let (refused, closing, hanging) = (Receiver::refused_port(), Receiver::start(), Receiver::start());
-    let asks = [(refused.url("/refused"), "30000"), (closing.url("/close"), "30000"), (hanging.url("/hang"), "2000")];
+    let asks = [(refused.url("/refused"), 30_000), (closing.url("/close"), 30_000), (hanging.url("/hang"), 2000)];
     let mut transaction = fixture.client.transaction().unwrap();
-    for (url, timeout) in &asks {
-        transaction
-            .batch_execute(&format!(
-                "select net.http_get('{url}', timeout_milliseconds := {timeout}) from generate_series(1, 1000)"
-            ))
-            .unwrap();
+    for (url, timeout) in asks {
+        Call::get(&url).timeout(timeout).send_times(&mut transaction, 1000);
     }
     transaction.commit().unwrap();
 
@@ -83,7 +74,7 @@ fn requests_keep_coming_while_others_are_answered() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/x");
     for _ in 0..20 {
-        fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 100)")).unwrap();
+        fixture.send_times(Call::get(&url), 100);
     }
     let answers = responses(&mut fixture.client, 2000);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));

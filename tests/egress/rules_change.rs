@@ -1,7 +1,7 @@
 //! A change of rules, or of who is a member of what, applies from its commit on, to sessions and to the worker.
 
 use postgres::Client;
-use testkit::{PATIENCE, Receiver, wait_until};
+use testkit::{Call, PATIENCE, Receiver, wait_until};
 
 use super::{REFUSED, assert_refused_as, insert_as, refusal, status};
 use crate::fixture::{Fixture, value};
@@ -53,7 +53,7 @@ fn rules_come_and_go() {
         let url = fixture.receiver.url("/");
         refusal(&mut app, &url);
         let mut direct = fixture.cluster.connect();
-        let id: i64 = crate::fixture::ask(
+        let id: i64 = crate::fixture::value::<i64>(
             &mut direct,
             &format!(
                 "insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by)
@@ -100,7 +100,7 @@ fn a_session_with_an_old_snapshot_obeys_new_rules() {
     for level in ["repeatable read", "serializable"] {
         app.batch_execute(&format!("begin isolation level {level}; select count(*) from net._http_response")).unwrap();
         fixture.client.batch_execute(DENY).unwrap();
-        let id = crate::fixture::ask(&mut app, &format!("select net.http_get('{url}')"));
+        let id = Call::get(&url).send(&mut app);
         app.batch_execute("commit").unwrap();
         testkit::response(&mut app, id).assert_failure(REFUSED);
         refusal(&mut app, &url);

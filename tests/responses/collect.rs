@@ -5,7 +5,7 @@ use std::thread;
 
 use postgres::{Config, NoTls};
 use serde_json::Value;
-use testkit::PATIENCE;
+use testkit::{Call, PATIENCE};
 
 use crate::fixture::{Fixture, allow_at_most};
 
@@ -55,7 +55,7 @@ fn collecting_in_step_waits_for_the_response() {
     allow_at_most(&mut fixture.client, PATIENCE);
     let gate = fixture.receiver.hold("/status/202");
     let url = fixture.receiver.url("/status/202");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 20000)"));
+    let id = fixture.send(Call::get(&url).timeout(20_000));
     fixture.received("/status/202");
     thread::scope(|scope| {
         let waiting =
@@ -71,7 +71,7 @@ fn awaiting_ends_with_the_response() {
     let mut fixture = Fixture::new();
     allow_at_most(&mut fixture.client, PATIENCE);
     let url = fixture.receiver.url("/delay/100");
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    let id = fixture.send(Call::get(&url));
     assert!(fixture.value::<bool>(&format!("select net._await_response({id})")));
     assert_eq!(fixture.value::<i64>("select count(*) from net._http_response"), 1);
     fixture.received("/delay/100");
@@ -82,7 +82,7 @@ fn awaiting_can_be_cancelled() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    let id = fixture.send(Call::get(&url).timeout(60_000));
     fixture.client.batch_execute("set statement_timeout = '200ms'").unwrap();
     let (state, _) = crate::fixture::error_of(&mut fixture.client, &format!("select net._await_response({id})"));
     assert_eq!(state, "57014");

@@ -1,6 +1,6 @@
 //! Each failure of the contract: its sentence, and a worker that goes on.
 
-use testkit::{Nginx, Receiver};
+use testkit::{Call, Nginx, Receiver};
 
 use crate::fixture::Fixture;
 
@@ -8,8 +8,7 @@ use crate::fixture::Fixture;
 fn a_timeout_tells_where_the_time_went() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/hang");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 1000)"));
-    let answer = fixture.response(id);
+    let answer = fixture.fetch(Call::get(&url).timeout(1000));
     answer.assert_timeout(1000);
     fixture.received("/hang");
     fixture.assert_works();
@@ -20,16 +19,14 @@ fn a_timeout_tells_where_the_time_went() {
 fn each_phase_of_a_timeout_that_happened_is_above_zero() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/hang").replace("127.0.0.1", "localhost");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 1000)"));
-    let answer = fixture.response(id);
+    let answer = fixture.fetch(Call::get(&url).timeout(1000));
     answer.assert_timeout(1000);
     let times: Vec<f64> = answer.error().split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(times.iter().all(|&time| time > 0.0), "{answer:?}");
     fixture.received("/hang");
     fixture.get("/status/200");
     let url = fixture.receiver.url("/hang");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 1000)"));
-    let answer = fixture.response(id);
+    let answer = fixture.fetch(Call::get(&url).timeout(1000));
     answer.assert_timeout(1000);
     assert!(answer.error().contains("DNS time: 0.000000 ms, TCP/SSL handshake time: 0.000000 ms"), "{answer:?}");
     assert_eq!((fixture.receiver.count(), fixture.receiver.connections()), (3, 2));
@@ -47,8 +44,7 @@ fn the_timeout_covers_the_body() {
     let mut fixture = Fixture::new();
     for path in ["/hang-body", "/drip?bytes=100&every_ms=50"] {
         let url = fixture.receiver.url(path);
-        let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 1000)"));
-        fixture.response(id).assert_timeout(1000);
+        fixture.fetch(Call::get(&url).timeout(1000)).assert_timeout(1000);
     }
     assert_eq!(fixture.receiver.count(), 2);
 }
@@ -58,12 +54,7 @@ fn the_timeout_starts_when_the_request_does() {
     // One at a time, so that the later ones wait longer than their timeout.
     let mut fixture = Fixture::with(testkit::Cluster::builder().conf("pg_net.max_in_flight", "1").start_ready());
     let url = fixture.receiver.url("/delay/500");
-    fixture
-        .client
-        .batch_execute(&format!(
-            "select net.http_get('{url}', timeout_milliseconds := 2000) from generate_series(1, 6)"
-        ))
-        .unwrap();
+    fixture.send_times(Call::get(&url).timeout(2000), 6);
     let answers = testkit::responses(&mut fixture.client, 6);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
     assert_eq!(fixture.receiver.count(), 6);
@@ -81,8 +72,7 @@ fn a_port_that_refuses() {
 fn a_name_that_does_not_resolve() {
     let mut fixture = Fixture::new();
     // RFC 6761 keeps this name out of the DNS.
-    let id = fixture.ask("select net.http_get('http://nowhere.invalid/', timeout_milliseconds := 10000)");
-    fixture.response(id).assert_failure("Couldn't resolve host name");
+    fixture.fetch(Call::get("http://nowhere.invalid/").timeout(10_000)).assert_failure("Couldn't resolve host name");
     fixture.assert_works();
 }
 

@@ -1,6 +1,7 @@
 //! How long responses are kept.
 
-use testkit::{Cluster, PATIENCE, responses, wait_until};
+use serde_json::json;
+use testkit::{Call, Cluster, PATIENCE, responses, wait_until};
 
 use crate::fixture::Fixture;
 
@@ -65,7 +66,7 @@ fn a_row_is_the_same_whichever_way_it_is_stored() {
     ] {
         fixture.client.batch_execute(change).unwrap();
         for url in urls.map(|path| fixture.receiver.url(path)) {
-            fixture.ask(&format!("select net.http_post('{url}', '{{\"a\": 1}}')"));
+            fixture.send(Call::post(&url).json(json!({"a": 1})));
         }
         responses(&mut fixture.client, urls.len());
         let rows: String = fixture.value(

@@ -1,7 +1,7 @@
 //! How a reply becomes a row.
 
 use serde_json::json;
-use testkit::Response;
+use testkit::{Call, Response};
 
 use crate::fixture::Fixture;
 
@@ -131,8 +131,7 @@ fn an_interim_reply_is_passed_over() {
 fn a_large_body_is_kept_whole() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/big?bytes=5000000");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 20000)"));
-    let answer = fixture.response(id);
+    let answer = fixture.fetch(Call::get(&url).timeout(20_000));
     assert_success(&answer, 200);
     assert_eq!(answer.text().len(), 5_000_000);
     fixture.received("/big");

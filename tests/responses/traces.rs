@@ -1,7 +1,7 @@
 //! What a finished request tells of itself.
 
 use serde_json::{Value, json};
-use testkit::{Authority, Cluster, Nginx, Receiver};
+use testkit::{Authority, Call, Cluster, Nginx, Receiver};
 
 use crate::fixture::Fixture;
 
@@ -31,7 +31,7 @@ fn a_success_tells_of_its_connection_and_its_time() {
     let mut fixture = Fixture::new();
     let address = format!("127.0.0.1:{}", fixture.receiver.port());
     let url = fixture.receiver.url("/delay/30");
-    let id = fixture.ask(&format!("select net.http_request('purge', '{url}', params := '{{\"a\": \"b c\"}}')"));
+    let id = fixture.send(Call::request("purge", &url).params(json!({"a": "b c"})));
     assert_eq!(
         row(&mut fixture, id),
         json!({
@@ -56,7 +56,7 @@ fn user_name_and_password_of_the_url_are_sent_and_not_stored() {
     let mut fixture = Fixture::new();
     let refused = Receiver::refused_port();
     for (url, done) in [(fixture.receiver.url("/p?q=1#here"), Some(200)), (refused.url("/p?q=1"), None)] {
-        let id = fixture.ask(&format!("select net.http_get('{}')", url.replace("http://", "http://user:hunter2@")));
+        let id = fixture.send(Call::get(&url.replace("http://", "http://user:hunter2@")));
         let answer = row(&mut fixture, id);
         assert_eq!(answer["status_code"], json!(done));
         assert_eq!(answer["url"], url.replace("#here", ""));
@@ -101,8 +101,7 @@ fn a_failure_has_a_name_a_cause_and_how_far_it_came() {
         assert_eq!(told, (remote.map(String::as_str), protocol), "{answer}");
         milliseconds(&mut fixture, id);
     }
-    let id =
-        fixture.ask(&format!("select net.http_get('{}', timeout_milliseconds := 500)", fixture.receiver.url("/hang")));
+    let id = fixture.send(Call::get(&fixture.receiver.url("/hang")).timeout(500));
     assert_eq!(row(&mut fixture, id)["error_kind"], "timeout");
     let [elapsed, _, _, exchange] = milliseconds(&mut fixture, id);
     assert!(elapsed >= 500.0 && exchange > 0.0, "{elapsed} {exchange}");

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use testkit::{PATIENCE, wait_until};
+use testkit::{Call, PATIENCE, wait_until};
 
-use crate::fixture::{Fixture, allow_at_most, ask, error_of, value};
+use crate::fixture::{Fixture, allow_at_most, error_of, value};
 
 /// `(status, message, response's status, response's body)` of one request.
 type Result = (String, String, Option<i32>, Option<String>);
@@ -36,7 +36,7 @@ fn pending() -> Result {
 /// Asks for a path of the receiver that is held, and waits until the request is there.
 fn ask_held(fixture: &mut Fixture, path: &str) -> i64 {
     let url = fixture.receiver.url(path);
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    let id = fixture.send(Call::get(&url).timeout(60_000));
     fixture.received(path);
     id
 }
@@ -71,7 +71,7 @@ fn a_response_is_awaited() {
 fn a_failure_is_awaited() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/close");
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    let id = fixture.send(Call::get(&url));
     let failed = ("ERROR".into(), "Server returned nothing (no headers, no data)".into(), None, None);
     assert_eq!(wait_for(&mut fixture.client, id, ""), failed);
     assert!(fixture.value::<bool>(&format!("select net._await_response({id})")));
@@ -148,8 +148,7 @@ fn a_request_that_is_sent_at_most_once_is_awaited() {
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
     let mut ann = fixture.cluster.connect_as("ann", "postgres");
-    let ask =
-        format!("select net.http_request('GET', '{url}', delivery := 'at_most_once', timeout_milliseconds := 60000)");
+    let ask = Call::request("GET", &url).at_most_once().timeout(60_000).select();
     let id: i64 = value(&mut ann, &ask);
     fixture.received("/held");
     assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
@@ -170,7 +169,7 @@ fn a_request_that_is_sent_at_most_once_is_awaited() {
 fn a_request_with_more_than_one_attempt_is_awaited_to_its_last() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/status/503");
-    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', max_attempts := 2)"));
+    let id = fixture.send(Call::request("GET", &url).max_attempts(2));
     assert_eq!(wait_for(&mut fixture.client, id, ""), success(503, "status 503"));
     assert_eq!(fixture.receiver.count(), 2);
     // The dead letter stays when the response has expired.
@@ -189,7 +188,7 @@ fn a_request_with_more_than_one_attempt_is_awaited_to_its_last() {
 fn a_request_that_is_taken_back_ends_the_wait() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/never");
-    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')"));
+    let id = fixture.send(Call::request("GET", &url).not_before("now() + '1 hour'"));
     let mut waiter = fixture.cluster.connect();
     allow_at_most(&mut waiter, PATIENCE);
     thread::scope(|scope| {
@@ -254,7 +253,7 @@ fn the_search_path_changes_nothing() {
     assert_eq!(wait_for(&mut fixture.client, id, ""), success(200, "status 200"));
     fixture.client.batch_execute("set search_path = ''").unwrap();
     assert_eq!(wait_for(&mut fixture.client, id, ""), success(200, "status 200"));
-    assert_eq!(ask(&mut fixture.client, &format!("select net._await_response({id})::int::bigint")), 1);
+    assert_eq!(value::<i64>(&mut fixture.client, &format!("select net._await_response({id})::int::bigint")), 1);
 }
 
 /// Though the queue has no index by id.
@@ -262,9 +261,7 @@ fn the_search_path_changes_nothing() {
 fn a_request_is_found_without_a_look_through_the_whole_queue() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/later");
-    let make =
-        format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour') from generate_series(1, 100)");
-    fixture.client.batch_execute(&make).unwrap();
+    fixture.send_times(Call::request("GET", &url).not_before("now() + '1 hour'"), 100);
     // Of this session and in this transaction: the worker may look through the queue as it starts.
     let scans = "select seq_scan from pg_stat_xact_user_tables where relname = 'http_request_queue'";
     let scans_of = |client: &mut Client, ids: [i64; 3]| {

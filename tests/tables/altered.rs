@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use testkit::{PATIENCE, Receiver, responses, wait_until, wait_until_at_rest};
+use testkit::{Call, PATIENCE, Receiver, responses, wait_until, wait_until_at_rest};
 
 use crate::fixture::{Fixture, value};
 
@@ -246,7 +246,7 @@ fn rows_that_cannot_be_deleted_or_are_deleted_by_others() {
         );
         altered.run(alter);
         let arrived = altered.fixture.receiver.count();
-        altered.run(&format!("select net.http_get('{url}')"));
+        altered.run(&Call::get(&url).select());
         altered.fixture.receiver.wait_for(arrived + 1);
         // That its outcome was dealt with has no other sign, as it leaves nothing.
         let worker = altered.worker;
@@ -301,7 +301,7 @@ fn the_tables_belong_to_somebody_else() {
     for (queue, responses) in [("alice", "alice"), ("alice", "bob"), ("bob", "postgres")] {
         let keys = "alter sequence net.http_request_queue_row_key_seq owner to";
         altered.run(&format!("{QUEUE} owner to {queue}; {RESPONSES} owner to {responses}; {keys} {queue}"));
-        altered.ask(&format!("select net.http_get('{url}')"));
+        altered.ask(&Call::get(&url).select());
         altered.run(&format!("{QUEUE} owner to postgres; {RESPONSES} owner to postgres"));
         altered.assert_recovered(&format!("{queue} and {responses} as owners"));
     }

@@ -10,7 +10,7 @@ fn insert(fixture: &mut Fixture, values: &str) -> Response {
     let insert = format!(
         "insert into net.http_request_queue (method, url, headers, timeout_milliseconds) values ({values}) returning id"
     );
-    let id = fixture.ask(&insert);
+    let id = fixture.value::<i64>(&insert);
     fixture.client.batch_execute("select net.wake()").unwrap();
     response(&mut fixture.client, id)
 }
@@ -44,7 +44,7 @@ fn a_row_is_not_sent_at_once() {
     let insert = format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000) returning id"
     );
-    let id = fixture.ask(&insert);
+    let id = fixture.value::<i64>(&insert);
     // Time itself is what this is about: a thousand times what it takes to send one.
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert_eq!(fixture.receiver.count(), 1);
@@ -58,7 +58,7 @@ fn a_row_is_not_sent_at_once() {
 fn any_call_wakes_the_worker_for_the_rows_before_it() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/direct");
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds) values ('post', '{url}', 2000) returning id"
     ));
     fixture.assert_works();

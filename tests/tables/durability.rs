@@ -1,6 +1,6 @@
 //! Logged and unlogged tables: what a crash leaves.
 
-use testkit::{Cluster, PATIENCE, Receiver, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, wait_until};
 
 use crate::fixture::{Fixture, error_of};
 
@@ -28,10 +28,10 @@ fn a_queue_set_unlogged_is_empty_after_a_crash_and_ids_go_on() {
     assert_eq!(persistence(&mut fixture, "net.http_request_queue"), "u");
     assert_eq!(persistence(&mut fixture, "net.http_request_queue_id_seq"), "p");
     let url = fixture.receiver.url("/lost");
-    let before = fixture.ask(&format!("select net.http_get('{url}')"));
+    let before = fixture.send(Call::get(&url));
     crash(&mut fixture);
     assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 0);
-    let after = fixture.ask(&format!("select net.http_get('{url}')"));
+    let after = fixture.send(Call::get(&url));
     assert!(after > before, "{after} after {before}");
 }
 
@@ -40,7 +40,7 @@ fn a_queue_set_logged_again_survives_a_crash() {
     let mut fixture = fixture_with_waiting_requests();
     fixture.client.batch_execute("select net.set_queue_logged(false); select net.set_queue_logged(true)").unwrap();
     let url = fixture.receiver.url("/kept");
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    let id = fixture.send(Call::get(&url));
     crash(&mut fixture);
     fixture.cluster.alter_system("pg_net.paused", "off");
     assert_eq!(fixture.response(id).status_code, Some(200));

@@ -1,7 +1,8 @@
 //! Rows that are stored without the executor have their entries in whatever indexes the tables' owner has made, and no others.
 
 use postgres::Transaction;
-use testkit::{PATIENCE, wait_until};
+use serde_json::json;
+use testkit::{Call, PATIENCE, wait_until};
 
 use crate::fixture::{Fixture, error_of};
 
@@ -81,7 +82,7 @@ fn a_unique_index_refuses_a_second_call() {
         .batch_execute("create unique index mine on net.http_request_queue (url) where body is not null")
         .unwrap();
     transaction.batch_execute(&format!("select net.http_get('{URL}'), net.http_get('{URL}')")).unwrap();
-    let post = format!("select net.http_post('{URL}', '{{}}')");
+    let post = Call::post(URL).json(json!({})).select();
     transaction.batch_execute(&post).unwrap();
     let (code, message) = error_of(&mut transaction, &post);
     assert_eq!((code.as_str(), message.contains("\"mine\"")), ("23505", true), "{message}");
@@ -135,7 +136,7 @@ fn a_response_has_its_entries_in_every_index() {
             .batch_execute(&format!("delete from net._http_response; create index mine on net._http_response {index}"))
             .unwrap();
         let failed = fixture.receiver.url("/close");
-        let failed = fixture.ask(&format!("select net.http_get('{failed}')"));
+        let failed = fixture.send(Call::get(&failed));
         fixture.get("/echo");
         wait_until("the failure", PATIENCE, || fixture.value::<i64>("select count(*) from net._http_response") == 2);
         let mut transaction = fixture.client.transaction().unwrap();

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Gate, PATIENCE, wait_until};
+use testkit::{Call, Gate, PATIENCE, wait_until};
 
 use crate::fixture::Fixture;
 
@@ -11,7 +11,7 @@ use crate::fixture::Fixture;
 fn in_flight(fixture: &mut Fixture) -> (i64, Gate) {
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    let id = fixture.send(Call::get(&url).timeout(60_000));
     fixture.received("/held");
     (id, gate)
 }
@@ -93,6 +93,6 @@ fn responses_that_were_locked_for_long_are_written_soon_after() {
 fn a_queue_that_was_locked_for_long_is_read_soon_after() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/later");
-    let id = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before => now() + '2 s')"));
+    let id = fixture.send(Call::request("GET", &url).not_before("now() + '2 s'"));
     assert_soon_after(&mut fixture, id, "net.http_request_queue", || (), "could not read the queue");
 }

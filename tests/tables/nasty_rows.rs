@@ -1,6 +1,6 @@
 //! Rows and replies that nobody sends on purpose: each gets an outcome, and neither the worker nor its engine ends over it.
 
-use testkit::{Receiver, responses};
+use testkit::{Call, Receiver, responses};
 
 use crate::fixture::Fixture;
 
@@ -12,7 +12,7 @@ fn assert_survives(fixture: &mut Fixture, what: &str, count: usize, sql: &str) {
     let url = fixture.receiver.url("/good");
     let before = fixture.receiver.count();
     fixture.client.batch_execute("truncate net._http_response").unwrap();
-    let good = format!("select net.http_get('{url}', timeout_milliseconds := 20000) from generate_series(1, 5)");
+    let good = Call::get(&url).timeout(20_000).select_times(5);
     fixture
         .client
         .batch_execute(&format!("begin; {good}; {sql}; {good}; select net.wake(); commit"))
@@ -196,7 +196,7 @@ fn replies_of_all_kinds() {
     for (number, (_, reply)) in replies.iter().enumerate() {
         let path = format!("/reply/{number}");
         receiver.script(&path, vec![reply.clone()]);
-        asks.push(format!("select net.http_get('{}', timeout_milliseconds := 5000)", receiver.url(&path)));
+        asks.push(Call::get(&receiver.url(&path)).timeout(5000).select());
         assert_survives(&mut fixture, replies[number].0, 1, &asks[number]);
     }
     assert_survives(&mut fixture, "all at once", asks.len(), &asks.join(";"));

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::{PATIENCE, responses, wait_until};
+use testkit::{Call, PATIENCE, responses, wait_until};
 
-use crate::fixture::{Fixture, allow_at_most, ask};
+use crate::fixture::{Fixture, allow_at_most, value};
 
 /// The longest that a command may take: it waits for transactions of the worker, never for requests.
 const PROMPTLY: Duration = Duration::from_secs(5);
@@ -33,7 +33,9 @@ fn run_during_requests(fixture: &mut Fixture, command: &str) {
             let before = times.load(Relaxed);
             wait_until("another run of the command", PATIENCE, || times.load(Relaxed) > before);
         }
-        wait_until("an empty queue", PATIENCE, || ask(client, "select count(*) from net.http_request_queue") == 0);
+        wait_until("an empty queue", PATIENCE, || {
+            value::<i64>(client, "select count(*) from net.http_request_queue") == 0
+        });
         sent.store(true, Relaxed);
         operating.join().unwrap();
         let times = times.load(Relaxed);
@@ -77,8 +79,7 @@ fn rows_are_deleted_while_in_flight() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    let ask = format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 100)");
-    fixture.client.batch_execute(&ask).unwrap();
+    fixture.send_times(Call::get(&url).timeout(60_000), 100);
     fixture.receiver.wait_for(100);
     allow_at_most(&mut fixture.client, PROMPTLY);
     fixture.client.batch_execute("delete from net.http_request_queue where id % 2 = 0").unwrap();
@@ -95,8 +96,7 @@ fn the_queue_is_truncated_with_its_identity_restarted() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let (held, url) = (fixture.receiver.url("/held"), fixture.receiver.url("/echo"));
-    let ask = format!("select net.http_get('{held}', timeout_milliseconds := 60000) from generate_series(1, 100)");
-    fixture.client.batch_execute(&ask).unwrap();
+    fixture.send_times(Call::get(&held).timeout(60_000), 100);
     fixture.receiver.wait_for(100);
     let start = Instant::now();
     fixture.client.batch_execute("truncate net.http_request_queue restart identity").unwrap();

@@ -1,6 +1,6 @@
 //! Between the installation of our library and the update: the C version's SQL, which names symbols of the library.
 
-use testkit::{PATIENCE, wait_until};
+use testkit::{Call, PATIENCE, wait_until};
 
 use super::old_version::{ALL, NEWEST, Version};
 use super::{create, fixture, times_asked_for, update};
@@ -44,7 +44,7 @@ fn assert_asks(fixture: &mut Fixture, version: Version) {
     let url = fixture.receiver.url("/x");
     let functions = ["http_get", "http_post", if version.deletes() { "http_delete" } else { "http_get" }];
     for (id, function) in functions.into_iter().enumerate() {
-        let asked = fixture.ask(&format!("select net.{function}('{url}')"));
+        let asked = fixture.value::<i64>(&format!("select net.{function}('{url}')"));
         assert_eq!(usize::try_from(asked), Ok(id + 1), "{version}: {function}");
     }
     assert_eq!(fixture.value::<i64>("select count(*) from net.http_request_queue"), 3, "{version}");
@@ -57,10 +57,10 @@ fn the_log_asks_for_the_update_once() {
     create(&mut fixture.client, NEWEST);
     let worker = fixture.cluster.worker_pid(&mut fixture.client);
     let url = fixture.receiver.url("/waits");
-    fixture.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+    fixture.send(Call::get(&url));
     wait_until("the log to ask for the update", PATIENCE, || times_asked_for(&fixture.cluster, worker) > 0);
     for _ in 0..5 {
-        fixture.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+        fixture.send(Call::get(&url));
     }
     update(&mut fixture.client);
     // The worker has looked again by the time that it sends.
@@ -75,7 +75,7 @@ fn an_update_that_rolls_back_leaves_the_requests_waiting() {
     let mut fixture = fixture();
     create(&mut fixture.client, NEWEST);
     let url = fixture.receiver.url("/waits");
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    let id = fixture.send(Call::get(&url));
     let worker = fixture.cluster.worker_pid(&mut fixture.client);
     fixture.client.batch_execute("begin; alter extension pg_net update; rollback").unwrap();
     let version = "select extversion from pg_extension where extname = 'pg_net'";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postgres::Client;
-use testkit::{PATIENCE, wait_until};
+use testkit::{Call, PATIENCE, wait_until};
 
 use super::old_version::{ALL, Version};
 use super::{create, fixture, times_asked_for, update};
@@ -171,13 +171,18 @@ fn ask(fixture: &mut Fixture, version: Version) -> Vec<Asked> {
     let mut asked = Vec::new();
     for (method, function, arguments, query, body) in calls {
         if function == "delete" && !version.deletes() {
-            let sql = format!("select net.http_get('{}')", url(fixture, version, "instead"));
-            asked.push(Asked { id: fixture.ask(&sql), method: "GET", target: format!("/{version}/instead"), body: "" });
+            let sql = Call::get(&url(fixture, version, "instead")).select();
+            asked.push(Asked {
+                id: fixture.value::<i64>(&sql),
+                method: "GET",
+                target: format!("/{version}/instead"),
+                body: "",
+            });
             continue;
         }
         let sql = format!("select net.http_{function}('{}', {arguments})", url(fixture, version, function));
         let target = format!("/{version}/{function}{query}");
-        asked.push(Asked { id: fixture.ask(&sql), method, target, body });
+        asked.push(Asked { id: fixture.value::<i64>(&sql), method, target, body });
     }
     asked.push(order(fixture, version, 1));
     asked

@@ -19,7 +19,7 @@ fn what_uses_the_one_without_a_body_goes_on_and_is_named() {
             "create view removals as select net.http_delete('{url}', timeout_milliseconds := 4000) as id"
         ))
         .unwrap();
-    let waiting = fixture.ask("select id from removals");
+    let waiting = fixture.value::<i64>("select id from removals");
     let (mut client, heard) = listening(&fixture.cluster);
     update(&mut client);
     let warnings: Vec<_> = heard.lock().unwrap().iter().map(|notice| notice.message().to_owned()).collect();
@@ -29,7 +29,7 @@ fn what_uses_the_one_without_a_body_goes_on_and_is_named() {
     );
 
     assert_eq!(fixture.response(waiting).status_code, Some(200));
-    let later = fixture.ask("select id from removals");
+    let later = fixture.value::<i64>("select id from removals");
     assert_eq!(fixture.response(later).status_code, Some(200));
     let received = fixture.receiver.wait_for(2);
     assert!(received.iter().all(|request| request.method == "DELETE" && request.path() == "/removed"));

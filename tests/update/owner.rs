@@ -1,8 +1,10 @@
 //! The update is a superuser's; the extension may belong to a role that is none any more.
 
+use testkit::Call;
+
 use super::old_version::{NEWEST, OLDEST};
 use super::{create, fixture, update};
-use crate::fixture::{ask, assert_works, value};
+use crate::fixture::{assert_works, value};
 
 #[test]
 fn who_is_no_superuser_any_more_owns_all_of_it() {
@@ -17,17 +19,17 @@ fn who_is_no_superuser_any_more_owns_all_of_it() {
         drop(boss);
         fixture.client.batch_execute("alter role boss nosuperuser").unwrap();
         let url = fixture.receiver.url("/waits");
-        let waiting = fixture.ask(&format!("select net.http_get('{url}')"));
+        let waiting = fixture.send(Call::get(&url));
 
         update(&mut fixture.client);
         assert_eq!(fixture.response(waiting).status_code, Some(200), "{version}");
         let mut alice = fixture.cluster.connect_as("alice", "postgres");
         assert_works(&mut alice, &fixture.receiver);
         // Her own, and the one whose maker is not known.
-        assert_eq!(ask(&mut alice, "select count(*) from net._http_response"), 2, "{version}");
+        assert_eq!(value::<i64>(&mut alice, "select count(*) from net._http_response"), 2, "{version}");
         let mut boss = fixture.cluster.connect_as("boss", "postgres");
         assert_works(&mut boss, &fixture.receiver);
-        assert_eq!(ask(&mut boss, "select count(*) from net._http_response"), 3, "{version}");
+        assert_eq!(value::<i64>(&mut boss, "select count(*) from net._http_response"), 3, "{version}");
         boss.batch_execute("select net.set_queue_logged(true), net.worker_restart()").unwrap();
 
         let of_others = "

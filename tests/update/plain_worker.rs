@@ -1,10 +1,10 @@
 //! The update where the worker is of a role that is neither a superuser nor the owner.
 
-use testkit::{Cluster, responses};
+use testkit::{Call, Cluster, responses};
 
 use super::old_version::NEWEST;
 use super::{create, old_sql, update};
-use crate::fixture::{Fixture, ask};
+use crate::fixture::Fixture;
 
 #[test]
 fn case_14_is_no_matter_to_a_worker_of_a_plain_role() {
@@ -19,9 +19,9 @@ fn case_14_is_no_matter_to_a_worker_of_a_plain_role() {
     create(&mut client, NEWEST);
     let mut web = fixture.cluster.connect_as("web", "postgres");
     let url = fixture.receiver.url("/");
-    ask(&mut web, &format!("select net.http_get('{url}')"));
+    Call::get(&url).send(&mut web);
     update(&mut client);
-    ask(&mut web, &format!("select net.http_get('{url}')"));
+    Call::get(&url).send(&mut web);
     let answers = responses(&mut fixture.client, 2);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{answers:?}");
     assert_eq!(

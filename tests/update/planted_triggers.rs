@@ -1,4 +1,6 @@
-//! Everybody could attach code to the tables: the update switches it off, and says what it found.
+//! Under the C version every role could attach code to the tables: the update switches it off, and says what it found.
+
+use testkit::Call;
 
 use super::old_version::{NEWEST, Version};
 use super::{create, fixture, listening, update};
@@ -50,7 +52,7 @@ fn are_disabled_and_listed() {
         create(&mut fixture.client, version);
         plant(&mut fixture);
         let url = fixture.receiver.url("/waits");
-        let waiting = fixture.ask(&format!("select net.http_get('{url}')"));
+        let waiting = fixture.send(Call::get(&url));
         assert_eq!(fixture.value::<String>(SEEN), "net.http_request_queue 1", "the trigger works under {version}");
 
         let (mut client, heard) = listening(&fixture.cluster);
@@ -80,7 +82,7 @@ fn are_disabled_and_listed() {
         let hint = warnings[1].hint().unwrap();
         let enable = hint.split_once(": ").unwrap().1;
         fixture.client.batch_execute(enable).unwrap_or_else(|error| panic!("{hint}: {error}"));
-        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        let id = fixture.send(Call::get(&url));
         assert_eq!(fixture.response(id).status_code, Some(200));
         assert_eq!(
             fixture.value::<String>(SEEN),

@@ -4,7 +4,7 @@ use postgres::Client;
 
 use super::old_version::{LAST_WITHOUT_BODY, NEWEST, OLDEST, Version};
 use super::{create, fixture, update};
-use crate::fixture::{Fixture, ask, error_of, value};
+use crate::fixture::{Fixture, error_of, value};
 
 const SETUP: &str = "
     alter function net.http_get(text, jsonb, jsonb, integer) security definer;
@@ -63,7 +63,7 @@ fn works_on_a_new_database() {
 /// Calls both functions.
 fn call(client: &mut Client, fixture: &Fixture, path: &str) -> [i64; 2] {
     let url = fixture.receiver.url(path);
-    ["http_get", "http_post"].map(|function| ask(client, &format!("select net.{function}('{url}')")))
+    ["http_get", "http_post"].map(|function| value::<i64>(client, &format!("select net.{function}('{url}')")))
 }
 
 fn assert_refused(fixture: &Fixture, version: Version) {

@@ -1,9 +1,11 @@
-//! Everybody could read and write both tables since 0.12; after the update nobody but the owner writes the rows of others, and a
-//! role sees what it asked for.
+//! Since 0.12 all roles could read and write both tables. After the update only the owner writes the rows of others, and a role
+//! sees its own requests.
+
+use testkit::Call;
 
 use super::old_version::{NEWEST, Version};
 use super::{create, fixture, update};
-use crate::fixture::{ask, assert_works, error_of, value};
+use crate::fixture::{assert_works, error_of, value};
 
 const TAMPERING: [&str; 7] = [
     "insert into net.http_request_queue (method, url, headers, timeout_milliseconds)
@@ -30,15 +32,15 @@ fn of_everybody_on_the_tables_are_gone() {
                 .unwrap_or_else(|error| panic!("{version} lets everybody {tampering}: {error}"));
         }
         let url = fixture.receiver.url("/asked");
-        let waiting = ask(&mut alice, &format!("select net.http_get('{url}?by=alice-before')"));
+        let waiting = Call::get(&format!("{url}?by=alice-before")).send(&mut alice);
         fixture.client.batch_execute("insert into net._http_response (id, content) values (1000, 'secret')").unwrap();
 
         update(&mut fixture.client);
         for tampering in TAMPERING {
             assert_eq!(error_of(&mut alice, tampering).0, "42501", "{version}: {tampering}");
         }
-        let by_alice = ask(&mut alice, &format!("select net.http_get('{url}?by=alice')"));
-        let by_bob = ask(&mut bob, &format!("select net.http_get('{url}?by=bob')"));
+        let by_alice = Call::get(&format!("{url}?by=alice")).send(&mut alice);
+        let by_bob = Call::get(&format!("{url}?by=bob")).send(&mut bob);
         for id in [waiting, by_alice, by_bob] {
             assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
         }

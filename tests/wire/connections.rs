@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::thread::sleep;
 use std::time::Duration;
 
-use testkit::{Authority, Builder, Cluster, HaProxy, Nginx, StandardServer, responses};
+use serde_json::json;
+use testkit::{Authority, Builder, Call, Cluster, HaProxy, Nginx, StandardServer, responses};
 
 use crate::fixture::Fixture;
 
@@ -29,7 +30,7 @@ fn case_34_posts_as_the_server_closes_the_connection() {
     let servers = [StandardServer::go(&authority, LIMIT), StandardServer::node(&authority, LIMIT)];
     for number in 0..POSTS {
         for server in &servers {
-            fixture.ask(&format!("select net.http_post('{}', '{{}}'::jsonb)", server.url(&format!("/{number}"))));
+            fixture.send(Call::post(&server.url(&format!("/{number}"))).json(json!({})));
         }
         // Time itself is what this is about: from before the limit until after it.
         sleep(LIMIT - Duration::from_millis(10) + Duration::from_micros(500) * number as u32);
@@ -49,8 +50,7 @@ fn case_34_a_connection_that_ends_with_a_request_on_it() {
         // Another request used the connection before.
         assert_eq!(fixture.get("/status/200").status_code, Some(200));
         let url = fixture.receiver.url(path);
-        let id =
-            fixture.ask(&format!("select net.http_request('PATCH', '{url}', 'x'::text, delivery => '{delivery}')"));
+        let id = fixture.send(Call::request("PATCH", &url).text("x").delivery(delivery));
         fixture.response(id).assert_failure("Server returned nothing (no headers, no data)");
         let attempts = format!("select attempts from net._http_response where id = {id}");
         assert_eq!(fixture.value::<i32>(&attempts), 1, "it is sent again within its attempt");
@@ -88,9 +88,7 @@ fn case_36a_more_requests_than_streams_at_once() {
     let haproxy = HaProxy::start(&authority, fixture.receiver.port());
     let gate = fixture.receiver.hold("/held");
     let url = haproxy.tls_url("/held");
-    let ask =
-        format!("select net.http_post('{url}', timeout_milliseconds => 20000) from generate_series(1, {REQUESTS})");
-    fixture.client.batch_execute(&ask).unwrap();
+    fixture.send_times(Call::post(&url).timeout(20_000), REQUESTS);
     let received = fixture.receiver.wait_for(REQUESTS);
     gate.release();
     let ports = received.iter().map(|request| request.header("X-Client-Port").unwrap()).collect::<HashSet<_>>();

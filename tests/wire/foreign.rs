@@ -17,13 +17,6 @@ fn trusting(authority: &Authority) -> Builder {
 }
 
 impl Fixture {
-    /// Makes a request, and waits for the response.
-    #[track_caller]
-    fn send(&mut self, call: &str) -> Response {
-        let id = self.ask(&format!("select net.{call}"));
-        self.response(id)
-    }
-
     /// Bytes of a response.
     fn bytes(&mut self, answer: &Response) -> Option<Vec<u8>> {
         let id = answer.id.unwrap();

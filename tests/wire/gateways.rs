@@ -1,11 +1,13 @@
 //! Frameworks, gateways and services as they are.
 
 use serde_json::{Value, json};
-use testkit::{Authority, Cluster, Framework};
+use testkit::{Authority, Call, Cluster, Framework};
 
 use crate::fixture::Fixture;
 
-const FIELDS: &str = r#"{"Content-Type": "application/json", "X-Api-Key": "k"}"#;
+fn fields() -> Value {
+    json!({"Content-Type": "application/json", "X-Api-Key": "k"})
+}
 
 /// Each framework, with what it makes of a header's name.
 fn frameworks(authority: &Authority) -> Vec<(&'static str, Framework)> {
@@ -24,8 +26,7 @@ fn frameworks_get_what_was_asked_for_and_their_replies_are_the_outcomes() {
     for (name, framework) in frameworks(&authority) {
         for url in [Some(framework.url("")), framework.tls_url("")].into_iter().flatten() {
             let body = json!({"order": 7, "name": "é"});
-            let id = fixture.ask(&format!("select net.http_post('{url}/echo', '{body}', headers := '{FIELDS}')"));
-            let answer = fixture.response(id);
+            let answer = fixture.fetch(Call::post(&format!("{url}/echo")).json(body.clone()).headers(&fields()));
             assert_eq!((answer.status_code, &answer.error_msg), (Some(200), &None), "{name}: {answer:?}");
             let got = answer.json();
             assert_eq!((&got["method"], &got["body"]), (&json!("POST"), &body), "{name}");
@@ -53,12 +54,12 @@ fn a_gateway_that_answers_413_while_the_body_is_sent_is_heard() {
     for (name, framework) in frameworks(&authority) {
         for url in [Some(framework.url("/echo")), framework.tls_url("/echo")].into_iter().flatten() {
             for _ in 0..5 {
-                let call = format!(
-                    "select net.http_post('{url}', jsonb_build_object('a', repeat('x', 20000000)), headers := '{FIELDS}', \
-                     timeout_milliseconds := 20000)"
+                let answer = fixture.fetch(
+                    Call::post(&url)
+                        .with("body", "jsonb_build_object('a', repeat('x', 20000000))")
+                        .headers(&fields())
+                        .timeout(20_000),
                 );
-                let id = fixture.ask(&call);
-                let answer = fixture.response(id);
                 assert_eq!((answer.status_code, &answer.error_msg), (Some(413), &None), "{name} {url}: {answer:?}");
             }
         }
@@ -75,8 +76,7 @@ fn server_sent_events_that_never_end_time_out_and_what_came_can_be_kept() {
             for url in [Some(framework.url("/events")), framework.tls_url("/events")].into_iter().flatten() {
                 // Until the setting applies.
                 let answer = testkit::wait_until("what is kept", testkit::PATIENCE, || {
-                    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 700)"));
-                    let answer = fixture.response(id);
+                    let answer = fixture.fetch(Call::get(&url).timeout(700));
                     assert!(answer.error().starts_with("Timeout of 700 ms reached. "), "{answer:?}");
                     assert_eq!((answer.timed_out, answer.status_code, &answer.headers), (Some(true), None, &None));
                     (answer.content.is_some() == keep).then_some(answer)
@@ -104,7 +104,7 @@ fn grpc_web_keeps_its_frames_whole_and_its_trailers_pass() {
     ];
     fixture.receiver.script("/service/Method", vec![reply.concat()]);
     let url = fixture.receiver.url("/service/Method");
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         "select net.http_request('POST', '{url}', '\\x00000000026869'::bytea, \
          headers := '{{\"Content-Type\": \"application/grpc-web+proto\", \"X-Grpc-Web\": \"1\"}}')"
     ));
@@ -175,8 +175,7 @@ fn error_replies_of_chat_and_payment_services_are_kept_and_hold_up_no_plain_requ
         let reply = format!("HTTP/1.1 {status} X\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{text}");
         fixture.receiver.script(&path, vec![reply.into_bytes()]);
         let url = fixture.receiver.url(&path);
-        let id = fixture.ask(&format!("select net.http_post('{url}', '{{\"text\": \"hi\"}}')"));
-        let answer = fixture.response(id);
+        let answer = fixture.fetch(Call::post(&url).json(json!({"text": "hi"})));
         assert_eq!((answer.status_code, &answer.error_msg), (Some(i32::from(*status)), &None), "{name}");
         assert_eq!(&answer.json(), body, "{name}");
         for line in fields.split("\r\n") {

@@ -4,7 +4,7 @@ mod hanging;
 mod localhost;
 mod looked_up;
 
-use testkit::{Answer, NameServer, Network, Response, response};
+use testkit::{Answer, Call, NameServer, Network, Response, response};
 
 use crate::fixture::Fixture;
 
@@ -34,7 +34,7 @@ impl Fixture {
     #[track_caller]
     fn ask_by_name(&mut self, name: &str, path: &str, milliseconds: u32) -> i64 {
         let url = format!("http://{name}:{}{path}", self.receiver.port());
-        self.ask(&format!("select net.http_get('{url}', timeout_milliseconds := {milliseconds})"))
+        self.send(Call::get(&url).timeout(milliseconds))
     }
 
     /// Sends a GET to a path of the receiver by a name, and waits for the response. The connection is closed afterwards.

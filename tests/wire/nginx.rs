@@ -1,6 +1,6 @@
 //! Debian's nginx: TLS, HTTP/2, compression, kept connections.
 
-use testkit::{Cluster, Nginx, PATIENCE, wait_until};
+use testkit::{Call, Cluster, Nginx, PATIENCE, wait_until};
 
 use crate::fixture::Fixture;
 
@@ -60,7 +60,7 @@ fn ten_thousand_in_one_transaction() {
     let mut fixture = Fixture::new();
     let nginx = Nginx::start();
     let url = nginx.url("/");
-    fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 10000)")).unwrap();
+    fixture.send_times(Call::get(&url), 10_000);
     assert_eq!(nginx.wait_for(10_000).len(), 10_000);
     let answers = testkit::responses(&mut fixture.client, 10_000);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{:?}", answers[0]);
@@ -95,7 +95,7 @@ fn tls_to_an_address_and_many_at_once() {
     let nginx = Nginx::start();
     let mut fixture = trusting(&nginx);
     let url = nginx.tls_url("/").replace("localhost", "127.0.0.1");
-    fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 200)")).unwrap();
+    fixture.send_times(Call::get(&url), 200);
     let answers = testkit::responses(&mut fixture.client, 200);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{:?}", answers[0]);
     assert_eq!(nginx.wait_for(200).len(), 200);
@@ -117,8 +117,7 @@ fn a_compressed_body_is_decompressed() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.accept_encoding", "on").start_ready());
     let nginx = Nginx::start();
     let url = nginx.url("/gzip");
-    let id = fixture.ask(&format!(r#"select net.http_get('{url}')"#));
-    let answer = fixture.response(id);
+    let answer = fixture.fetch(Call::get(&url));
     assert_eq!((answer.status_code, answer.text()), (Some(200), "well compressed, ".repeat(200).as_str()));
     assert_eq!(nginx.wait_for(1)[0].uri, "/gzip");
 }

@@ -1,16 +1,20 @@
 //! Redirects are followed as libcurl follows them.
 
-use testkit::{Receiver, Request};
+use serde_json::json;
+use testkit::{Call, Receiver, Request};
 
 use crate::fixture::Fixture;
 
 /// Sends a POST with credentials through a redirect of this status, and gives what arrived at its end.
 fn post_through(fixture: &mut Fixture, status: u16, to: &str) -> i64 {
     let url = fixture.receiver.url(&format!("/redirect/{status}?to={to}"));
-    fixture.ask(&format!(
-        r#"select net.http_post('{url}', body := '{{"a": 1}}',
-                                headers := '{{"Authorization": "Bearer x", "Cookie": "c=1", "X-Other": "y"}}')"#
-    ))
+    fixture.send(
+        Call::post(&url)
+            .json(json!({"a": 1}))
+            .header("Authorization", "Bearer x")
+            .header("Cookie", "c=1")
+            .header("X-Other", "y"),
+    )
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use testkit::{Apache, Authority, Builder, Cluster, Identity, Nginx, PATIENCE, Shutdown, wait_until};
+use testkit::{Apache, Authority, Builder, Call, Cluster, Identity, Nginx, PATIENCE, Shutdown, wait_until};
 
 use crate::fixture::Fixture;
 
@@ -106,8 +106,7 @@ fn case_44_a_certificate_that_is_refused_is_shown_once_and_a_key_that_cannot_be_
     let mut fixture = Fixture::with(trusting(&authority).start_ready());
     let url = apache.known_url("/a.txt");
     // With attempts left, which are for what may be better the next time.
-    let call = format!("select net.http_request('GET', '{url}', max_attempts := 5)");
-    let id = fixture.ask(&call);
+    let id = fixture.send(Call::request("GET", &url).max_attempts(5));
     let answer = fixture.response(id);
     answer.assert_failure("SSL Client Certificate required");
     let (kind, detail) = cause(&mut fixture, answer.id);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use testkit::{Cluster, Nginx, PATIENCE, Receiver, wait_until, wait_until_at_rest};
+use testkit::{Call, Cluster, Nginx, PATIENCE, Receiver, wait_until, wait_until_at_rest};
 
 use crate::fixture::{Fixture, assert_works};
 
@@ -31,12 +31,7 @@ fn a_hundred_endless_replies_at_once_take_bounded_memory() {
     let mut fixture = Fixture::new();
     let pid = fixture.cluster.worker_pid(&mut fixture.client);
     let url = fixture.receiver.url("/endless");
-    fixture
-        .client
-        .batch_execute(&format!(
-            "select net.http_get('{url}', timeout_milliseconds := 5000) from generate_series(1, 100)"
-        ))
-        .unwrap();
+    fixture.send_times(Call::get(&url).timeout(5000), 100);
     let other = Receiver::start();
     assert_works(&mut fixture.client, &other);
     let mut peak = 0;
@@ -60,12 +55,7 @@ fn memory_that_large_replies_took_goes_back_to_the_system() {
     let pid = fixture.cluster.worker_pid(&mut fixture.client);
     let before = own_memory(pid);
     let url = fixture.receiver.url("/big?bytes=3000000");
-    fixture
-        .client
-        .batch_execute(&format!(
-            "select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 150)"
-        ))
-        .unwrap();
+    fixture.send_times(Call::get(&url).timeout(60_000), 150);
     let mut peak = 0;
     wait_until("the end of all", 2 * PATIENCE, || {
         peak = peak.max(own_memory(pid));
@@ -88,14 +78,10 @@ fn what_is_claimed_fits_into_memory() {
     let url = fixture.receiver.url("/held");
     let seen = fixture.receiver.count();
     // 200 MB in all.
-    fixture
-        .client
-        .batch_execute(&format!(
-            "select net.http_request('POST', '{url}', decode(repeat('00', 1000000), 'hex'), \
-                                     timeout_milliseconds => 60000) \
-             from generate_series(1, 200)"
-        ))
-        .unwrap();
+    fixture.send_times(
+        Call::request("POST", &url).with("body", "decode(repeat('00', 1000000), 'hex')").timeout(60_000),
+        200,
+    );
     // As many as half of the bytes allow, and the one that goes beyond.
     fixture.receiver.wait_for(seen + 5);
     let used = own_memory(pid).saturating_sub(before);
@@ -108,8 +94,10 @@ fn what_is_claimed_fits_into_memory() {
     let fine = fixture.value::<i64>("select count(*) from net._http_response where status_code = 200");
     assert_eq!(fine, 201);
 
-    let id = fixture.ask(&format!("select net.http_request('POST', '{url}', decode(repeat('00', 9000000), 'hex'))"));
-    let error = fixture.response(id).error().to_owned();
+    let error = fixture
+        .fetch(Call::request("POST", &url).with("body", "decode(repeat('00', 9000000), 'hex')"))
+        .error()
+        .to_owned();
     assert!(error.ends_with(" bytes is larger than pg_net.max_in_flight_bytes allows"), "{error}");
     fixture.assert_works();
 }
@@ -120,12 +108,7 @@ fn no_more_files_are_open_than_the_server_allows() {
     let pid = fixture.cluster.worker_pid(&mut fixture.client);
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    fixture
-        .client
-        .batch_execute(&format!(
-            "select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 150)"
-        ))
-        .unwrap();
+    fixture.send_times(Call::get(&url).timeout(60_000), 150);
     fixture.receiver.wait_for(64);
     let open = sockets(pid);
     // The statistics collector's and the postmaster's sockets are not the engine's.
@@ -150,7 +133,7 @@ fn a_crowded_origin_has_the_worker_claim_no_more_often_than_it_can() {
     let before: i64 = fixture.value(commits);
     let start = Instant::now();
     let url = nginx.url("/crowd");
-    fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 20000)")).unwrap();
+    fixture.send_times(Call::get(&url), 20_000);
     wait_until("the end of all", 6 * PATIENCE, || {
         fixture.value::<i64>("select count(*) from net.http_request_queue") == 0
     });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{Cluster, PATIENCE, Receiver, Shutdown, responses, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, Shutdown, responses, wait_until};
 
 use crate::fixture::{Fixture, allow_at_most, assert_works, error_of};
 
@@ -25,8 +25,7 @@ fn terminated_it_comes_back_and_goes_on() {
     let before = fixture.cluster.worker_pid(&mut fixture.client);
     assert!(fixture.value::<bool>(&format!("select pg_terminate_backend({before})")));
     let url = fixture.receiver.url("/after");
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
-    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.fetch(Call::get(&url)).status_code, Some(200));
     fixture.received("/after");
     assert_ne!(fixture.cluster.worker_pid(&mut fixture.client), before);
 }
@@ -74,10 +73,7 @@ fn terminated_while_outcomes_pile_up_it_records_them_first() {
     locker.batch_execute("begin; lock table net._http_response in access exclusive mode").unwrap();
     for delivery in ["at_least_once", "at_most_once"] {
         let url = fixture.receiver.url(&format!("/{delivery}"));
-        let queue = format!(
-            "select net.http_request('GET', '{url}', delivery => '{delivery}') from generate_series(1, {EACH})"
-        );
-        fixture.client.batch_execute(&queue).unwrap();
+        fixture.send_times(Call::request("GET", &url).delivery(delivery), EACH);
     }
     fixture.receiver.wait_for(1 + 2 * EACH);
     fixture.cluster.wait_for_log("could not store responses, and will try again");
@@ -158,7 +154,7 @@ fn the_queue_outlives_a_restart_of_the_server() {
         let mut fixture = Fixture::new();
         fixture.cluster.alter_system("pg_net.paused", "on");
         let url = fixture.receiver.url("/kept");
-        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        let id = fixture.send(Call::get(&url));
         fixture.client.batch_execute("alter system set pg_net.paused = off").unwrap();
         fixture.cluster.stop(how);
         assert_eq!(fixture.receiver.count(), 0);
@@ -174,7 +170,7 @@ fn a_restart_of_the_server_is_not_held_up() {
     let mut fixture = Fixture::new();
     let _gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    fixture.send(Call::get(&url).timeout(60_000));
     fixture.received("/held");
     let start = Instant::now();
     fixture.cluster.stop(Shutdown::Fast);
@@ -232,7 +228,7 @@ fn it_waits_for_a_lock_no_longer_than_a_second_at_a_time() {
     let mut transaction = holder.transaction().unwrap();
     transaction.batch_execute("lock table net._http_response").unwrap();
     let url = fixture.receiver.url("/locked");
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    let id = fixture.send(Call::get(&url));
     let at_the_lock = "select exists (select from pg_stat_activity where backend_type ilike '%pg_net%'
                                          and state = 'active' and wait_event_type = 'Lock')";
     wait_until("the worker at the lock", PATIENCE, || fixture.value::<bool>(at_the_lock));
@@ -272,7 +268,7 @@ fn it_hears_of_a_request_that_comes_while_it_waits_for_a_lock() {
         )
     });
     let url = fixture.receiver.url("/meanwhile");
-    fixture.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+    fixture.send(Call::get(&url));
     transaction.commit().unwrap();
     fixture.received("/meanwhile");
 }
@@ -284,7 +280,7 @@ fn nothing_waits_for_a_request() {
     allow_at_most(&mut fixture.client, Duration::from_secs(5));
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    let id = fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    let id = fixture.send(Call::get(&url).timeout(60_000));
     fixture.received("/held");
     fixture.client.batch_execute("vacuum full net.http_request_queue").unwrap();
     fixture.client.batch_execute("vacuum full net._http_response").unwrap();
@@ -294,13 +290,13 @@ fn nothing_waits_for_a_request() {
 
     let gate = fixture.receiver.hold("/dropped");
     let url = fixture.receiver.url("/dropped");
-    fixture.ask(&format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    fixture.send(Call::get(&url).timeout(60_000));
     fixture.received("/dropped");
     fixture.client.batch_execute("truncate net.http_request_queue restart identity").unwrap();
     gate.release();
     // Its row is gone, so its outcome is dropped; the id comes again, and is another request's.
     let url = fixture.receiver.url("/status/202");
-    let again = fixture.ask(&format!("select net.http_get('{url}')"));
+    let again = fixture.send(Call::get(&url));
     assert_eq!(again, 1);
     fixture.received("/status/202");
     wait_until("the second request's response", PATIENCE, || {

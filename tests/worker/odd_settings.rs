@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use postgres::Client;
-use testkit::{Cluster, PATIENCE, wait_until};
+use testkit::{Call, Cluster, PATIENCE, wait_until};
 
 use crate::fixture::{Fixture, allow_at_most};
 
@@ -80,7 +80,7 @@ fn assert_works_anew(fixture: &mut Fixture, other: &mut Client, with: &str) {
     let url = fixture.receiver.url("/behind-a-lock");
     let mut transaction = other.transaction().unwrap();
     transaction.batch_execute("lock table net._http_response").unwrap();
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
+    let id = fixture.send(Call::get(&url));
     let told = "could not store responses, and will try again";
     let before = fixture.cluster.log().matches(told).count();
     wait_until("an error of a statement", PATIENCE, || fixture.cluster.log().matches(told).count() > before);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, responses, wait_until};
 
 use crate::fixture::{Fixture, assert_works, error_of, value};
 
@@ -137,7 +137,7 @@ fn the_batch_size_bounds_a_read_of_the_queue_and_changes_on_reload() {
         // Once the worker has taken the reload in.
         fixture.assert_works();
         fixture.client.batch_execute("select pg_stat_statements_reset()").unwrap();
-        fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 400)")).unwrap();
+        fixture.send_times(Call::get(&url), 400);
         done += 401;
         assert_eq!(responses(&mut fixture.client, done).len(), done);
         let a_read: f64 = fixture.value(reads);
@@ -151,12 +151,7 @@ fn caps_hold_and_change_on_reload() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.max_in_flight_per_origin", "3").start_ready());
     let gate = fixture.receiver.hold("/held");
     let held = fixture.receiver.url("/held");
-    fixture
-        .client
-        .batch_execute(&format!(
-            "select net.http_get('{held}', timeout_milliseconds := 60000) from generate_series(1, 20)"
-        ))
-        .unwrap();
+    fixture.send_times(Call::get(&held).timeout(60_000), 20);
     fixture.receiver.wait_for(3);
     // Another origin is not held up by the one at its cap, and shows that there was time to send more.
     let other = Receiver::start();
@@ -182,7 +177,7 @@ fn a_batch_of_one_reads_one_at_a_time_and_still_sends_all() {
                  where query like '%from net.http_request_queue where row_key >=%' and query not like '%pg_stat_%'";
     fixture.client.batch_execute("select pg_stat_statements_reset()").unwrap();
     let url = fixture.receiver.url("/x");
-    fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 50)")).unwrap();
+    fixture.send_times(Call::get(&url), 50);
     let answers = responses(&mut fixture.client, 51);
     assert!(answers.iter().all(|answer| answer.status_code == Some(200)));
     assert_eq!(fixture.receiver.count(), 51);

@@ -1,15 +1,15 @@
 //! Nightly jobs: roles remove and blank what is theirs.
 
 use postgres::Client;
-use testkit::{PATIENCE, wait_until};
+use testkit::{Call, PATIENCE, wait_until};
 
 use super::{platform, web_and_anon};
-use crate::fixture::{Fixture, ask, error_of};
+use crate::fixture::{Fixture, error_of};
 
 /// Sends a request for a role, and waits for its response.
 fn answered(fixture: &mut Fixture, client: &mut Client) -> i64 {
     let url = fixture.receiver.url("/answer");
-    let id = ask(client, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(client);
     fixture.response(id);
     id
 }

@@ -1,10 +1,10 @@
 //! Blanket grants, by hand and by default, and what is left of them.
 
 use postgres::Client;
-use testkit::Cluster;
+use testkit::{Call, Cluster};
 
 use super::{platform, web_and_anon, with_extension};
-use crate::fixture::{Fixture, ask, assert_works, error_of, value};
+use crate::fixture::{Fixture, assert_works, error_of, value};
 
 /// What platforms run after an installation.
 const BLANKET: &str = "
@@ -62,11 +62,19 @@ fn assert_opens_nothing(fixture: &mut Fixture, anon: &mut Client) {
         .unwrap();
     let [mut web, _] = web_and_anon(fixture);
     let url = fixture.receiver.url("/webs");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     fixture.response(id);
-    let waits = format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')");
-    ask(&mut web, &waits);
+    Call::request("GET", &url).not_before("now() + interval '1 hour'").send(&mut web);
 
+    assert_opens_no_table(anon);
+    assert_forges_nothing(anon);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.egress_rule"), 1);
+    assert_eq!(fixture.value::<i64>("select count(*) from net.dead_letter"), 1);
+    assert_works(anon, &fixture.receiver);
+    fixture.assert_works();
+}
+
+fn assert_opens_no_table(anon: &mut Client) {
     for table in ["http_request_queue", "_http_response", "dead_letter", "egress_rule", "_open_access", "_home"] {
         assert_eq!(value::<i64>(anon, &format!("select count(*) from net.{table}")), 0, "{table}");
         for statement in ["delete from net.{}", "select from net.{} for update"] {
@@ -86,6 +94,9 @@ fn assert_opens_nothing(fixture: &mut Fixture, anon: &mut Client) {
             anon.batch_execute("rollback").unwrap();
         }
     }
+}
+
+fn assert_forges_nothing(anon: &mut Client) {
     for statement in [
         "insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by)
          values ('GET', 'http://127.0.0.1:1/', 1, 'web'::regrole)",
@@ -113,10 +124,6 @@ fn assert_opens_nothing(fixture: &mut Fixture, anon: &mut Client) {
     ] {
         assert_eq!(anon.execute(untouched, &[]).unwrap(), 0, "{untouched}");
     }
-    assert_eq!(fixture.value::<i64>("select count(*) from net.egress_rule"), 1);
-    assert_eq!(fixture.value::<i64>("select count(*) from net.dead_letter"), 1);
-    assert_works(anon, &fixture.receiver);
-    fixture.assert_works();
 }
 
 #[test]
@@ -134,7 +141,7 @@ fn case_06_with_all_rights_a_role_forges_no_responses() {
     fixture.client.batch_execute(BLANKET).unwrap();
     let [_, mut anon] = web_and_anon(&fixture);
     let url = fixture.receiver.url("/anons");
-    let id = ask(&mut anon, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut anon);
     fixture.response(id);
     let forge = "update net._http_response set requested_by = 'web'::regrole";
     assert_eq!(error_of(&mut anon, forge).0, "42501");
@@ -170,12 +177,12 @@ fn case_07_a_hardening_script_closes_all_and_opens_one() {
         .unwrap();
     let [mut web, mut anon] = web_and_anon(&fixture);
     let url = fixture.receiver.url("/hardened");
-    let id = ask(&mut web, &format!("select net.http_post('{url}')"));
+    let id = Call::post(&url).send(&mut web);
     assert_eq!(fixture.response(id).status_code, Some(200));
     for closed in ["select net.http_get('http://127.0.0.1:1/')", "select id from net._http_response"] {
         assert_eq!(error_of(&mut web, closed).0, "42501", "{closed}");
     }
-    assert_eq!(error_of(&mut anon, &format!("select net.http_post('{url}')")).0, "42501");
+    assert_eq!(error_of(&mut anon, &Call::post(&url).select()).0, "42501");
     // Readers of all data read on: the conditions on rows ask for no function of ours.
     let mut app = fixture.cluster.connect_as("app", "postgres");
     fixture.client.batch_execute("alter role app nobypassrls; grant usage on schema net to app").unwrap();

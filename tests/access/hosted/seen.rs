@@ -1,10 +1,10 @@
 //! Who sees which rows: no policy stands in the catalog, and the answer is that of the moment in which a row is met.
 
 use postgres::Client;
-use testkit::Shutdown;
+use testkit::{Call, Shutdown};
 
 use super::{platform, web_and_anon};
-use crate::fixture::{ask, error_of, value};
+use crate::fixture::{error_of, value};
 
 const COUNT: &str = "select count(*) from net._http_response";
 
@@ -34,7 +34,7 @@ fn case_08_a_reset_finds_no_policy_that_it_may_not_drop() {
     assert_eq!(fixture.value::<i64>("select count(*) from pg_policy"), 0);
     let [mut web, mut anon] = web_and_anon(&fixture);
     let url = fixture.receiver.url("/webs");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     fixture.response(id);
     assert_eq!((value::<i64>(&mut web, COUNT), value::<i64>(&mut anon, COUNT)), (1, 0));
 }
@@ -45,7 +45,7 @@ fn case_08_a_kept_plan_shows_what_the_role_of_the_moment_may_see() {
     let mut fixture = platform();
     let [mut web, _] = web_and_anon(&fixture);
     let url = fixture.receiver.url("/webs");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     fixture.response(id);
     fixture.client.batch_execute("create role twofold login noinherit; grant web, anon to twofold").unwrap();
     let mut both = fixture.cluster.connect_as("twofold", "postgres");
@@ -78,7 +78,7 @@ fn case_08_every_kind_of_statement_keeps_to_own_rows() {
     let [mut web, mut anon] = web_and_anon(&fixture);
     let url = fixture.receiver.url("/x");
     for client in [&mut web, &mut anon] {
-        let id = ask(client, &format!("select net.http_get('{url}')"));
+        let id = Call::get(&url).send(client);
         fixture.response(id);
     }
     fixture
@@ -177,7 +177,7 @@ fn case_13b_a_role_that_is_granted_another_collects_its_responses() {
     let [mut web, _] = web_and_anon(&fixture);
     let mut jobs = fixture.cluster.connect_as("jobs", "postgres");
     let url = fixture.receiver.url("/asked-by-web");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     fixture.response(id);
     assert_eq!(value::<i64>(&mut jobs, COUNT), 0);
     fixture.client.batch_execute("grant web to jobs").unwrap();
@@ -193,7 +193,7 @@ fn case_08_without_the_library_no_role_sees_rows() {
     let [mut web, anon] = web_and_anon(&fixture);
     fixture.client.batch_execute("alter table net._http_response set logged").unwrap();
     let url = fixture.receiver.url("/webs");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     fixture.response(id);
     drop((web, anon));
     fixture.cluster.set_in_file("shared_preload_libraries", "");

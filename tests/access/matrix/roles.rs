@@ -5,7 +5,7 @@ use testkit::Cluster;
 
 /// The owner of the extension, who is no superuser any more; a superuser; two ordinary roles; a member of alice that inherits
 /// her rights and one that does not; a member of `pg_read_all_data`; a member of `pg_signal_backend`; what a hosted platform gives its
-/// customers as their administrator; the owner of the database, who is nobody else.
+/// customers as their administrator; the owner of the database, who is no other of these.
 pub(super) const ROLES: [&str; 10] =
     ["owner", "postgres", "alice", "bob", "heir", "noheir", "reader", "signaller", "app", "boss"];
 

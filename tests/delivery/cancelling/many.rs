@@ -2,8 +2,10 @@
 
 use postgres::Client;
 
+use testkit::Call;
+
 use super::{Standing, arrivals, ask_waiting, crowded_so_that_the_next_is};
-use crate::fixture::{ask, value};
+use crate::fixture::value;
 
 fn cancel(client: &mut Client, ids: &str) -> i64 {
     value(client, &format!("select net.cancel({ids})"))
@@ -46,7 +48,7 @@ fn each_role_takes_back_what_it_may() {
     let [mut ann, mut bob] = ["ann", "bob"].map(&mut connect);
     for client in [&mut ann, &mut bob] {
         for _ in 0..20 {
-            ask(client, &format!("select net.http_get('{url}')"));
+            Call::get(&url).send(client);
         }
     }
     let others = "(select array_agg(n) from generate_series(1, 1000) n)";
@@ -71,7 +73,7 @@ fn as_a_security_definer_function_it_serves_the_caller() {
     let mut bob = fixture.cluster.connect_as("bob", "postgres");
     assert_eq!(cancel(&mut bob, &format!("array[{kept}]")), 0);
     let url = fixture.receiver.url("/lost");
-    let lost = ask(&mut bob, &format!("select net.http_get('{url}')"));
+    let lost = Call::get(&url).send(&mut bob);
     assert_eq!(cancel(&mut bob, &format!("array[{kept}, {lost}]")), 1);
     gate.release();
     assert_eq!(fixture.response(kept).status_code, Some(200));
@@ -85,9 +87,9 @@ fn ids_that_stand_anywhere_are_found() {
     let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
     let url = fixture.receiver.url("/lost");
     fixture.client.batch_execute("select setval('net.http_request_queue_id_seq', 9000000000)").unwrap();
-    let far = fixture.ask(&format!("select net.http_get('{url}')"));
+    let far = fixture.send(Call::get(&url));
     fixture.client.batch_execute("select setval('net.http_request_queue_id_seq', 500)").unwrap();
-    let near = fixture.ask(&format!("select net.http_get('{url}')"));
+    let near = fixture.send(Call::get(&url));
     // By hand, with an id that there is, and the greatest and the least there can be.
     fixture
         .client
@@ -101,7 +103,7 @@ fn ids_that_stand_anywhere_are_found() {
         let ids = format!("'{{{far}, {near}, 9223372036854775807, -9223372036854775808, 77}}'::bigint[]");
         assert_eq!(cancel(&mut client, &ids), 5);
         client.batch_execute("rollback").unwrap();
-        ask(&mut client, &format!("select net.http_get('{url}')"));
+        Call::get(&url).send(&mut client);
         assert_eq!(
             cancel(&mut client, "(select array_agg(id) from net.http_request_queue where url like '%/lost')"),
             6

@@ -3,7 +3,7 @@
 use std::thread;
 
 use postgres::Client;
-use testkit::{PATIENCE, wait_until};
+use testkit::{Call, PATIENCE, wait_until};
 
 use super::{STANDINGS, arrivals, ask_waiting, cancel, crowded, crowded_so_that_the_next_is};
 use crate::fixture::{Fixture, allow_at_most, value};
@@ -45,8 +45,8 @@ fn nothing_is_sent_while_it_is_open_whether_it_will_be_taken_back() {
 fn requests_of_every_kind_are_left_alone_while_it_is_open() {
     let (mut fixture, gate) = crowded();
     let url = fixture.receiver.url("/open");
-    let once = fixture.ask(&format!("select net.http_request('GET', '{url}', delivery := 'at_most_once')"));
-    let due = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '300 ms')"));
+    let once = fixture.send(Call::request("GET", &url).at_most_once());
+    let due = fixture.send(Call::request("GET", &url).not_before("now() + '300 ms'"));
     let mut cancellers = [fixture.cluster.connect(), fixture.cluster.connect()];
     begin_cancel(&mut cancellers[0], once);
     begin_cancel(&mut cancellers[1], due);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::thread;
 use std::time::Duration;
 
-use testkit::Cluster;
+use testkit::{Call, Cluster};
 
 use super::cancel;
 use crate::fixture::Fixture;
@@ -67,7 +67,7 @@ fn work(client: &mut postgres::Client, url: &str, session: usize) -> HashSet<i64
     let mut taken = HashSet::new();
     let mut mine: Vec<i64> = Vec::new();
     for n in 0..REQUESTS / SESSIONS {
-        let ask = format!("select net.http_get('{url}', headers := '{{\"x-mark\": \"{session}-{n}\"}}')");
+        let ask = Call::get(url).header("x-mark", format!("{session}-{n}")).select();
         mine.push(client.query_one(&ask, &[]).unwrap().get(0));
         if numbers.below(2) == 0 {
             continue;

@@ -1,28 +1,28 @@
 //! Whatever form the statement has that takes rows out of the queue.
 
-use super::{Field, ON_THE_WIRE};
+use super::{ON_THE_WIRE, Stalled};
 
 /// Runs statements, each by itself.
-fn run(field: &mut Field, statements: &str) {
+fn run(stalled: &mut Stalled, statements: &str) {
     for statement in statements.split(" / ") {
-        field.fixture.client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+        stalled.fixture.client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 }
 
 /// Runs a statement while ten are claimed and ten wait; what was not on the wire must not arrive.
-fn assert_stops(field: &mut Field, number: usize, statement: &str) {
+fn assert_stops(stalled: &mut Stalled, number: usize, statement: &str) {
     let path = format!("/slow/{number}");
-    let gate = field.ask_for(&path, 20);
-    run(field, statement);
+    let gate = stalled.ask_for(&path, 20);
+    run(stalled, statement);
     gate.release();
-    field.assert_nothing_is_left();
-    assert_eq!(field.arrivals(&path).0, ON_THE_WIRE, "{statement}");
+    stalled.assert_nothing_is_left();
+    assert_eq!(stalled.arrivals(&path).0, ON_THE_WIRE, "{statement}");
 }
 
 #[test]
 fn every_form_of_a_delete_is_noticed() {
-    let mut field = Field::new();
-    field
+    let mut stalled = Stalled::new();
+    stalled
         .fixture
         .client
         .batch_execute(
@@ -57,14 +57,14 @@ fn every_form_of_a_delete_is_noticed() {
         "set session_replication_role = replica; delete from net.http_request_queue; reset session_replication_role",
     ];
     for (number, statement) in statements.into_iter().enumerate() {
-        assert_stops(&mut field, number, statement);
+        assert_stops(&mut stalled, number, statement);
     }
-    if field.fixture.value::<i32>("select current_setting('server_version_num')::int") >= 150000 {
+    if stalled.fixture.value::<i32>("select current_setting('server_version_num')::int") >= 150000 {
         let merge = "merge into net.http_request_queue q using (values (1)) v on true when matched then delete";
-        assert_stops(&mut field, statements.len(), merge);
+        assert_stops(&mut stalled, statements.len(), merge);
     }
     // Where the queue has a parent, a delete from that is one from the queue.
-    field
+    stalled
         .fixture
         .client
         .batch_execute(
@@ -72,16 +72,16 @@ fn every_form_of_a_delete_is_noticed() {
              alter table net.http_request_queue inherit parent",
         )
         .unwrap();
-    assert_stops(&mut field, statements.len() + 1, "delete from parent");
+    assert_stops(&mut stalled, statements.len() + 1, "delete from parent");
 }
 
 /// Nothing is stopped by what removes nothing, and nothing is sent twice.
 #[test]
 fn what_removes_nothing_stops_nothing() {
-    let mut field = Field::new();
-    let gate = field.ask_for("/slow", 100);
+    let mut stalled = Stalled::new();
+    let gate = stalled.ask_for("/slow", 100);
     run(
-        &mut field,
+        &mut stalled,
         "delete from net.http_request_queue where false / \
          begin; delete from net.http_request_queue; rollback / \
          begin; savepoint a; truncate net.http_request_queue; rollback to a; commit / \
@@ -91,31 +91,31 @@ fn what_removes_nothing_stops_nothing() {
          create temp table other as select 1; truncate other; drop table other",
     );
     gate.release();
-    field.fixture.receiver.wait_for(100);
-    field.assert_nothing_is_left();
-    field.assert_arrived_once_each("/slow", 100);
+    stalled.fixture.receiver.wait_for(100);
+    stalled.assert_nothing_is_left();
+    stalled.assert_arrived_once_each("/slow", 100);
 }
 
 /// A waiting session hears of it at once, though the worker has nothing to do with it.
 #[test]
 fn who_waits_for_a_row_that_is_deleted_is_told() {
-    let mut field = Field::new();
-    let gate = field.ask_for("/slow", 20);
-    let mut waiter = field.fixture.cluster.connect();
+    let mut stalled = Stalled::new();
+    let gate = stalled.ask_for("/slow", 20);
+    let mut waiter = stalled.fixture.cluster.connect();
     std::thread::scope(|scope| {
         let waits = scope.spawn(|| {
             let error = waiter.batch_execute("select net.await_response(20, '1 minute')").unwrap_err();
             error.as_db_error().expect("an error of the server's").code().code().to_owned()
         });
         testkit::wait_until("the session to wait", testkit::PATIENCE, || {
-            field.fixture.value::<bool>(
+            stalled.fixture.value::<bool>(
                 "select exists (select from pg_stat_activity where wait_event = 'Extension' and query like '%1 minute%'
                                  and pid <> pg_backend_pid())",
             )
         });
-        field.fixture.client.batch_execute("delete from net.http_request_queue").unwrap();
+        stalled.fixture.client.batch_execute("delete from net.http_request_queue").unwrap();
         assert_eq!(waits.join().unwrap(), "P0002");
     });
     gate.release();
-    field.assert_nothing_is_left();
+    stalled.assert_nothing_is_left();
 }

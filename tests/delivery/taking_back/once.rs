@@ -1,92 +1,98 @@
 //! Requests that are sent at most once, which leave the queue when they are claimed; and a pause.
 
-use super::{Field, ON_THE_WIRE};
+use testkit::Call;
+
+use super::{ON_THE_WIRE, Stalled};
 
 /// Twenty, all of them claimed: they stand in no table.
-fn ask_once(field: &mut Field, path: &str) -> testkit::Gate {
-    let gate = field.ask_for(path, ON_THE_WIRE);
-    let url = field.fixture.receiver.url(path);
+fn ask_once(stalled: &mut Stalled, path: &str) -> testkit::Gate {
+    let gate = stalled.ask_for(path, ON_THE_WIRE);
+    let url = stalled.fixture.receiver.url(path);
     let ask = format!(
         "select count(net.http_request('POST', '{url}', n::text, delivery := 'at_most_once', \
                                        timeout_milliseconds := 60000)) from generate_series(101, 105) n"
     );
-    assert_eq!(field.fixture.value::<i64>(&ask), 5);
-    field.settle();
+    assert_eq!(stalled.fixture.value::<i64>(&ask), 5);
+    stalled.settle();
     let queued = "select count(*) from net.http_request_queue where delivery = 'at_most_once'";
-    assert_eq!(field.fixture.value::<i64>(queued), 0, "they have left the queue");
+    assert_eq!(stalled.fixture.value::<i64>(queued), 0, "they have left the queue");
     gate
 }
 
 #[test]
 fn what_has_left_the_queue_ends_with_it() {
     for end in ["truncate net.http_request_queue", "drop extension pg_net; create extension pg_net"] {
-        let mut field = Field::new();
-        let gate = ask_once(&mut field, "/slow");
-        field.fixture.client.batch_execute(end).unwrap();
+        let mut stalled = Stalled::new();
+        let gate = ask_once(&mut stalled, "/slow");
+        stalled.fixture.client.batch_execute(end).unwrap();
         gate.release();
-        field.assert_nothing_is_left();
-        assert_eq!(field.arrivals("/slow").0, ON_THE_WIRE, "{end}");
+        stalled.assert_nothing_is_left();
+        assert_eq!(stalled.arrivals("/slow").0, ON_THE_WIRE, "{end}");
     }
 }
 
 /// A delete cannot reach it, and no answer says that it did.
 #[test]
 fn what_has_left_the_queue_is_not_taken_back_by_the_row() {
-    let mut field = Field::new();
-    let gate = ask_once(&mut field, "/slow");
+    let mut stalled = Stalled::new();
+    let gate = ask_once(&mut stalled, "/slow");
     let once = "array(select generate_series(6, 15)::bigint)";
-    assert_eq!(field.fixture.value::<i64>(&format!("select net.cancel({once})")), 0);
-    let deleted = field.fixture.client.execute("delete from net.http_request_queue", &[]).unwrap();
+    assert_eq!(stalled.fixture.value::<i64>(&format!("select net.cancel({once})")), 0);
+    let deleted = stalled.fixture.client.execute("delete from net.http_request_queue", &[]).unwrap();
     assert_eq!(deleted, ON_THE_WIRE as u64);
     // A truncation that is rolled back has not been one.
     let undone = "begin; savepoint a; truncate net.http_request_queue; rollback to a; \
                   delete from net.http_request_queue; commit";
-    field.fixture.client.batch_execute(undone).unwrap();
+    stalled.fixture.client.batch_execute(undone).unwrap();
     gate.release();
-    field.assert_nothing_is_left();
-    assert_eq!(field.arrivals("/slow").0, ON_THE_WIRE + 5);
+    stalled.assert_nothing_is_left();
+    assert_eq!(stalled.arrivals("/slow").0, ON_THE_WIRE + 5);
 }
 
 /// What comes after the truncation is not what it truncated, however close behind.
 #[test]
 fn what_comes_after_a_truncation_is_sent() {
-    let mut field = Field::new();
-    let url = field.fixture.receiver.url("/after");
+    let mut stalled = Stalled::new();
+    let url = stalled.fixture.receiver.url("/after");
     for round in 0..50 {
         let sent = format!("select net.http_request('POST', '{url}', '{round}'::text, delivery := 'at_most_once');");
-        field.fixture.client.batch_execute(&format!("begin; truncate net.http_request_queue; commit; {sent}")).unwrap();
+        stalled
+            .fixture
+            .client
+            .batch_execute(&format!("begin; truncate net.http_request_queue; commit; {sent}"))
+            .unwrap();
         // Before the next one, which may stop it.
         let body = round.to_string();
-        field.fixture.receiver.wait_for_request(&body, |request| request.body == body.as_bytes());
+        stalled.fixture.receiver.wait_for_request(&body, |request| request.body == body.as_bytes());
     }
-    field.assert_nothing_is_left();
-    field.assert_arrived_once_each("/after", 50);
+    stalled.assert_nothing_is_left();
+    stalled.assert_arrived_once_each("/after", 50);
 }
 
 #[test]
 fn a_pause_holds_what_is_claimed() {
-    let mut field = Field::new();
-    let gate = ask_once(&mut field, "/slow");
-    let url = field.fixture.receiver.url("/more");
-    field.fixture.client.batch_execute(&format!("select net.http_get('{url}') from generate_series(1, 20)")).unwrap();
-    field.settle();
-    field.fixture.cluster.alter_system("pg_net.paused", "on");
+    let mut stalled = Stalled::new();
+    let gate = ask_once(&mut stalled, "/slow");
+    let url = stalled.fixture.receiver.url("/more");
+    stalled.fixture.send_times(Call::get(&url), 20);
+    stalled.settle();
+    stalled.fixture.cluster.alter_system("pg_net.paused", "on");
     // When the worker has heard of it, what is new waits.
     testkit::wait_until("the pause", testkit::PATIENCE, || {
-        let aside = field.aside.count();
-        let id = field.fixture.ask(&format!("select net.http_get('{}')", field.aside.url("/aside")));
-        field.fixture.client.batch_execute("select pg_sleep(0.05)").unwrap();
+        let aside = stalled.aside.count();
+        let id = stalled.fixture.send(Call::get(&stalled.aside.url("/aside")));
+        stalled.fixture.client.batch_execute("select pg_sleep(0.05)").unwrap();
         let waits = format!("select exists (select from net.http_request_queue where id = {id})");
-        field.fixture.value::<bool>(&waits) && field.aside.count() == aside
+        stalled.fixture.value::<bool>(&waits) && stalled.aside.count() == aside
     });
     gate.release();
     testkit::wait_until("the end of what is under way", testkit::PATIENCE, || {
-        field.fixture.value::<i64>("select count(*) from net._http_response where url like '%/slow'") == 5
+        stalled.fixture.value::<i64>("select count(*) from net._http_response where url like '%/slow'") == 5
     });
-    assert_eq!(field.arrivals("/slow").0, ON_THE_WIRE);
-    assert_eq!(field.arrivals("/more").0, 0);
-    field.fixture.cluster.alter_system("pg_net.paused", "off");
-    field.fixture.receiver.wait_for(ON_THE_WIRE + 5 + 20);
-    field.assert_nothing_is_left();
-    assert_eq!((field.arrivals("/slow").0, field.arrivals("/more").0), (ON_THE_WIRE + 5, 20));
+    assert_eq!(stalled.arrivals("/slow").0, ON_THE_WIRE);
+    assert_eq!(stalled.arrivals("/more").0, 0);
+    stalled.fixture.cluster.alter_system("pg_net.paused", "off");
+    stalled.fixture.receiver.wait_for(ON_THE_WIRE + 5 + 20);
+    stalled.assert_nothing_is_left();
+    assert_eq!((stalled.arrivals("/slow").0, stalled.arrivals("/more").0), (ON_THE_WIRE + 5, 20));
 }

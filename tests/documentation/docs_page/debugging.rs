@@ -8,7 +8,7 @@ use crate::fixture::Fixture;
 fn inspecting_request_data_with_an_echo_api() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/echo/post");
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         "select
             net.http_post(
                 url := '{url}',

@@ -11,7 +11,7 @@ use crate::fixture::Fixture;
 fn invoke_an_edge_function() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/functions/v1/function-name");
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         r#"select
             net.http_post(
                 url:='{url}',
@@ -111,7 +111,7 @@ fn send_multiple_table_rows_in_one_request() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/echo/post");
     fixture.client.batch_execute("create table table_name as select n as id from generate_series(1, 3) as n").unwrap();
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         r#"with "selected_table_rows" as (
             select
                 -- Converts all the rows into a JSONB array

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use testkit::Call;
+
 use crate::fixture::Fixture;
 
 #[test]
@@ -24,7 +26,7 @@ fn http_get_usage() {
 fn http_post_usage() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/echo/post");
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         "select
             net.http_post(
                 url:='{url}',
@@ -45,7 +47,7 @@ fn http_post_usage() {
 fn http_delete_usage() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/api/v1/delete/2");
-    let id = fixture.ask(&format!(
+    let id = fixture.value::<i64>(&format!(
         "select
             net.http_delete(
                 '{url}'
@@ -62,7 +64,7 @@ fn analyzing_responses_waiting_requests_are_in_the_queue_and_go_upon_execution()
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    let id = fixture.ask(&format!("select net.http_post('{url}', headers := '{{\"X-A\": \"b\"}}')"));
+    let id = fixture.send(Call::post(&url).header("X-A", "b"));
     fixture.received("/held");
 
     let waiting = "select method::text, url, headers, convert_from(body, 'UTF8'), timeout_milliseconds

@@ -1,6 +1,6 @@
 //! What messages and the log show of a URL, and of the code that raises an error.
 
-use testkit::{Cluster, PATIENCE, wait_until};
+use testkit::{Call, Cluster, PATIENCE, wait_until};
 
 use crate::fixture::Fixture;
 
@@ -45,7 +45,7 @@ fn case_17a_of_a_url_no_more_than_the_host_is_told() {
             }
         }
         // A row that was made by hand.
-        let id = fixture.ask(&format!(
+        let id = fixture.value::<i64>(&format!(
             "insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', E'{url}', 2000) returning id"
         ));
         fixture.client.batch_execute("select net.wake()").unwrap();
@@ -115,7 +115,7 @@ fn case_17a_no_backtrace_whatever_the_environment_says() {
         let error = error.as_db_error().unwrap_or_else(|| panic!("{call}"));
         assert_eq!((error.code().code(), error.detail()), ("42501", None), "{call}: {error:?}");
     }
-    let held = fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')"));
+    let held = fixture.send(Call::request("GET", &url).not_before("now() + '1 hour'"));
     fixture.client.batch_execute("set statement_timeout = '200ms'").unwrap();
     let error = database_error(&mut fixture, &format!("select net.await_response({held}, '1 hour')"));
     assert_eq!((error.code().code(), error.detail()), ("57014", None), "{error:?}");
@@ -123,7 +123,7 @@ fn case_17a_no_backtrace_whatever_the_environment_says() {
     // What the worker says of an outcome that it cannot store.
     let refuse = "create trigger refuse before insert on net._http_response for each row execute function refuse()";
     fixture.client.batch_execute(refuse).unwrap();
-    fixture.ask(&format!("select net.http_get('{url}')"));
+    fixture.send(Call::get(&url));
     wait_until("a warning of the worker", PATIENCE, || fixture.cluster.log().contains("refused"));
     let log = fixture.cluster.log();
     assert!(log.contains("invalid URL"));

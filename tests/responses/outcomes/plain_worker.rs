@@ -1,9 +1,9 @@
 //! `pg_net.username` names a role that is neither a superuser nor an owner, as on hosted platforms.
 
 use postgres::Client;
-use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, responses, wait_until};
 
-use crate::fixture::{Fixture, ask, error_of, value};
+use crate::fixture::{Fixture, error_of, value};
 
 const ROLES: &str = "create role supa superuser login;
     create role app login bypassrls createrole;
@@ -47,8 +47,8 @@ fn case_14_a_worker_of_a_plain_role_does_all_its_work() {
 
     // Attempts, the dead letter, and from there again.
     let refused = Receiver::refused_port();
-    let url = format!("http://127.0.0.1:{}/", refused.port());
-    let id = ask(&mut web, &format!("select net.http_request('POST', '{url}', max_attempts := 3)"));
+    let url = refused.url("/");
+    let id = Call::request("POST", &url).max_attempts(3).send(&mut web);
     let buried = "select count(*) from net.dead_letter";
     wait_until("the dead letter", PATIENCE, || value::<i64>(&mut web, buried) == 1);
     assert!(value::<bool>(&mut web, &format!("select net.retry({id})")));
@@ -57,19 +57,19 @@ fn case_14_a_worker_of_a_plain_role_does_all_its_work() {
 
     // At most once; at a time; taken back; waited for.
     let url = fixture.receiver.url("/terms");
-    for terms in ["delivery := 'at_most_once'", "not_before := now() + '200 ms'"] {
-        let id = ask(&mut web, &format!("select net.http_request('POST', '{url}', {terms})"));
+    let call = Call::request("POST", &url);
+    for terms in [call.clone().at_most_once(), call.not_before("now() + '200 ms'")] {
+        let id = terms.send(&mut web);
         let message: String = value(&mut web, &format!("select message from net.await_response({id})"));
         assert_eq!(message, "ok", "{terms}");
     }
-    let later = format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')");
-    let id = ask(&mut web, &later);
+    let id = Call::request("GET", &url).not_before("now() + '1 hour'").send(&mut web);
     assert!(value::<bool>(&mut web, &format!("select net.cancel({id})")));
     assert_eq!(waits(&mut app), 0);
 
     // What may be called; what is wrong.
     fixture.client.batch_execute("insert into net.egress_rule (role, action) values ('web', 'deny')").unwrap();
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     fixture.response(id).assert_failure("Refused by the egress policy");
     fixture.client.batch_execute("truncate net.egress_rule").unwrap();
     crate::fixture::assert_works(&mut web, &fixture.receiver);
@@ -108,10 +108,7 @@ fn case_14_restarts_and_crashes_lose_nothing() {
     crate::fixture::assert_works(&mut web, &fixture.receiver);
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
-    web.batch_execute(&format!(
-        "select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 20)"
-    ))
-    .unwrap();
+    Call::get(&url).timeout(60_000).send_times(&mut web, 20);
     fixture.receiver.wait_for(21);
     // It may end the worker, whose role is its own.
     let end = "select pg_terminate_backend(pid) from pg_stat_activity where backend_type ilike '%pg_net%'";
@@ -142,7 +139,7 @@ fn case_14_other_databases_have_workers_of_that_role_too() {
     // One that it may not connect to waits, and goes on when it may.
     fixture.client.batch_execute("revoke connect on database other from public").unwrap();
     let url = fixture.receiver.url("/waits");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     fixture.cluster.wait_for_log("requests wait until that changes");
     assert_eq!(fixture.receiver.requests().iter().filter(|request| request.path() == "/waits").count(), 0);
     fixture.client.batch_execute("grant connect on database other to app").unwrap();

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use testkit::Call;
+
 use super::{CALLS, assert_arrived, assert_failed, call, insert};
 use crate::fixture::Fixture;
 
@@ -95,11 +97,11 @@ fn case_15_an_idempotency_key_too() {
     let url = fixture.receiver.url("/");
     let ask =
         |key: &str| format!("select net.http_request('POST', '{url}', max_attempts := 3, idempotency_key := {key})");
-    let id = fixture.ask(&ask(r"E'a\r\nX-Smuggled: yes'"));
+    let id = fixture.value::<i64>(&ask(r"E'a\r\nX-Smuggled: yes'"));
     let message = r#"header "Idempotency-Key" contains a carriage return or line feed"#;
     assert_failed(&mut fixture, id, "invalid", message);
     assert_arrived(&mut fixture, 0);
-    let id = fixture.ask(&ask("''"));
+    let id = fixture.value::<i64>(&ask("''"));
     assert_eq!(fixture.response(id).status_code, Some(200));
     assert_eq!(fixture.receiver.requests()[0].header("idempotency-key"), None);
 }
@@ -112,7 +114,7 @@ fn case_15_a_request_that_is_refused_at_its_second_attempt_had_one() {
     let reply = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n".to_vec();
     fixture.receiver.script("/busy", vec![reply]);
     let url = fixture.receiver.url("/busy");
-    let id = fixture.ask(&format!("select net.http_request('POST', '{url}', max_attempts := 5)"));
+    let id = fixture.send(Call::request("POST", &url).max_attempts(5));
     fixture.received("/busy");
     fixture.client.batch_execute("insert into net.egress_rule (action) values ('deny')").unwrap();
     fixture.response(id).assert_failure("Refused by the egress policy");

@@ -2,9 +2,9 @@
 
 mod read_only;
 
-use testkit::{Cluster, PATIENCE, responses, wait_until};
+use testkit::{Call, Cluster, PATIENCE, responses, wait_until};
 
-use crate::fixture::{Fixture, ask, value};
+use crate::fixture::{Fixture, value};
 
 /// How often the log warns of a setting.
 fn warnings(cluster: &Cluster, name: &str) -> usize {
@@ -98,19 +98,15 @@ fn case_17c_what_database_and_role_are_set_to_is_in_no_ones_way() {
 
         fixture.receiver.script("/large", vec![reply.clone().into_bytes(); 50]);
         let url = fixture.receiver.url("/large");
-        client
-            .batch_execute(&format!(
-                "select net.http_get('{url}', timeout_milliseconds := 20000) from generate_series(1, 50)"
-            ))
-            .unwrap();
+        Call::get(&url).timeout(20_000).send_times(&mut client, 50);
         let answers = responses(&mut client, 50);
         assert!(answers.iter().all(|answer| answer.text().len() == large.len()), "{target}");
         let seen = "select count(*) from seen where length = 200000";
         assert_eq!(value::<i64>(&mut client, seen), 50, "{target}: the trigger fires");
 
         // What is tried again, and what used up its attempts.
-        let url = format!("http://127.0.0.1:{}/", testkit::Receiver::refused_port().port());
-        let id = ask(&mut client, &format!("select net.http_request('GET', '{url}', max_attempts := 3)"));
+        let url = testkit::Receiver::refused_port().url("/");
+        let id = Call::request("GET", &url).max_attempts(3).send(&mut client);
         let buried = format!("select attempts from net.dead_letter where id = {id}");
         let attempts = wait_until("the dead letter", PATIENCE, || {
             client.query_opt(&buried, &[]).unwrap().map(|row| row.get::<_, i32>(0))

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use postgres::Client;
-use testkit::{PATIENCE, Receiver};
+use testkit::{Call, PATIENCE, Receiver};
 
-use crate::fixture::{Fixture, allow_at_most, ask, error_of, value};
+use crate::fixture::{Fixture, allow_at_most, error_of, value};
 
 /// The functions that wait, each as an expression that is true when the request `ID` was answered with 200.
 const WAITS: [(&str, &str); 5] = [
@@ -50,23 +50,18 @@ fn case_17b_with_row_security_off() {
         "http_request('PURGE', 'URL')",
         "http_request('POST', 'URL', 'a', max_attempts := 2)",
     ] {
-        let id = ask(&mut web, &format!("select net.{}", call.replace("URL", &url)));
+        let id = value::<i64>(&mut web, &format!("select net.{}", call.replace("URL", &url)));
         for (function, wait) in WAITS {
             assert!(value::<bool>(&mut web, &format!("select {}", of(wait, id))), "{call}, {function}");
         }
         let collected = format!("select (net._http_collect_response({id})).message");
         assert_eq!(value::<String>(&mut web, &collected), "ok", "{call}");
     }
-    let later = format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')");
-    let id = ask(&mut web, &later);
+    let id = Call::request("GET", &url).not_before("now() + '1 hour'").send(&mut web);
     assert!(value::<bool>(&mut web, &format!("select net.cancel({id})")));
     let refused = Receiver::refused_port();
-    let dead = format!(
-        "select net.http_request('GET', 'http://127.0.0.1:{}/', max_attempts := 2, timeout_milliseconds := 500)",
-        refused.port()
-    );
     fixture.cluster.alter_system("pg_net.retry_base", "1");
-    let id = ask(&mut web, &dead);
+    let id = Call::request("GET", &refused.url("/")).max_attempts(2).timeout(500).send(&mut web);
     for _ in 0..2 {
         let message: String = value(&mut web, &format!("select message from net.await_response({id})"));
         assert_eq!(message, "Couldn't connect to server");
@@ -102,16 +97,14 @@ fn case_17b_execute_on_the_function_and_select_on_both_tables_suffice() {
         fixture.client.batch_execute(&grants).unwrap();
         let mut waiter = fixture.cluster.connect_as(&role, "postgres");
         allow_at_most(&mut waiter, PATIENCE);
-        let id = ask(&mut asker, &format!("select net.http_get('{url}')"));
+        let id = Call::get(&url).send(&mut asker);
         let waits = format!("select {}", of(wait, id));
         assert_eq!(error_of(&mut waiter, &waits).0, "42501", "{function} without SELECT");
         let select = format!("grant select on net.http_request_queue, net._http_response to {role}");
         fixture.client.batch_execute(&select).unwrap();
         assert!(value::<bool>(&mut waiter, &waits), "{function}");
         // A role that may not see the dead letter is told of the response.
-        let dead =
-            format!("select net.http_request('GET', 'http://127.0.0.1:{}/', '', max_attempts := 2)", refused.port());
-        let id = ask(&mut asker, &dead);
+        let id = Call::request("GET", &refused.url("/")).text("").max_attempts(2).send(&mut asker);
         let told: String = value(&mut waiter, &format!("select coalesce(({})::text, 'null')", of(wait, id)));
         assert!(!value::<bool>(
             &mut fixture.client,
@@ -191,7 +184,7 @@ fn case_18_in_a_block_with_an_exception_clause() {
     let url = fixture.receiver.url("/");
     for (function, wait) in WAITS {
         fixture.client.batch_execute("truncate noted").unwrap();
-        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        let id = fixture.send(Call::get(&url));
         let block = format!(
             "do $$
              declare mine bigint;
@@ -240,14 +233,14 @@ fn case_18_waiting_in_the_same_transaction_is_refused_from_inside_a_subtransacti
     let mut fixture = Fixture::new();
     allow_at_most(&mut fixture.client, Duration::from_secs(10));
     let url = fixture.receiver.url("/never");
-    let call = format!("select net.http_get('{url}')");
+    let call = Call::get(&url).select();
     for (function, wait) in WAITS {
         fixture.client.batch_execute("begin").unwrap();
-        let top = fixture.ask(&call);
+        let top = fixture.value::<i64>(&call);
         fixture.client.batch_execute("savepoint a").unwrap();
-        let within = fixture.ask(&call);
+        let within = fixture.value::<i64>(&call);
         fixture.client.batch_execute("release a; savepoint b; savepoint c").unwrap();
-        let below = fixture.ask(&call);
+        let below = fixture.value::<i64>(&call);
         for id in [top, within, below] {
             fixture.client.batch_execute("savepoint d").unwrap();
             let (state, message) = error_of(&mut fixture.client, &format!("select {}", of(wait, id)));

@@ -2,9 +2,9 @@
 
 use postgres::Client;
 use serde_json::json;
-use testkit::{Builder, Cluster, Library, PATIENCE, Receiver, wait_until};
+use testkit::{Builder, Call, Cluster, Library, PATIENCE, Receiver, wait_until};
 
-use crate::fixture::{Fixture, ask, error_of, value};
+use crate::fixture::{Fixture, error_of, value};
 
 /// Part of every secret here.
 const SECRET: &str = "hunter2";
@@ -88,7 +88,7 @@ fn case_17_no_secret_in_the_log_beyond_the_users_own_statement() {
         .batch_execute("create extension pgaudit; create role web login; create table seen (id bigint)")
         .unwrap();
     let echo = fixture.receiver.url("/echo");
-    let dead = format!("http://127.0.0.1:{}/", refused.port());
+    let dead = refused.url("/");
     // Without and with code of the user's on the tables: then rows go through the executor.
     let triggers = "create function see() returns trigger language plpgsql as $$
                     begin insert into public.seen values (new.id); return new; end $$;
@@ -193,13 +193,10 @@ fn case_17_a_cost_limit_refuses_neither_the_worker_nor_those_who_wait() {
 
     let url = fixture.receiver.url("/");
     // So many that each look at the queue costs more than that.
-    let later = format!(
-        "select net.http_request('GET', '{url}', not_before := now() + '1 hour') from generate_series(1, 20000)"
-    );
-    fixture.client.batch_execute(&later).unwrap();
+    fixture.send_times(Call::request("GET", &url).not_before("now() + '1 hour'"), 20_000);
     fixture.client.batch_execute("analyze net.http_request_queue").unwrap();
     for terms in ["", ", delivery := 'at_most_once'", ", max_attempts := 3"] {
-        let id = ask(&mut web, &format!("select net.http_request('POST', '{url}'{terms})"));
+        let id = value::<i64>(&mut web, &format!("select net.http_request('POST', '{url}'{terms})"));
         for wait in ["(net.await_response(ID)).message", "(net._http_collect_response(ID, async := false)).message"] {
             let message: String = value(&mut web, &format!("select {}", wait.replace("ID", &id.to_string())));
             assert_eq!(message, "ok", "{terms}: {wait}");
@@ -208,11 +205,11 @@ fn case_17_a_cost_limit_refuses_neither_the_worker_nor_those_who_wait() {
         assert_eq!(web.query(&format!("select net.await_responses('{{{id}}}')"), &[]).unwrap().len(), 1);
         assert!(!value::<bool>(&mut web, &format!("select net.cancel({id})")));
     }
-    let mine = ask(&mut web, &format!("select net.http_request('GET', '{url}', not_before := now() + '1 hour')"));
+    let mine = Call::request("GET", &url).not_before("now() + '1 hour'").send(&mut web);
     assert!(value::<bool>(&mut web, &format!("select net.cancel({mine})")));
     let refused = Receiver::refused_port();
-    let dead = format!("select net.http_request('GET', 'http://127.0.0.1:{}/', max_attempts := 2)", refused.port());
-    let id = ask(&mut web, &dead);
+    let dead = Call::request("GET", &refused.url("/")).max_attempts(2).select();
+    let id = value::<i64>(&mut web, &dead);
     wait_until("the dead letter", PATIENCE, || fixture.value::<i64>("select count(*) from net.dead_letter") == 1);
     assert!(value::<bool>(&mut web, &format!("select net.retry({id})")));
     fixture.cluster.alter_system("pg_net.ttl", "1 second");

@@ -79,15 +79,7 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
     sessions.iter_mut().for_each(|client| client.batch_execute("begin").unwrap());
     let pids: Vec<i32> = sessions.iter_mut().map(|client| value(client, "select pg_backend_pid()")).collect();
 
-    // What it takes to be told of a response that is there, by sessions that have been told of one before.
-    let [first, second] = [(); 2].map(|()| {
-        for client in &mut sessions {
-            await_and_tell_the_time(client, told);
-        }
-        pids.iter().map(|&pid| processor(pid).0).sum::<f64>()
-    });
-    let telling = second - first;
-
+    let telling = time_to_tell(&mut sessions, &pids, told);
     let worker = fixture.cluster.worker_pid(&mut fixture.client);
     let (returned, (before, of_worker)): (HashMap<i64, f64>, (Vec<_>, _)) = thread::scope(|scope| {
         let waiting: Vec<_> = sessions
@@ -111,12 +103,9 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
         (waiting.into_iter().map(|session| session.join().unwrap()).collect(), used)
     });
 
-    let commits = "select id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from net._http_response
-                    where id = any ($1)";
-    let committed: HashMap<i64, f64> =
-        fixture.client.query(commits, &[&ids]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
-    let mut latest: (f64, f64) = (0.0, 0.0);
     let queued_of_worker = processor(worker).1 - of_worker.1;
+    let committed = commit_times(&mut fixture.client, &ids);
+    let mut latest: (f64, f64) = (0.0, 0.0);
     for (place, id) in ids.iter().enumerate() {
         let late = returned[id] - committed[id];
         let queued = processor(pids[place]).1 - before[place].1 + queued_of_worker;
@@ -129,6 +118,24 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
     assert!(latest.1 <= 0.05, "{} s after the commit, and not for lack of a processor", latest.1);
     println!("they had the processors for {used:.3} s; for {telling:.3} s where the response was there");
     assert!(used <= 2.0 * telling, "{used} s of the processors' time, where it should be {telling}");
+}
+
+/// What it takes to be told of a response that is there, by sessions that have been told of one before.
+fn time_to_tell(sessions: &mut [Client], pids: &[i32], told: i64) -> f64 {
+    let [first, second] = [(); 2].map(|()| {
+        for client in &mut *sessions {
+            await_and_tell_the_time(client, told);
+        }
+        pids.iter().map(|&pid| processor(pid).0).sum::<f64>()
+    });
+    second - first
+}
+
+/// When the responses to these requests were committed.
+fn commit_times(client: &mut Client, ids: &Vec<i64>) -> HashMap<i64, f64> {
+    let commits = "select id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from net._http_response
+                    where id = any ($1)";
+    client.query(commits, &[ids]).unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 /// Seconds that a process had a processor, and that it stood in line for one; 0 where the system does not tell.

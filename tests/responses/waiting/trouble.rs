@@ -4,10 +4,10 @@ use std::thread;
 use std::time::Duration;
 
 use postgres::Client;
-use testkit::PATIENCE;
+use testkit::{Call, PATIENCE};
 
 use super::{ask_held, success, wait_for, wait_for_sleepers};
-use crate::fixture::{Fixture, allow_at_most, ask, error_of, value};
+use crate::fixture::{Fixture, allow_at_most, error_of, value};
 
 /// Waits that must fail, and do so long before their timeout.
 #[track_caller]
@@ -23,9 +23,9 @@ fn a_request_of_the_same_open_transaction() {
     allow_at_most(&mut fixture.client, Duration::from_secs(5));
     let url = fixture.receiver.url("/never");
     fixture.client.batch_execute("begin").unwrap();
-    let top = fixture.ask(&format!("select net.http_get('{url}')"));
+    let top = fixture.send(Call::get(&url));
     fixture.client.batch_execute("savepoint a").unwrap();
-    let inner = fixture.ask(&format!("select net.http_get('{url}')"));
+    let inner = fixture.send(Call::get(&url));
     for id in [top, inner] {
         let message = format!("request {id} was made by this transaction, which has not committed yet");
         for call in ["await_response(ID)", "await_responses(array[ID])", "_await_response(ID)"] {
@@ -76,7 +76,7 @@ fn a_request_of_another_role_looks_as_if_it_stood_nowhere() {
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
     let mut ann = fixture.cluster.connect_as("ann", "postgres");
-    let id = ask(&mut ann, &format!("select net.http_get('{url}', timeout_milliseconds := 60000)"));
+    let id = Call::get(&url).timeout(60_000).send(&mut ann);
     fixture.received("/held");
     let mut bob = fixture.cluster.connect_as("bob", "postgres");
     let message = format!("request {id} stands neither in the queue nor among the responses");

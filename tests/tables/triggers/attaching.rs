@@ -1,7 +1,9 @@
 //! Who attaches code, and what becomes of that of strangers.
 
+use testkit::Call;
+
 use super::{fixture, run};
-use crate::fixture::{Fixture, ask, error_of, value};
+use crate::fixture::{Fixture, error_of, value};
 
 const TABLES: [&str; 5] =
     ["net.http_request_queue", "net._http_response", "net.dead_letter", "net.egress_rule", "net._home"];
@@ -51,7 +53,7 @@ fn case_06_only_the_owner_attaches_code_whatever_was_granted() {
         ("42501", "must be owner of table net.egress_rule to attach a trigger to it")
     );
     let url = fixture.receiver.url("/x");
-    fixture.client.batch_execute(&format!("select net.http_get('{url}')")).unwrap();
+    fixture.send(Call::get(&url));
     fixture.assert_works();
     assert!(!is_superuser(&mut fixture, "anon"));
     // Who has the owner's rights may, and so may superusers.
@@ -98,7 +100,7 @@ fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning()
         format!("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000)");
     run(&mut fixture.client, &format!("{insert}; delete from net.http_request_queue; set constraints all immediate"));
     let mut web = fixture.cluster.connect_as("web", "postgres");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     assert_eq!(fixture.response(id).status_code, Some(200));
     assert!(!is_superuser(&mut fixture, "anon"));
     let log = fixture.cluster.log();
@@ -115,7 +117,7 @@ fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning()
         ("42501", "must be superuser to alter superuser roles or change superuser attribute")
     );
     run(&mut fixture.client, "alter function anon_takes_over() owner to web");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     assert_eq!(fixture.response(id).status_code, Some(200));
     assert!(!value::<bool>(
         &mut fixture.client,
@@ -180,7 +182,7 @@ fn case_06_a_function_of_ours_that_its_owner_replaces_runs_as_nobody_else() {
     let url = fixture.receiver.url("/x");
     for statement in [
         format!("insert into net.http_request_queue (method, url, timeout_milliseconds) values ('GET', '{url}', 2000)"),
-        format!("select net.http_get('{url}')"),
+        Call::get(&url).select(),
         "insert into net.egress_rule (action, host) values ('deny', 'a.example')".to_owned(),
     ] {
         run(&mut fixture.client, &statement);

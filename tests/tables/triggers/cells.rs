@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use testkit::{PATIENCE, wait_until};
+use postgres::Client;
+use testkit::{Call, PATIENCE, wait_until};
 
 use super::{fixture, run};
-use crate::fixture::{Fixture, ask, value};
+use crate::fixture::{Fixture, value};
 
 /// Each way in which code hangs on a table. `{t}` is the table's name, and each says in the log as whom it runs.
 const ATTACHED: &str = "
@@ -52,12 +53,12 @@ fn during(fixture: &mut Fixture, act: impl FnOnce(&mut Fixture)) -> Ran {
     ran(&fixture.cluster.log()[before..])
 }
 
-#[test]
-fn case_06_who_runs_what_as_whom() {
-    let mut fixture = fixture();
-    let owners = [("http_request_queue", "app"), ("_http_response", "anon"), ("dead_letter", "app")];
+/// The owners of the tables, on whose tables code hangs in each of these ways.
+const OWNERS: [(&str, &str); 3] = [("http_request_queue", "app"), ("_http_response", "anon"), ("dead_letter", "app")];
+
+fn attach_code(fixture: &mut Fixture) {
     run(&mut fixture.client, "grant usage on schema net to anon, app, web; grant create on schema net to anon, app");
-    for (table, owner) in owners {
+    for (table, owner) in OWNERS {
         run(&mut fixture.client, &format!("alter table net.{table} owner to {owner}; grant all on net.{table} to web"));
         let mut owner = fixture.cluster.connect_as(owner, "postgres");
         run(&mut owner, &ATTACHED.replace("{t}", table));
@@ -66,89 +67,84 @@ fn case_06_who_runs_what_as_whom() {
         &mut fixture.client,
         "grant usage on sequence net.http_request_queue_id_seq to web; alter table net.http_request_queue disable row level security",
     );
-    let owner_of = |table: &str| owners.iter().find(|(name, _)| *name == table).unwrap().1;
-    let mut web = fixture.cluster.connect_as("web", "postgres");
-    let (url, failing) = (fixture.receiver.url("/x"), fixture.receiver.url("/status/503"));
-    let call = format!("select net.http_request('GET', '{url}', not_before := 'tomorrow')");
+}
+
+/// A statement, the role whose own it is if it is a role's, and who ran what.
+type Cell = (&'static str, &'static str, Ran);
+
+/// What sessions do to the queue.
+fn statements_of_sessions(fixture: &mut Fixture, web: &mut Client) -> Vec<Cell> {
+    let url = fixture.receiver.url("/x");
+    let call = Call::request("GET", &url).not_before("'tomorrow'");
     let insert = format!(
         "insert into net.http_request_queue (method, url, timeout_milliseconds, requested_by, due)
          values ('GET', '{url}', 2000, 'web'::regrole, 'tomorrow')"
     );
     let delete = "delete from net.http_request_queue";
-    let mut cells: Vec<(&str, &str, Ran)> = Vec::new();
-    cells.push(("a call by a superuser", "", during(&mut fixture, |fixture| _ = fixture.ask(&call))));
-    cells.push(("a call by web", "", during(&mut fixture, |_| _ = ask(&mut web, &call))));
     let cancel = "select bool_and(net.cancel(id)) from net.http_request_queue";
+    let mut cells = vec![
+        ("a call by a superuser", "", during(fixture, |fixture| _ = fixture.send(call.clone()))),
+        ("a call by web", "", during(fixture, |_| _ = call.send(web))),
+    ];
     run(&mut fixture.client, "update net.http_request_queue set requested_by = 'web'::regrole");
-    cells.push(("cancel by web", "", during(&mut fixture, |_| assert!(value::<bool>(&mut web, cancel)))));
-    cells.push(("an insert by web", "web", during(&mut fixture, |_| run(&mut web, &insert))));
-    cells.push(("a delete by web", "web", during(&mut fixture, |_| run(&mut web, delete))));
-    cells.push((
-        "an insert by a superuser",
-        "postgres",
-        during(&mut fixture, |fixture| run(&mut fixture.client, &insert)),
-    ));
-    cells.push((
-        "a delete by a superuser",
-        "postgres",
-        during(&mut fixture, |fixture| run(&mut fixture.client, delete)),
-    ));
-    cells.push((
-        "the worker records",
-        "",
-        during(&mut fixture, |fixture| {
-            let id = fixture.ask(&format!("select net.http_request('GET', '{failing}', max_attempts := 1)"));
-            fixture.response(id);
-        }),
-    ));
+    cells.extend([
+        ("cancel by web", "", during(fixture, |_| assert!(value::<bool>(web, cancel)))),
+        ("an insert by web", "web", during(fixture, |_| run(web, &insert))),
+        ("a delete by web", "web", during(fixture, |_| run(web, delete))),
+        ("an insert by a superuser", "postgres", during(fixture, |fixture| run(&mut fixture.client, &insert))),
+        ("a delete by a superuser", "postgres", during(fixture, |fixture| run(&mut fixture.client, delete))),
+    ]);
+    cells
+}
+
+/// What the worker does, and a retry, which moves a row.
+fn statements_of_the_worker(fixture: &mut Fixture, web: &mut Client) -> Vec<Cell> {
+    let failing = fixture.receiver.url("/status/503");
+    let fails = |attempts| Call::request("GET", &failing).max_attempts(attempts);
+    let count = |fixture: &mut Fixture, table: &str| fixture.value::<i64>(&format!("select count(*) from net.{table}"));
+    let mut cells = vec![("the worker records", "", during(fixture, |fixture| _ = fixture.fetch(fails(1))))];
     fixture.cluster.alter_system("pg_net.retry_base", "10ms");
-    cells.push((
-        "the worker buries",
-        "",
-        during(&mut fixture, |fixture| {
-            let id = fixture.ask(&format!("select net.http_request('GET', '{failing}', max_attempts := 2)"));
-            fixture.response(id);
-        }),
-    ));
+    cells.push(("the worker moves to the dead letter", "", during(fixture, |fixture| _ = fixture.fetch(fails(2)))));
     run(
         &mut fixture.client,
         "update net.dead_letter set requested_by = 'web'::regrole; update net._http_response set requested_by = 'web'::regrole",
     );
-    cells.push((
-        "retry by web",
-        "",
-        during(&mut fixture, |fixture| {
-            assert!(value::<bool>(&mut web, "select net.retry(id) from net.dead_letter"));
-            wait_until("the second outcome", PATIENCE, || {
-                fixture.value::<i64>("select count(*) from net.dead_letter") == 1
-            });
-        }),
-    ));
-    cells.push((
-        "the worker expires",
-        "",
-        during(&mut fixture, |fixture| {
-            fixture.cluster.alter_system("pg_net.ttl", "0 s");
-            run(&mut fixture.client, "select net.wake()");
-            wait_until("the responses to expire", PATIENCE, || {
-                fixture.value::<i64>("select count(*) from net._http_response") == 0
-            });
-        }),
-    ));
-    println!("{:26} {:20} {:12} as", "statement", "table", "code");
+    let retry = during(fixture, |fixture| {
+        assert!(value::<bool>(web, "select net.retry(id) from net.dead_letter"));
+        wait_until("the second outcome", PATIENCE, || count(fixture, "dead_letter") == 1);
+    });
+    cells.push(("retry by web", "", retry));
+    let expiry = during(fixture, |fixture| {
+        fixture.cluster.alter_system("pg_net.ttl", "0 s");
+        run(&mut fixture.client, "select net.wake()");
+        wait_until("the responses to expire", PATIENCE, || count(fixture, "_http_response") == 0);
+    });
+    cells.push(("the worker expires", "", expiry));
+    cells
+}
+
+#[test]
+fn case_06_who_runs_what_as_whom() {
+    let mut fixture = fixture();
+    attach_code(&mut fixture);
+    let owner_of = |table: &str| OWNERS.iter().find(|(name, _)| *name == table).unwrap().1;
+    let mut web = fixture.cluster.connect_as("web", "postgres");
+    let mut cells = statements_of_sessions(&mut fixture, &mut web);
+    cells.extend(statements_of_the_worker(&mut fixture, &mut web));
+    println!("{:36} {:20} {:12} as", "statement", "table", "code");
     let mut seen = BTreeSet::new();
     for (statement, runner, ran) in &cells {
         for ((table, kind), roles) in ran {
-            println!("{statement:26} {table:20} {kind:12} {roles:?}");
+            println!("{statement:36} {table:20} {kind:12} {roles:?}");
             let is_part = PARTS.contains(&kind.as_str());
-            // In a statement of somebody's own, parts of it run as that role, as with every table.
+            // In a role's own statement, parts of it run as that role, as with every table.
             let expected = if is_part && !runner.is_empty() { runner } else { owner_of(table) };
             assert_eq!(roles.iter().collect::<Vec<_>>(), [expected], "{statement}: {kind} on {table}");
             seen.insert((table.as_str(), kind.as_str()));
         }
         assert!(!ran.is_empty(), "{statement}");
     }
-    for (table, _) in owners {
+    for (table, _) in OWNERS {
         for kind in PARTS.iter().chain(&TRIGGERS) {
             assert!(seen.contains(&(table, *kind)), "{kind} on {table} has run");
         }

@@ -1,9 +1,10 @@
 //! The tables belong to others than the extension, one or all of them: everything goes on.
 
-use testkit::{PATIENCE, wait_until};
+use serde_json::json;
+use testkit::{Call, PATIENCE, wait_until};
 
 use super::{fixture, run};
-use crate::fixture::{Fixture, ask, value};
+use crate::fixture::{Fixture, value};
 
 /// Uses all there is.
 #[track_caller]
@@ -13,21 +14,20 @@ fn assert_everything_works(fixture: &mut Fixture, what: &str) {
         fixture.assert_works();
     }
     let url = fixture.receiver.url("/x");
-    let id = ask(&mut web, &format!("select net.http_post('{url}', '{{}}')"));
+    let id = Call::post(&url).json(json!({})).send(&mut web);
     let answered = value::<String>(&mut web, &format!("select (net.await_response({id})).status::text"));
     assert_eq!(answered, "SUCCESS", "{what}");
-    let later =
-        ask(&mut web, &format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')"));
+    let later = Call::request("GET", &url).not_before("now() + interval '1 hour'").send(&mut web);
     assert_eq!(
         value::<i64>(&mut web, &format!("select count(*) from net.http_request_queue where id = {later}")),
         1,
         "{what}"
     );
     assert!(value::<bool>(&mut web, &format!("select net.cancel({later})")), "{what}");
-    let once = ask(&mut web, &format!("select net.http_request('GET', '{url}', delivery := 'at_most_once')"));
+    let once = Call::request("GET", &url).at_most_once().send(&mut web);
     assert_eq!(fixture.response(once).status_code, Some(200), "{what}");
     let failing = fixture.receiver.url("/status/503");
-    let dead = ask(&mut web, &format!("select net.http_request('GET', '{failing}', max_attempts := 2)"));
+    let dead = Call::request("GET", &failing).max_attempts(2).send(&mut web);
     assert_eq!(fixture.response(dead).status_code, Some(503), "{what}");
     assert!(value::<bool>(&mut web, &format!("select net.retry({dead})")), "{what}");
     wait_until("the second outcome", PATIENCE, || {
@@ -43,7 +43,7 @@ fn assert_everything_works(fixture: &mut Fixture, what: &str) {
     });
     let rule = "insert into net.egress_rule (role, action, host) values ('web', 'deny', 'closed.example')";
     run(&mut fixture.client, rule);
-    let refused = ask(&mut web, "select net.http_get('http://closed.example/')");
+    let refused = Call::get("http://closed.example/").send(&mut web);
     fixture.response(refused).assert_failure("Refused by the egress policy");
     run(&mut fixture.client, "delete from net.egress_rule");
     let owner: String =

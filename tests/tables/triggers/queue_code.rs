@@ -1,6 +1,6 @@
 //! Code on the queue and on the dead letter that fails while the worker deals with an outcome: never does it cause another attempt.
 
-use testkit::{PATIENCE, Shutdown, wait_until};
+use testkit::{Call, PATIENCE, Shutdown, wait_until};
 
 use super::{fixture, run};
 use crate::fixture::Fixture;
@@ -32,8 +32,8 @@ fn case_04_a_request_that_code_keeps_in_the_queue_is_sent_once() {
         run(&mut fixture.client, code);
         let before = fixture.receiver.count();
         let url = fixture.receiver.url("/x");
-        let id = fixture.ask(&format!("select net.http_get('{url}')"));
-        let once = fixture.ask(&format!("select net.http_request('GET', '{url}', delivery := 'at_most_once')"));
+        let id = fixture.send(Call::get(&url));
+        let once = fixture.send(Call::request("GET", &url).at_most_once());
         assert_eq!(fixture.response(id).status_code, Some(200), "{code}");
         assert_eq!(fixture.response(once).status_code, Some(200), "{code}");
         restart(&mut fixture);
@@ -60,7 +60,7 @@ fn case_04_attempts_are_counted_whatever_code_on_the_queue_says() {
         run(&mut fixture.client, code);
         let before = fixture.receiver.count();
         let url = fixture.receiver.url("/status/503");
-        let id = fixture.ask(&format!("select net.http_request('GET', '{url}', max_attempts := 3)"));
+        let id = fixture.send(Call::request("GET", &url).max_attempts(3));
         assert_eq!(fixture.response(id).status_code, Some(503), "{code}");
         assert_eq!(fixture.receiver.count(), before + 3, "{code}");
         wait_until("the dead letter", PATIENCE, || {

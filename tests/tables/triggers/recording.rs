@@ -1,9 +1,9 @@
 //! The owner's trigger on the responses, as the worker runs it: with the owner's rights and search path, and without a trace.
 
-use testkit::{PATIENCE, wait_until};
+use testkit::{Call, PATIENCE, wait_until};
 
 use super::{fixture, run};
-use crate::fixture::{Fixture, ask, value};
+use crate::fixture::{Fixture, value};
 
 /// An owner, and a trigger of that role's whose function is as people write them: no schema, no search path.
 fn with_trigger(owner: &str, body: &str) -> Fixture {
@@ -104,7 +104,7 @@ fn case_04_a_trigger_sends_again() {
             vec![format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{second}", second.len()).into_bytes()],
         );
         let mut web = fixture.cluster.connect_as("web", "postgres");
-        ask(&mut web, &format!("select net.http_get('{first}')"));
+        Call::get(&first).send(&mut web);
         fixture.received("/second");
         wait_until("both responses", PATIENCE, || fixture.value::<i64>("select count(*) from net._http_response") == 2);
         let asked = "select string_agg(requested_by::regrole::text, ' ' order by id) from net._http_response";

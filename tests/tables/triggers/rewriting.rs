@@ -1,7 +1,9 @@
 //! Triggers of the owner on the queue, that change, refuse or swallow what is called.
 
+use testkit::Call;
+
 use super::{fixture, run};
-use crate::fixture::{ask, error_of, value};
+use crate::fixture::{error_of, value};
 
 const QUEUE: &str = "net.http_request_queue";
 
@@ -19,10 +21,7 @@ fn case_13_a_trigger_before_the_insert_swallows_refuses_and_rewrites_what_is_cal
     let mut supa = fixture.cluster.connect_as("supa", "postgres");
     let mut web = fixture.cluster.connect_as("web", "postgres");
     let (here, there) = (fixture.receiver.url("/here"), fixture.receiver.url("/there"));
-    let calls = [
-        format!("select net.http_get('{here}')"),
-        format!("select net.http_request('GET', '{here}', max_attempts := 2)"),
-    ];
+    let calls = [Call::get(&here).select(), Call::request("GET", &here).max_attempts(2).select()];
     run(&mut supa, &before_insert("return null;"));
     for call in &calls {
         assert_eq!(value::<Option<i64>>(&mut web, call), None, "{call}");
@@ -37,7 +36,7 @@ fn case_13_a_trigger_before_the_insert_swallows_refuses_and_rewrites_what_is_cal
     }
     run(&mut supa, &before_insert(&format!("new.url := '{there}'; new.id := new.id + 1000000; return new;")));
     for call in &calls {
-        let id = ask(&mut web, call);
+        let id = value::<i64>(&mut web, call);
         assert!(id > 1_000_000, "what was stored: {id}");
         assert_eq!(fixture.response(id).status_code, Some(200));
     }
@@ -57,9 +56,9 @@ fn case_13_a_trigger_that_changes_the_row_key_holds_up_nothing() {
             run(&mut supa, &before_insert(&format!("new.row_key := {key}; return new;")));
             run(&mut supa, &format!("alter trigger mine on {QUEUE} rename to {name}"));
             if key == "null" && name == "z_trigger" {
-                assert_eq!(error_of(&mut web, &format!("select net.http_get('{url}')")).0, "23502");
+                assert_eq!(error_of(&mut web, &Call::get(&url).select()).0, "23502");
             } else {
-                let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+                let id = Call::get(&url).send(&mut web);
                 assert_eq!(fixture.response(id).status_code, Some(200), "{key} {name}");
             }
             run(&mut supa, &format!("drop trigger {name} on {QUEUE}"));
@@ -96,7 +95,7 @@ fn case_04_a_trigger_on_the_queue_runs_as_the_owner_with_the_owners_search_path(
         "create table evil.notes (a text); create temp table notes (a text); set search_path = evil, pg_temp",
     );
     let url = fixture.receiver.url("/x");
-    ask(&mut web, &format!("select net.http_get('{url}')"));
+    Call::get(&url).send(&mut web);
     run(
         &mut fixture.client,
         &format!(
@@ -123,7 +122,7 @@ fn case_04_a_trigger_on_the_queue_runs_as_the_owner_with_the_owners_search_path(
         );
         let mut web = postgres::Client::connect(&options, postgres::NoTls).unwrap();
         run(&mut fixture.client, "truncate own.notes, public.notes");
-        ask(&mut web, &format!("select net.http_get('{url}')"));
+        Call::get(&url).send(&mut web);
         let noted = "select path from (table own.notes union all table public.notes) as n";
         assert_eq!(value::<String>(&mut fixture.client, noted), expected);
     }

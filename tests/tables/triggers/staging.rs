@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::{PATIENCE, Shutdown, wait_until};
+use testkit::{Call, PATIENCE, Shutdown, wait_until};
 
 use super::{fixture, run};
-use crate::fixture::{Fixture, ask, value};
+use crate::fixture::{Fixture, value};
 
 /// A trigger that raises, one that lacks a right, and one that sleeps, each for a reply of its own.
 const TROUBLE: &str = "
@@ -33,7 +33,7 @@ fn with_trouble(timeout: &str) -> Fixture {
 
 fn ask_for(fixture: &mut Fixture, status: u16) -> i64 {
     let url = fixture.receiver.url(&format!("/status/{status}"));
-    fixture.ask(&format!("select net.http_get('{url}')"))
+    fixture.send(Call::get(&url))
 }
 
 fn held(fixture: &mut Fixture) -> i64 {
@@ -55,7 +55,7 @@ fn case_04_code_that_fails_or_sleeps_holds_up_no_other_response() {
             ask_for(&mut fixture, bad);
         }
         let asked = Instant::now();
-        let id = fixture.ask(&format!("select net.http_get('{good}')"));
+        let id = fixture.send(Call::get(&good));
         let answer = value::<String>(&mut fixture.client, &format!("select (net.await_response({id})).status::text"));
         took.push(asked.elapsed());
         assert_eq!(answer, "SUCCESS", "{round}");
@@ -106,10 +106,7 @@ fn case_04_four_hundred_of_them_stop_nothing() {
     let mut fixture = with_trouble("5s");
     for bad in BAD {
         let url = fixture.receiver.url(&format!("/status/{bad}"));
-        run(
-            &mut fixture.client,
-            &format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 140)"),
-        );
+        run(&mut fixture.client, &Call::get(&url).timeout(60_000).select_times(140));
     }
     wait_until("all to have arrived", 2 * PATIENCE, || fixture.receiver.count() >= 420);
     fixture.assert_works();
@@ -126,7 +123,7 @@ fn case_04_a_response_that_is_held_is_awaited() {
     let mut fixture = with_trouble("1s");
     let mut web = fixture.cluster.connect_as("web", "postgres");
     let url = fixture.receiver.url("/status/418");
-    let id = ask(&mut web, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut web);
     wait_until("the outcome to be held", PATIENCE, || held(&mut fixture) == 1);
     let status = move |timeout: &str| format!("select (net.await_response({id}, '{timeout}')).status::text");
     assert_eq!(value::<String>(&mut web, &status("0")), "PENDING");
@@ -136,7 +133,7 @@ fn case_04_a_response_that_is_held_is_awaited() {
     assert_eq!(waiter.join().unwrap(), "SUCCESS");
     // Nobody else is told of it.
     let mut anon = fixture.cluster.connect_as("anon", "postgres");
-    let id = ask(&mut fixture.client, &format!("select net.http_get('{url}')"));
+    let id = fixture.send(Call::get(&url));
     fixture.response(id);
     assert_eq!(crate::fixture::error_of(&mut anon, &format!("select net.await_response({id}, '0')")).0, "P0002");
 }
@@ -198,7 +195,7 @@ fn case_04_a_database_is_dropped_while_a_trigger_sleeps() {
     run(&mut other, "create extension pg_net");
     run(&mut other, TROUBLE);
     let url = fixture.receiver.url("/status/416");
-    ask(&mut other, &format!("select net.http_get('{url}')"));
+    Call::get(&url).send(&mut other);
     wait_until("the trigger to sleep", PATIENCE, || {
         value::<bool>(
             &mut other,
@@ -228,7 +225,7 @@ fn case_04_a_copy_stores_no_held_outcome_of_the_original() {
     run(&mut client, "create database copy template original");
     let mut copy = fixture.cluster.connect_as("postgres", "copy");
     let url = fixture.receiver.url("/copy");
-    let id = ask(&mut copy, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut copy);
     wait_until("the copy's own response", PATIENCE, || {
         value::<Option<i64>>(&mut copy, "select max(id) from net._http_response") == Some(id)
     });

@@ -1,5 +1,7 @@
 //! Code that is attached to the tables already.
 
+use testkit::Call;
+
 use super::warnings_of_update;
 use crate::fixture::Fixture;
 use crate::update::old_version::{ALL, NEWEST, Version};
@@ -78,8 +80,7 @@ fn case_05_what_the_owner_or_a_superuser_wrote_stays_on() {
         );
         fixture.client.batch_execute("truncate seen").unwrap();
         let url = fixture.receiver.url("/logged");
-        let id = fixture.ask(&format!("select net.http_get('{url}')"));
-        assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
+        assert_eq!(fixture.fetch(Call::get(&url)).status_code, Some(200), "{version}");
         let seen =
             "select coalesce(string_agg(distinct who || ' ' || what, ', '), '') from seen where who like 'owners%'";
         assert_eq!(fixture.value::<String>(seen), "owners _http_response, owners_too http_request_queue", "{version}");

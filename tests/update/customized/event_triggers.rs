@@ -1,5 +1,7 @@
 //! Event triggers: a log of DDL, and what must not be done.
 
+use testkit::Call;
+
 use super::warnings_of_update;
 use crate::fixture::Fixture;
 use crate::update::old_version::{ALL, NEWEST, Version};
@@ -45,7 +47,7 @@ fn fill(fixture: &mut Fixture) -> Vec<i64> {
         )
         .unwrap();
     let url = fixture.receiver.url("/waits");
-    (0..3).map(|_| fixture.ask(&format!("select net.http_get('{url}')"))).collect()
+    (0..3).map(|_| fixture.send(Call::get(&url))).collect()
 }
 
 fn assert_sent(fixture: &mut Fixture, waiting: &[i64], version: Version) {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use postgres::Client;
 
+use testkit::Call;
+
 use super::warnings_of_update;
 use crate::fixture::{Fixture, value};
 use crate::update::old_version::{ALL, NEWEST, Version};
@@ -58,28 +60,50 @@ fn case_10_an_index_of_a_name_or_on_columns_of_ours_is_taken_or_makes_room() {
     fixture.assert_works();
 }
 
+const COLUMNS_OF_OUR_NAMES: &str = "
+    alter table net._http_response
+        add column url text not null default 'mine', add column method varchar(10), add column attempts int default 7,
+        add column note text default 'kept';
+    alter table net.http_request_queue
+        add column requested_by name not null default current_user, add column attempts int default 7,
+        add column row_key int, add column attempts_renamed text, add column note text default 'noted';
+    create view public.urls as select id, url, method, attempts from net._http_response";
+
+/// What the columns of a response hold: url, attempts, note, method.
+fn row(fixture: &mut Fixture, id: i64) -> (String, i32, String, Option<String>) {
+    let select = "select url, attempts, note, method from net._http_response where id = $1";
+    let row = fixture.client.query_one(select, &[&id]).unwrap();
+    (row.get(0), row.get(1), row.get(2), row.get(3))
+}
+
+/// The columns that C code knew stand where they stood.
+fn assert_c_columns_come_first(client: &mut Client, version: Version) {
+    let first = "select string_agg(attname, ' ' order by attnum) from (
+        select attname, attnum from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped
+         order by attnum limit $2) a";
+    let mut first_columns =
+        |table: &str, count: i64| -> String { client.query_one(first, &[&table, &count]).unwrap().get(0) };
+    let queue = first_columns("net.http_request_queue", 6);
+    assert_eq!(queue, "id method url headers body timeout_milliseconds", "{version}");
+    let known = "id status_code content_type headers content timed_out error_msg";
+    if version.keeps_what_is_done() {
+        assert_eq!(first_columns("net._http_response", 7), known, "{version}");
+    } else {
+        assert_eq!(first_columns("net._http_response", 8), format!("{known} created"), "{version}");
+    }
+}
+
 #[test]
 fn case_10_a_column_of_a_name_of_ours_is_taken_or_makes_room() {
     let mut fixture = fixture();
     for version in [ALL[0], Version(0, 12, 0), NEWEST] {
         create(&mut fixture.client, version);
         let url = fixture.receiver.url("/waits");
-        fixture
-            .client
-            .batch_execute(
-                "alter table net._http_response
-                     add column url text not null default 'mine', add column method varchar(10), add column attempts int default 7,
-                     add column note text default 'kept';
-                 alter table net.http_request_queue
-                     add column requested_by name not null default current_user, add column attempts int default 7,
-                     add column row_key int, add column attempts_renamed text, add column note text default 'noted';
-                 create view public.urls as select id, url, method, attempts from net._http_response",
-            )
-            .unwrap();
-        let waiting = fixture.ask(&format!("select net.http_get('{url}')"));
+        fixture.client.batch_execute(COLUMNS_OF_OUR_NAMES).unwrap();
+        let waiting = fixture.send(Call::get(&url));
         let stored = if version.keeps_what_is_done() { waiting + 1 } else { 1000 };
         if version.keeps_what_is_done() {
-            fixture.ask(&format!("select net.http_get('{url}')"));
+            fixture.send(Call::get(&url));
         }
         fixture.client.batch_execute(&format!("insert into net._http_response (id) values ({stored})")).unwrap();
         let renamed = |column: &str, table: &str, name: &str| {
@@ -97,13 +121,6 @@ fn case_10_a_column_of_a_name_of_ours_is_taken_or_makes_room() {
         );
         assert_eq!(fixture.response(waiting).status_code, Some(200), "{version}");
         fixture.assert_works();
-        let row = |fixture: &mut Fixture, id: i64| {
-            let row = fixture
-                .client
-                .query_one("select url, attempts, note, method from net._http_response where id = $1", &[&id]);
-            let row = row.unwrap();
-            (row.get::<_, String>(0), row.get::<_, i32>(1), row.get::<_, String>(2), row.get::<_, Option<String>>(3))
-        };
         assert_eq!(
             row(&mut fixture, stored),
             ("mine".into(), 7, "kept".into(), None),
@@ -116,41 +133,15 @@ fn case_10_a_column_of_a_name_of_ours_is_taken_or_makes_room() {
         );
         assert_eq!(fixture.value::<i64>("select count(*) from urls where url is not null"), 3, "{version}");
 
-        // What C code knew stands where it stood.
-        let first = "select string_agg(attname, ' ' order by attnum) from (
-            select attname, attnum from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped
-             order by attnum limit $2) a";
-        let first_columns = |client: &mut Client, table: &str, count: i64| -> String {
-            client.query_one(first, &[&table, &count]).unwrap().get(0)
-        };
-        assert_eq!(
-            first_columns(&mut fixture.client, "net.http_request_queue", 6),
-            "id method url headers body timeout_milliseconds"
-        );
-        let known = if version.keeps_what_is_done() { 7 } else { 8 };
-        assert_eq!(
-            first_columns(&mut fixture.client, "net._http_response", known),
-            ["id status_code content_type headers content timed_out error_msg", " created"][..known as usize - 6]
-                .concat()
-        );
+        assert_c_columns_come_first(&mut fixture.client, version);
         fixture.client.batch_execute("drop view urls").unwrap();
     }
 }
 
-/// One of each name that the extension has and the C version has not: none is lost, and none is in the way.
-#[test]
-fn case_10_whatever_has_a_name_of_ours_makes_room() {
-    let mut fixture = fixture();
-    create(&mut fixture.client, NEWEST);
-    let old = names(&mut fixture.client);
-    update(&mut fixture.client);
-    let without = catalog::read(&mut fixture.client);
-    let new: Vec<_> = names(&mut fixture.client).difference(&old).cloned().collect();
-    assert!(new.len() > 30, "{new:?}");
-
-    create(&mut fixture.client, NEWEST);
+/// Makes something of each of these names that can be made, of each kind in turn.
+fn plant(client: &mut Client, names: &[(String, String)]) -> Vec<String> {
     let mut planted = Vec::new();
-    for (index, (kind, name)) in new.iter().enumerate() {
+    for (index, (kind, name)) in names.iter().enumerate() {
         let statement = match &**kind {
             // One of each kind, in turn.
             "relation" => match index % 5 {
@@ -166,9 +157,25 @@ fn case_10_whatever_has_a_name_of_ours_makes_room() {
             _ if name.contains("internal") || name.contains("net.") => continue,
             _ => format!("create function net.{name} returns text language sql as $$ select 'mine' $$"),
         };
-        fixture.client.batch_execute(&statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        client.batch_execute(&statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
         planted.push(name.clone());
     }
+    planted
+}
+
+/// One of each name that the extension has and the C version has not: none is lost, and none is in the way.
+#[test]
+fn case_10_whatever_has_a_name_of_ours_makes_room() {
+    let mut fixture = fixture();
+    create(&mut fixture.client, NEWEST);
+    let old = names(&mut fixture.client);
+    update(&mut fixture.client);
+    let without = catalog::read(&mut fixture.client);
+    let new: Vec<_> = names(&mut fixture.client).difference(&old).cloned().collect();
+    assert!(new.len() > 30, "{new:?}");
+
+    create(&mut fixture.client, NEWEST);
+    let planted = plant(&mut fixture.client, &new);
     fixture
         .client
         .batch_execute(
@@ -200,8 +207,7 @@ fn case_10_whatever_has_a_name_of_ours_makes_room() {
     // They go on working for those who use them.
     assert_eq!(fixture.value::<String>("select answer from mine"), "mine");
     let url = fixture.receiver.url("/triggered");
-    let id = fixture.ask(&format!("select net.http_get('{url}')"));
-    assert_eq!(fixture.response(id).status_code, Some(200));
+    assert_eq!(fixture.fetch(Call::get(&url)).status_code, Some(200));
     assert_eq!(fixture.received("/triggered").target, "/triggered?mine");
     assert!(!fixture.value::<bool>("select net.cancel(1)"), "ours");
 }
@@ -243,7 +249,7 @@ fn case_10_keys_go_with_a_warning_that_has_them() {
                  alter table mine add constraint asked foreign key (request) references net.http_request_queue (id)",
             )
             .unwrap();
-        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        let id = fixture.send(Call::get(&url));
         fixture.client.batch_execute(&format!("insert into mine values ({id})")).unwrap();
         let warnings = warnings_of_update(&fixture);
         assert!(
@@ -275,7 +281,7 @@ fn case_10_a_view_on_everything_stays() {
             )
             .unwrap();
         let url = fixture.receiver.url("/viewed");
-        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        let id = fixture.send(Call::get(&url));
         assert_eq!(warnings_of_update(&fixture), Vec::<String>::new(), "{version}");
         assert_eq!(fixture.response(id).status_code, Some(200), "{version}");
         fixture.client.batch_execute("refresh materialized view answers; select * from queue").unwrap();
@@ -307,7 +313,7 @@ fn case_10_surroundings_of_the_update_do_not_matter() {
         "lock_timeout = '10s'",
     ] {
         create(&mut fixture.client, NEWEST);
-        let id = fixture.ask("select net.http_get('http://127.0.0.1:1/')");
+        let id = fixture.send(Call::get("http://127.0.0.1:1/"));
         fixture.client.batch_execute(&format!("set {setting}")).unwrap();
         update(&mut fixture.client);
         fixture.client = fixture.cluster.connect();

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::fixture::{Fixture, value};
+use testkit::Call;
+
+use crate::fixture::Fixture;
 use crate::update::old_version::{ALL, NEWEST, Version};
 use crate::update::{catalog, create, fixture, update};
 
@@ -66,7 +68,7 @@ fn case_12_the_update_of_ours_under_another_number_changes_nothing() {
     let mut before = catalog::read(&mut fixture.client);
     let url = fixture.receiver.url("/waits");
     let mut transaction = fixture.client.transaction().unwrap();
-    let id: i64 = value(&mut transaction, &format!("select net.http_get('{url}')"));
+    let id = Call::get(&url).send(&mut transaction);
     transaction.batch_execute("alter extension pg_net update").unwrap();
     transaction.commit().unwrap();
     assert_eq!(fixture.response(id).status_code, Some(200));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testkit::{Cluster, PATIENCE, responses, wait_until};
+use testkit::{Call, Cluster, PATIENCE, responses, wait_until};
 
 use super::warnings_of_update;
 use crate::fixture::{Fixture, error_of};
@@ -55,7 +55,7 @@ fn case_11_the_update_comes_through_in_a_session_that_loaded_it() {
     for version in [ALL[0], NEWEST] {
         create(&mut fixture.client, version);
         let url = fixture.receiver.url("/waits");
-        let id = fixture.ask(&format!("select net.http_get('{url}')"));
+        let id = fixture.send(Call::get(&url));
         fixture.client.batch_execute(&format!("load '{}'", guard.0.display())).unwrap();
         assert_guarded(&mut fixture);
         fixture
@@ -77,19 +77,18 @@ fn case_11_everything_works_where_every_process_has_it() {
     assert_guarded(&mut fixture);
     create(&mut fixture.client, NEWEST);
     let url = fixture.receiver.url("/ok");
-    let waiting = fixture.ask(&format!("select net.http_get('{url}')"));
+    let waiting = fixture.send(Call::get(&url));
     assert_eq!(warnings_of_update(&fixture), Vec::<String>::new());
     assert_eq!(fixture.response(waiting).status_code, Some(200));
 
     // Attempts, dead letters and retries; what is taken back; settings of the owner's.
     fixture.cluster.alter_system("pg_net.ttl", "1 hour");
     let refused = fixture.receiver.url("/status/500");
-    let id = fixture.ask(&format!("select net.http_request('GET', '{refused}', max_attempts := 2)"));
+    let id = fixture.send(Call::request("GET", &refused).max_attempts(2));
     wait_until("a dead letter", PATIENCE, || fixture.value::<i64>("select count(*) from net.dead_letter") == 1);
     assert!(fixture.value::<bool>(&format!("select net.retry({id})")));
     wait_until("it again", PATIENCE, || fixture.value::<i64>("select count(*) from net.dead_letter") == 1);
-    let later =
-        fixture.ask(&format!("select net.http_request('GET', '{url}', not_before := now() + interval '1 hour')"));
+    let later = fixture.send(Call::request("GET", &url).not_before("now() + interval '1 hour'"));
     assert!(fixture.value::<bool>(&format!("select net.cancel({later})")));
     for statement in [
         "select net.set_queue_logged(false), net.set_responses_logged(true)",

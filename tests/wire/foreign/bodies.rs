@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use testkit::{Apache, Authority};
+use serde_json::json;
+use testkit::{Apache, Authority, Call};
 
 use super::{header, trusting};
 use crate::fixture::Fixture;
@@ -20,31 +21,31 @@ fn files_are_put_read_looked_for_and_deleted() {
     let (_authority, apache, mut fixture) = start();
     let urls = [("HTTP/1.1", apache.url("/dav/1.txt")), ("HTTP/2.0", apache.tls_url("/dav/2.txt"))];
     for (round, (protocol, url)) in urls.into_iter().enumerate() {
-        let created = fixture.send(&format!("http_request('PUT', '{url}', 'dobrý den')"));
+        let created = fixture.fetch(Call::request("PUT", &url).text("dobrý den"));
         assert_eq!((created.status_code, header(&created, "Location").is_empty()), (Some(201), false));
-        assert_eq!(fixture.send(&format!("http_get('{url}')")).text(), "dobrý den");
+        assert_eq!(fixture.fetch(Call::get(&url)).text(), "dobrý den");
 
-        let replaced = fixture.send(&format!("http_put('{url}', '{{\"a\": 1}}')"));
+        let replaced = fixture.fetch(Call::put(&url).json(json!({"a": 1})));
         assert_eq!((replaced.status_code, replaced.content, replaced.error_msg), (Some(204), None, None));
-        let read = fixture.send(&format!("http_get('{url}')"));
+        let read = fixture.fetch(Call::get(&url));
         assert_eq!((read.status_code, read.text()), (Some(200), "{\"a\": 1}"));
 
-        let looked = fixture.send(&format!("http_head('{url}')"));
+        let looked = fixture.fetch(Call::head(&url));
         assert_eq!((looked.status_code, &looked.content, &looked.error_msg), (Some(200), &None, &None));
         assert_eq!(header(&looked, "Content-Length"), "8");
-        let tag = header(&looked, "ETag").replace('"', "\\\"");
-        let known = fixture.send(&format!("http_get('{url}', headers := '{{\"If-None-Match\": \"{tag}\"}}')"));
+        let tag = header(&looked, "ETag");
+        let known = fixture.fetch(Call::get(&url).header("If-None-Match", tag));
         assert_eq!((known.status_code, known.content, known.error_msg), (Some(304), None, None));
 
-        let options = fixture.send(&format!("http_request('options', '{url}')"));
+        let options = fixture.fetch(Call::request("options", &url));
         assert!(header(&options, "Allow").contains("PROPFIND"), "{options:?}");
-        let found = fixture.send(&format!("http_request('PROPFIND', '{url}', headers := '{{\"Depth\": 0}}')"));
+        let found = fixture.fetch(Call::request("PROPFIND", &url).header("Depth", 0));
         assert_eq!((found.status_code, found.text().contains("multistatus")), (Some(207), true));
-        assert_eq!(fixture.send(&format!("http_patch('{url}', '[1]')")).status_code, Some(405));
+        assert_eq!(fixture.fetch(Call::patch(&url).json(json!([1]))).status_code, Some(405));
 
-        let deleted = fixture.send(&format!("http_delete('{url}')"));
+        let deleted = fixture.fetch(Call::delete(&url));
         assert_eq!((deleted.status_code, deleted.content), (Some(204), None));
-        assert_eq!(fixture.send(&format!("http_get('{url}')")).status_code, Some(404));
+        assert_eq!(fixture.fetch(Call::get(&url)).status_code, Some(404));
 
         let path = url.rsplit_once("/dav").unwrap().1;
         let requests = apache.wait_for(11 * (round + 1));
@@ -71,12 +72,13 @@ fn ten_mebibytes_of_random_bytes_arrive_as_they_are() {
     assert_eq!(fixture.value::<i32>("select length(bytes) from file"), 10 << 20);
     let digest: String = fixture.value("select encode(sha256(bytes), 'hex') from file");
     for (path, url) in [("/dav/1", apache.url("/dav/1")), ("/dav/2", apache.tls_url("/dav/2"))] {
-        let call = format!("http_request('PUT', '{url}', bytes, timeout_milliseconds := 20000) from file");
-        assert_eq!(fixture.send(&call).status_code, Some(201));
+        let id = fixture
+            .value(&format!("{} from file", Call::request("PUT", &url).with("body", "bytes").timeout(20_000).select()));
+        assert_eq!(fixture.response(id).status_code, Some(201));
         let sum = Command::new("sha256sum").arg(apache.path(path)).output().unwrap();
         assert!(String::from_utf8_lossy(&sum.stdout).starts_with(&digest), "{sum:?}");
         // And back again.
-        let read = fixture.send(&format!("http_get('{url}', timeout_milliseconds := 20000)"));
+        let read = fixture.fetch(Call::get(&url).timeout(20_000));
         let stored = format!(
             "select encode(sha256(content_bytes), 'hex') from net._http_response where id = {}",
             read.id.unwrap()
@@ -93,7 +95,7 @@ fn an_image_is_stored_byte_for_byte() {
                   \xff?\x03\0\x08\xfc\x02\xfe\xa7\x9a\xa0\xa0\0\0\0\0IEND\xaeB`\x82";
     apache.put("/dot.png", image);
     for url in [apache.url("/dot.png"), apache.tls_url("/dot.png")] {
-        let answer = fixture.send(&format!("http_get('{url}')"));
+        let answer = fixture.fetch(Call::get(&url));
         assert_eq!((answer.content_type.as_deref(), &answer.content), (Some("image/png"), &None));
         assert_eq!(fixture.bytes(&answer).as_deref(), Some(&image[..]));
     }
@@ -104,9 +106,9 @@ fn an_image_is_stored_byte_for_byte() {
 fn an_expectation_is_passed_on_and_its_answer_understood() {
     let (_authority, apache, mut fixture) = start();
     for url in [apache.url("/dav/1.txt"), apache.tls_url("/dav/2.txt")] {
-        let call = format!("http_request('PUT', '{url}', 'text', headers := '{{\"Expect\": \"100-continue\"}}')");
-        assert_eq!(fixture.send(&call).status_code, Some(201));
-        assert_eq!(fixture.send(&format!("http_get('{url}')")).text(), "text");
+        let call = Call::request("PUT", &url).text("text").header("Expect", "100-continue");
+        assert_eq!(fixture.fetch(call).status_code, Some(201));
+        assert_eq!(fixture.fetch(Call::get(&url)).text(), "text");
     }
     for request in apache.wait_for(4) {
         assert_eq!(request.expect, if request.method == "PUT" { "100-continue" } else { "-" }, "{request:?}");

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::thread::sleep;
 use std::time::Duration;
 
-use testkit::{Authority, HaProxy, Nginx};
+use testkit::{Authority, Call, HaProxy, Nginx};
 
 use super::trusting;
 use crate::fixture::Fixture;
@@ -24,9 +24,7 @@ fn over_http_2_many_requests_at_once_share_a_connection() {
     let gate = fixture.receiver.hold("/held");
     for (url, connections) in [(haproxy.tls_url("/held"), 1), (haproxy.url("/held"), REQUESTS)] {
         let seen = fixture.receiver.count();
-        let ask =
-            format!("select net.http_get('{url}', timeout_milliseconds := 20000) from generate_series(1, {REQUESTS})");
-        fixture.client.batch_execute(&ask).unwrap();
+        fixture.send_times(Call::get(&url).timeout(20_000), REQUESTS);
         // All are under way, and none is answered.
         fixture.receiver.wait_for(seen + REQUESTS);
         let requests = fixture.receiver.requests();

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::json;
-use testkit::{Apache, Authority, HaProxy};
+use testkit::{Apache, Authority, Call, HaProxy};
 
 use super::{header, trusting};
 use crate::fixture::Fixture;
@@ -56,7 +56,7 @@ fn bodies_are_decompressed_whoever_compressed_them() {
             );
             assert_eq!(answer.text(), text, "{url}");
             // Who asks for a coding gets it as it comes.
-            let asked = fixture.send(&format!("http_get('{url}', headers := '{{\"Accept-Encoding\": \"{coding}\"}}')"));
+            let asked = fixture.fetch(Call::get(&url).header("Accept-Encoding", coding));
             assert_eq!((header(&asked, "Content-Encoding").as_str(), &asked.content), (coding, &None), "{url}");
             assert!(fixture.bytes(&asked).unwrap().len() < 1000, "{url}");
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use testkit::{Answer, Cluster, NameServer, Network, PATIENCE, is_running, responses, wait_until};
+use testkit::{Answer, Call, Cluster, NameServer, Network, PATIENCE, is_running, responses, wait_until};
 
 use super::{RESOLV_CONF, name_server, network};
 use crate::fixture::Fixture;
@@ -137,9 +137,7 @@ fn a_thousand_requests_to_a_new_name_make_one_look_up() {
         let server = name_server();
         let mut fixture = Fixture::new();
         let url = format!("http://good.test:{}/", fixture.receiver.port());
-        let calls =
-            format!("select net.http_get('{url}', timeout_milliseconds := 60000) from generate_series(1, 1000)");
-        fixture.client.batch_execute(&calls).unwrap();
+        fixture.send_times(Call::get(&url).timeout(60_000), 1000);
         let answers = responses(&mut fixture.client, 1000);
         assert!(answers.iter().all(|answer| answer.status_code == Some(200)), "{:?}", answers[0]);
         assert_eq!(server.look_ups("good.test"), 1);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use testkit::{Answer, NameServer, PATIENCE, Receiver, wait_until};
+use testkit::{Answer, Call, NameServer, PATIENCE, Receiver, wait_until};
 
 use super::{NAME_SERVER, name_server, network};
 use crate::fixture::Fixture;
@@ -93,7 +93,7 @@ fn a_name_server_that_fails_is_asked_again_where_attempts_are_left() {
         plain.assert_failure("Couldn't resolve host name");
         let detail: String = fixture.value("select error_detail from net._http_response");
         assert!(detail.contains("Temporary failure in name resolution"), "{detail}");
-        let id = fixture.ask(&format!("select net.http_request('GET', '{url}', max_attempts := 10)"));
+        let id = fixture.send(Call::request("GET", &url).max_attempts(10));
         let queued = format!("select attempts from net.http_request_queue where id = {id} and attempts > 0");
         wait_until("a failed attempt", PATIENCE, || fixture.client.query_opt(&queued, &[]).unwrap().is_some());
         server.point("fails.test", &["203.0.113.7"]);

@@ -1,7 +1,7 @@
 //! `default_transaction_read_only`: the database is not to be written to, and so nothing is sent that would have to be recorded.
 
 use postgres::Client;
-use testkit::{Cluster, PATIENCE, Receiver, responses, wait_until};
+use testkit::{Call, Cluster, PATIENCE, Receiver, responses, wait_until};
 
 use crate::fixture::{Fixture, value};
 
@@ -10,7 +10,7 @@ const TOLD: &str = "new transactions in this database are read only";
 /// Makes requests in spite of it.
 #[track_caller]
 fn queue(client: &mut Client, url: &str, count: usize) {
-    let call = format!("select net.http_get('{url}', timeout_milliseconds := 20000) from generate_series(1, {count})");
+    let call = Call::get(url).timeout(20_000).select_times(count);
     client.batch_execute(&format!("begin read write; {call}; commit")).unwrap();
 }
 
@@ -103,6 +103,7 @@ fn case_17c_a_worker_that_starts_in_a_read_only_database_waits_until_that_is_lif
         wait_until(on, PATIENCE, || told(&fixture.cluster) > 0);
         let url = fixture.receiver.url("/waits");
         queue(&mut fixture.client, &url, 3);
+        // Time itself is what this is about.
         std::thread::sleep(std::time::Duration::from_millis(300));
         assert_eq!(fixture.receiver.count(), 1, "{on}");
         run(&mut fixture.client, off);
