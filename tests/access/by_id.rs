@@ -35,7 +35,7 @@ fn answer(client: &mut Client, function: &str, id: i64) -> String {
 }
 
 #[test]
-fn a_response_is_nobody_elses() {
+fn no_other_role_gets_at_a_response_by_its_id() {
     let mut fixture = Fixture::new();
     let takes_ids = "select array_agg(oid::regprocedure::text order by proname) from pg_proc
                       where pronamespace = 'net'::regnamespace and proargnames[1] like 'request_id%'";

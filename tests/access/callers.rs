@@ -138,13 +138,13 @@ fn assert_callers(fixture: &mut Fixture, url: &str) {
 }
 
 #[test]
-fn is_who_called() {
+fn the_recorded_caller_is_the_role_that_called() {
     let (mut fixture, url) = fixture();
     assert_callers(&mut fixture, &url);
 }
 
 #[test]
-fn is_who_called_functions_that_were_made_security_definer() {
+fn the_recorded_caller_of_a_function_made_security_definer_is_the_role_that_called() {
     let (mut fixture, url) = fixture();
     fixture.client.batch_execute(DEFINERS).unwrap();
     assert_callers(&mut fixture, &url);
@@ -152,7 +152,7 @@ fn is_who_called_functions_that_were_made_security_definer() {
 
 /// A session that has plans from before goes on with new ones.
 #[test]
-fn is_who_called_before_and_after_the_change_in_one_session() {
+fn the_recorded_caller_is_right_before_and_after_a_function_is_made_security_definer() {
     let (mut fixture, url) = fixture();
     let mut alice = fixture.cluster.connect_as("alice", "postgres");
     let call = format!("select performs('{url}') + 0 * assigns('{url}')");
@@ -171,7 +171,7 @@ fn is_who_called_before_and_after_the_change_in_one_session() {
 
 /// Nobody can have another's request count as their own by what they leave behind before it.
 #[test]
-fn cannot_be_forged() {
+fn the_recorded_caller_cannot_be_forged() {
     let (mut fixture, url) = fixture();
     let mut alice = fixture.cluster.connect_as("alice", "postgres");
     for made in ["invoker", "definer"] {
@@ -190,7 +190,7 @@ fn cannot_be_forged() {
 
 /// Whoever may have a request taken back or sent again is the caller, not the owner.
 #[test]
-fn is_who_takes_back_and_sends_again() {
+fn only_the_recorded_caller_cancels_and_retries() {
     let (mut fixture, url) = fixture();
     fixture
         .client
@@ -215,7 +215,7 @@ fn is_who_takes_back_and_sends_again() {
 
 /// The right to call is asked of the caller, and no more rights than that.
 #[test]
-fn needs_execute_on_the_function_and_on_no_other() {
+fn a_caller_needs_execute_on_the_function_and_on_no_other() {
     let (mut fixture, url) = fixture();
     fixture.client.batch_execute(DEFINERS).unwrap();
     fixture

@@ -24,7 +24,7 @@ fn assert_nothing_smuggled(fixture: &mut Fixture) {
 }
 
 #[test]
-fn in_a_url_is_refused_or_encoded() {
+fn line_breaks_in_a_url_are_refused_or_encoded() {
     let mut fixture = Fixture::new();
     let base = fixture.receiver.url("/a");
     for place in ["/a", "/a?b=c", "/a#d"] {
@@ -47,7 +47,7 @@ fn in_a_url_is_refused_or_encoded() {
 }
 
 #[test]
-fn in_params_is_encoded() {
+fn line_breaks_in_params_are_encoded() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/a");
     let params = json!({ SMUGGLED: SMUGGLED, "a": { "b": SMUGGLED } });
@@ -58,7 +58,7 @@ fn in_params_is_encoded() {
 }
 
 #[test]
-fn in_headers_is_not_sent() {
+fn line_breaks_in_headers_are_not_sent() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/a");
     let mut headers = vec![
@@ -94,7 +94,7 @@ fn in_headers_is_not_sent() {
 
 /// With its own length or coding, a request could be made to look like two.
 #[test]
-fn of_framing_is_left_out() {
+fn framing_headers_of_the_caller_are_left_out() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/a");
     for name in [
@@ -126,7 +126,7 @@ fn of_framing_is_left_out() {
 }
 
 #[test]
-fn in_a_direct_insert_is_not_sent() {
+fn line_breaks_in_a_direct_insert_are_not_sent() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/a");
     let rows = [
@@ -149,7 +149,7 @@ fn in_a_direct_insert_is_not_sent() {
 
 /// A method is the first word of the request line.
 #[test]
-fn in_a_method_is_refused() {
+fn line_breaks_in_a_method_are_refused() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/a");
     for method in ["GET /smuggled HTTP/1.1\r\n", "GET\r\nX: y", "G T", "GET\t", ""] {
@@ -164,7 +164,7 @@ fn in_a_method_is_refused() {
 }
 
 #[test]
-fn in_an_idempotency_key_is_not_sent() {
+fn line_breaks_in_an_idempotency_key_are_not_sent() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/a");
     for line_break in ["\r\n", "\n", "\r", "\u{b}"] {
@@ -187,7 +187,7 @@ fn in_an_idempotency_key_is_not_sent() {
 
 /// So many fields that a table of them could not be made.
 #[test]
-fn too_many_headers_are_not_sent_and_stop_nobody() {
+fn a_request_with_too_many_headers_is_not_sent_and_holds_up_no_other() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/a");
     let many = "(select jsonb_object_agg('x-' || n, n) from generate_series(1, 40000) n)";
@@ -208,7 +208,7 @@ fn too_many_headers_are_not_sent_and_stop_nobody() {
 }
 
 #[test]
-fn a_request_may_be_so_large_and_no_larger() {
+fn a_request_larger_than_the_limit_is_refused() {
     let cluster = testkit::Cluster::builder().conf("pg_net.max_request_bytes", "1kB").start_ready();
     let mut fixture = Fixture::with(cluster);
     let url = fixture.receiver.url("/a");

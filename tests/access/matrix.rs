@@ -49,7 +49,7 @@ fn call(function: &Function) -> String {
 }
 
 #[test]
-fn of_relations_and_their_columns() {
+fn each_role_may_do_with_each_relation_and_column_what_the_matrix_says() {
     let cluster = roles::cluster();
     let mut client = cluster.connect();
     let there = members(
@@ -74,7 +74,7 @@ fn of_relations_and_their_columns() {
 }
 
 #[test]
-fn of_rows() {
+fn each_role_sees_and_changes_the_rows_that_the_matrix_says() {
     let cluster = roles::cluster();
     let receiver = Receiver::start();
     let mut connections = roles::connect(&cluster);
@@ -111,7 +111,7 @@ fn of_rows() {
 }
 
 #[test]
-fn of_functions() {
+fn each_role_may_call_the_functions_that_the_matrix_says() {
     let cluster = roles::cluster();
     let mut client = cluster.connect();
     let there = members(&mut client, "pg_proc", "oid::regprocedure", "pronamespace = 'net'::regnamespace");
@@ -128,7 +128,7 @@ fn of_functions() {
 
 /// All is revoked from PUBLIC: the owner and superusers are left.
 #[test]
-fn once_all_is_revoked() {
+fn after_revoking_all_no_role_may_do_anything() {
     let (cluster, mut connections) = revoked();
     for (place, role) in ROLES.iter().enumerate() {
         let has_all = ["owner", "postgres"].contains(role);
@@ -145,7 +145,7 @@ fn once_all_is_revoked() {
 
 /// And granted to one role, function by function: each works for this role, and nothing else does, nor for another.
 #[test]
-fn once_all_is_revoked_and_one_is_granted() {
+fn after_revoking_all_and_granting_one_function_that_one_works_alone() {
     let (cluster, mut connections) = revoked();
     let mut client = cluster.connect();
     client.batch_execute("grant usage on schema net to alice, bob").unwrap();

@@ -54,7 +54,7 @@ fn assert_open(client: &mut Client, rows: i64) {
 
 /// To one role, and to all.
 #[test]
-fn is_given_by_the_owner_and_can_be_taken_back() {
+fn open_access_is_given_by_the_owner_and_can_be_taken_back() {
     for whom in ["'bob'", ""] {
         let mut fixture = Fixture::new();
         fixture.client.batch_execute(SETUP).unwrap();

@@ -73,7 +73,7 @@ fn runners(cluster: &Cluster) -> Vec<String> {
 }
 
 #[test]
-fn on_the_tables_is_refused() {
+fn planting_code_on_the_tables_is_refused() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute(MALLORY).unwrap();
     let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
@@ -132,7 +132,7 @@ fn on_the_tables_is_refused() {
 }
 
 #[test]
-fn in_the_schema_is_refused() {
+fn planting_code_in_the_schema_is_refused() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute(MALLORY).unwrap();
     let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
@@ -200,7 +200,7 @@ fn call_everything(admin: &mut Client, caller: &mut Client, user: &str, url: &st
 
 /// Operators, functions, casts and tables that a search path finds before Postgres' own.
 #[test]
-fn in_the_search_path_runs_with_nobody_elses_rights() {
+fn code_planted_in_the_search_path_runs_with_the_rights_of_its_caller_alone() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute(MALLORY).unwrap();
     let mut mallory = fixture.cluster.connect_as("mallory", "postgres");
@@ -247,7 +247,7 @@ fn in_the_search_path_runs_with_nobody_elses_rights() {
 
 /// Row-level security comes first: no expression of a query meets a row that is not the caller's.
 #[test]
-fn in_a_query_meets_no_rows_of_others() {
+fn code_planted_in_a_query_meets_no_rows_of_others() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute(MALLORY).unwrap();
     let mut alice = fixture.cluster.connect_as("alice", "postgres");
@@ -288,7 +288,7 @@ fn in_a_query_meets_no_rows_of_others() {
 
 /// A note for the worker with a number that no row has must not keep it from the rows that there are.
 #[test]
-fn as_row_keys_do_not_stop_the_worker() {
+fn planted_row_keys_do_not_stop_the_worker() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute(MALLORY).unwrap();
     let mut mallory = fixture.cluster.connect_as("mallory", "postgres");

@@ -47,7 +47,7 @@ fn assert_not_logged(fixture: &Fixture) {
 }
 
 #[test]
-fn are_not_logged_whatever_becomes_of_the_request() {
+fn secrets_are_not_logged_whatever_becomes_of_the_request() {
     let mut fixture = fixture();
     let refused = Receiver::refused_port();
     let paths = [
@@ -94,7 +94,7 @@ fn are_not_logged_whatever_becomes_of_the_request() {
 
 /// Errors of Postgres' own tell in their details the row that they met.
 #[test]
-fn are_not_logged_when_a_row_cannot_be_stored() {
+fn secrets_are_not_logged_when_a_row_cannot_be_stored() {
     let mut fixture = fixture();
     let url = with_password(&fixture.receiver.url("/echo"));
     fixture
@@ -134,7 +134,7 @@ fn are_not_logged_when_a_row_cannot_be_stored() {
 
 /// An error has the statement logged with it, and with PL/pgSQL what led there: not when a call is refused.
 #[test]
-fn are_not_logged_when_a_call_is_refused() {
+fn secrets_are_not_logged_when_a_call_is_refused() {
     let mut fixture = fixture();
     let url = with_password(&fixture.receiver.url("/"));
     let calls = [
@@ -165,7 +165,7 @@ fn are_not_logged_when_a_call_is_refused() {
 }
 
 #[test]
-fn are_in_no_view_for_other_roles() {
+fn secrets_are_in_no_view_for_other_roles() {
     let mut fixture = fixture();
     fixture
         .client
@@ -207,7 +207,7 @@ fn are_in_no_view_for_other_roles() {
 }
 
 #[test]
-fn are_dropped_by_a_redirect_to_another_host() {
+fn secrets_are_dropped_by_a_redirect_to_another_host() {
     let mut fixture = fixture();
     let other = Receiver::start();
     for (status, place) in [(302, "localhost"), (307, "localhost"), (302, "127.0.0.1"), (308, "127.0.0.1")] {

@@ -174,7 +174,7 @@ fn an_error_that_quotes_text_reaches_the_client() {
 
 /// Postgres has no conversion between this one and UTF-8: what is plain ASCII works.
 #[test]
-fn an_encoding_that_is_a_world_of_its_own() {
+fn a_database_in_mule_internal_works_in_plain_ascii() {
     let cluster = Cluster::builder().conf("pg_net.database_name", "other").start();
     let psql = |sql: &str| cluster.run("psql", &["-XqAt", "-v", "ON_ERROR_STOP=1", "-d", "other", "-c", sql]);
     let create = "create database other encoding 'MULE_INTERNAL' locale 'C' template template0";

@@ -156,7 +156,7 @@ fn a_form_of_a_latin1_database_is_utf_8() {
 }
 
 #[test]
-fn signatures_and_types_stay() {
+fn the_form_functions_keep_their_signatures_and_types() {
     let mut fixture = Fixture::new();
     let functions: String = fixture.value(
         "select string_agg(format('%s(%s) %s%s', proname, pg_get_function_arguments(oid), provolatile, proparallel),

@@ -74,7 +74,7 @@ fn the_headers_have_the_last_word_on_the_content_type() {
 }
 
 #[test]
-fn any_word_is_a_method() {
+fn any_http_token_is_a_method() {
     let mut fixture = Fixture::new();
     for (given, sent) in [
         ("OPTIONS", "OPTIONS"),
@@ -102,7 +102,7 @@ fn any_word_is_a_method() {
 }
 
 #[test]
-fn shorthands_are_like_their_sisters() {
+fn put_and_patch_are_like_post() {
     let mut fixture = Fixture::new();
     for (call, method, content_type, body) in [
         ("http_put($url)", "PUT", Some("application/json"), "{}"),

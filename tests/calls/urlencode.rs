@@ -18,7 +18,7 @@ fn unreserved_characters_stay_and_all_others_are_encoded() {
 }
 
 #[test]
-fn null_gives_null() {
+fn urlencode_of_null_is_null() {
     let mut fixture = Fixture::new();
     for call in [
         "net._urlencode_string(null)",
@@ -46,7 +46,7 @@ fn params_are_appended_to_the_query_there_is() {
 }
 
 #[test]
-fn both_are_immutable() {
+fn the_urlencode_functions_are_immutable() {
     let mut fixture = Fixture::new();
     let volatile = "select count(*) from pg_proc where pronamespace = 'net'::regnamespace
                      and proname in ('_urlencode_string', '_encode_url_with_params_array') and provolatile = 'i'";

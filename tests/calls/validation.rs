@@ -12,7 +12,7 @@ fn assert_refused(fixture: &mut Fixture, call: &str, code: &str, part: &str) {
 }
 
 #[test]
-fn a_null_url() {
+fn a_null_url_is_refused() {
     let mut fixture = Fixture::new();
     for call in ["net.http_get(null)", "net.http_post(null)", "net.http_delete(null)"] {
         assert_refused(&mut fixture, call, "23502", r#"null value in column "url""#);
@@ -22,7 +22,7 @@ fn a_null_url() {
 }
 
 #[test]
-fn a_url_without_a_scheme() {
+fn a_url_without_a_scheme_is_refused() {
     let mut fixture = Fixture::new();
     for call in
         ["net.http_get('localhost:6666')", "net.http_post('localhost:6666')", "net.http_delete('localhost:6666')"]
@@ -32,7 +32,7 @@ fn a_url_without_a_scheme() {
 }
 
 #[test]
-fn a_scheme_that_is_not_http() {
+fn a_scheme_that_is_not_http_is_refused() {
     let mut fixture = Fixture::new();
     for url in ["ftp://127.0.0.1/", "file:///etc/passwd", "gopher://127.0.0.1/", "javascript:alert(1)"] {
         assert_refused(&mut fixture, &format!("net.http_get('{url}')"), "22023", "Unsupported URL scheme");
@@ -40,7 +40,7 @@ fn a_scheme_that_is_not_http() {
 }
 
 #[test]
-fn a_relative_url() {
+fn a_relative_url_is_refused() {
     let mut fixture = Fixture::new();
     assert_refused(&mut fixture, "net.http_get('/malformed_url')", "22023", r#"invalid URL "/malformed_url""#);
     assert_refused(&mut fixture, "net.http_post('/malformed_url')", "22023", r#"invalid URL "/malformed_url""#);
@@ -48,7 +48,7 @@ fn a_relative_url() {
 }
 
 #[test]
-fn a_url_that_is_none() {
+fn a_malformed_url_is_refused() {
     let mut fixture = Fixture::new();
     for url in ["", "http://", "http://a b/", "http://[::1/", "http://127.0.0.1:99999/"] {
         assert_refused(&mut fixture, &format!("net.http_get('{url}')"), "22023", "invalid URL");
@@ -56,7 +56,7 @@ fn a_url_that_is_none() {
 }
 
 #[test]
-fn params_and_headers_that_are_no_objects() {
+fn params_and_headers_that_are_no_objects_are_refused() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/");
     for json in ["[]", "1", "\"text\"", "true"] {
@@ -66,7 +66,7 @@ fn params_and_headers_that_are_no_objects() {
 }
 
 #[test]
-fn a_timeout_that_is_null() {
+fn a_null_timeout_is_refused() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/");
     let call = format!("net.http_get('{url}', timeout_milliseconds := null)");
@@ -74,7 +74,7 @@ fn a_timeout_that_is_null() {
 }
 
 #[test]
-fn arguments_that_make_no_sense() {
+fn arguments_of_http_request_that_make_no_sense_are_refused() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/");
     for (arguments, part) in [

@@ -12,7 +12,7 @@ use crate::fixture::{assert_works, error_of};
 const A_WHILE: Duration = Duration::from_secs(4);
 
 #[test]
-fn the_workers_role_may_not_connect_to_it() {
+fn a_database_that_the_workers_role_may_not_connect_to_stops_no_other() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     cluster.connect().batch_execute("create role sender login superuser").unwrap();
@@ -41,7 +41,7 @@ fn the_workers_role_may_not_connect_to_it() {
 }
 
 #[test]
-fn the_workers_role_may_not_log_in() {
+fn a_role_that_may_not_log_in_is_reported_and_tried_again() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let mut app = create(&cluster, "app");
@@ -69,7 +69,7 @@ fn the_workers_role_may_not_log_in() {
 }
 
 #[test]
-fn its_tables_were_altered_by_hand() {
+fn a_database_with_altered_tables_stops_no_other() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let mut app = create(&cluster, "app");

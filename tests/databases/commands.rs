@@ -11,7 +11,7 @@ use crate::fixture::{allow_at_most, assert_works, error_of, value};
 const PROMPTLY: Duration = Duration::from_secs(1);
 
 #[test]
-fn each_returns_promptly_with_requests_in_flight() {
+fn each_database_command_returns_promptly_with_requests_in_flight() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let gate = receiver.hold("/held");
@@ -54,7 +54,7 @@ fn tempfile_place(cluster: &Cluster) -> String {
 }
 
 #[test]
-fn several_at_once() {
+fn several_database_commands_at_once_return_promptly() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let _gate = receiver.hold("/held");
@@ -113,7 +113,7 @@ fn a_request_in_a_template_is_sent_and_copying_it_is_not_held_up() {
 
 /// The command fails for a reason of its own; the worker, asked to leave, is back.
 #[test]
-fn a_command_that_fails_leaves_the_worker_at_work() {
+fn a_database_command_that_fails_leaves_the_worker_at_work() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let mut app = create(&cluster, "app");

@@ -24,7 +24,7 @@ fn came(receiver: &Receiver, path: &str) -> usize {
 }
 
 #[test]
-fn from_a_template_it_sends_its_own_requests_alone() {
+fn a_copy_from_a_template_sends_its_own_requests_alone() {
     let receiver = Receiver::start();
     let cluster = copied(&receiver);
     assert_all_answered(&mut cluster.connect_as("postgres", "app"), 1000);
@@ -55,7 +55,7 @@ fn assert_all_answered_beside(client: &mut postgres::Client, responses: i64, lef
 }
 
 #[test]
-fn what_it_inherited_can_be_sent_or_deleted() {
+fn what_a_copy_inherited_can_be_sent_or_deleted() {
     let receiver = Receiver::start();
     let cluster = copied(&receiver);
     let mut copy = cluster.connect_as("postgres", "copy");
@@ -69,7 +69,7 @@ fn what_it_inherited_can_be_sent_or_deleted() {
 }
 
 #[test]
-fn from_a_dump_it_brings_no_requests() {
+fn a_copy_from_a_dump_brings_no_requests() {
     let receiver = Receiver::start();
     let cluster = Cluster::builder().conf("pg_net.paused", "on").start_ready();
     let mut app = create(&cluster, "app");

@@ -23,7 +23,7 @@ fn a_request_in_any_database_is_sent_without_a_setting() {
 }
 
 #[test]
-fn an_idle_worker_leaves_and_comes_again() {
+fn an_idle_worker_leaves_and_a_request_starts_another() {
     let cluster = Cluster::builder().conf("pg_net.worker_idle_timeout", "200ms").start_ready();
     let receiver = Receiver::start();
     let mut app = create(&cluster, "app");
@@ -36,7 +36,7 @@ fn an_idle_worker_leaves_and_comes_again() {
 }
 
 #[test]
-fn waiting_until_it_runs_brings_it() {
+fn wait_until_running_starts_a_worker() {
     let cluster = Cluster::builder().conf("pg_net.worker_idle_timeout", "2s").start_ready();
     let mut app = create(&cluster, "app");
     wait_until("the worker's visit after create extension", PATIENCE, || served(&mut app) == ["app", "postgres"]);
@@ -107,7 +107,7 @@ fn a_restart_reaches_a_worker_that_is_on_its_way() {
 }
 
 #[test]
-fn terminated_amid_requests_it_comes_back_and_loses_none() {
+fn a_worker_started_on_demand_and_terminated_amid_requests_loses_none() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let mut app = create(&cluster, "app");
@@ -123,7 +123,7 @@ fn terminated_amid_requests_it_comes_back_and_loses_none() {
 }
 
 #[test]
-fn killed_amid_requests_it_comes_back_and_loses_none() {
+fn a_worker_started_on_demand_and_killed_amid_requests_loses_none() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let mut app = create(&cluster, "app");

@@ -43,7 +43,7 @@ fn assert_new_app_works(cluster: &Cluster, receiver: &Receiver) {
 }
 
 #[test]
-fn the_extension() {
+fn the_extension_is_dropped_promptly_with_requests_in_flight() {
     let mut fixture = Fixture::new();
     let pid = fixture.cluster.worker_pid(&mut fixture.client);
     let gate = in_flight(&mut fixture.client, &fixture.receiver);
@@ -61,7 +61,7 @@ fn the_extension() {
 
 /// Ids begin anew, and the outcomes of the old requests come in among those of the new ones.
 #[test]
-fn the_extension_with_500_requests_in_flight_whose_ids_come_again() {
+fn ids_that_come_again_after_a_drop_get_their_own_responses() {
     let mut fixture = Fixture::new();
     // More than one origin's share.
     let old = [Receiver::start(), Receiver::start(), Receiver::start()];
@@ -91,7 +91,7 @@ fn the_extension_with_500_requests_in_flight_whose_ids_come_again() {
 }
 
 #[test]
-fn the_extension_in_a_transaction_that_rolls_back() {
+fn a_drop_of_the_extension_that_rolls_back_loses_no_request() {
     let mut fixture = Fixture::new();
     let gate = in_flight(&mut fixture.client, &fixture.receiver);
     allow_at_most(&mut fixture.client, PROMPTLY);
@@ -103,7 +103,7 @@ fn the_extension_in_a_transaction_that_rolls_back() {
 }
 
 #[test]
-fn the_database() {
+fn the_database_is_dropped_promptly_with_requests_in_flight() {
     for drop in ["drop database app", "drop database app with (force)"] {
         let (cluster, receiver, mut client) = app();
         let _gate = in_flight(&mut client, &receiver);
@@ -116,7 +116,7 @@ fn the_database() {
 }
 
 #[test]
-fn the_database_renamed_or_copied() {
+fn the_database_is_renamed_and_copied_promptly_with_requests_in_flight() {
     let (cluster, receiver, mut client) = app();
     let gate = in_flight(&mut client, &receiver);
     client.close().unwrap();
@@ -134,7 +134,7 @@ fn the_database_renamed_or_copied() {
 
 /// The command fails for a reason of its own; the worker, asked to leave, is back.
 #[test]
-fn the_database_while_somebody_else_is_in_it() {
+fn a_drop_that_another_session_prevents_leaves_the_worker_at_work() {
     let (cluster, receiver, mut client) = app();
     let mut admin = cluster.connect();
     assert_eq!(error_of(&mut admin, "drop database app").0, "55006");

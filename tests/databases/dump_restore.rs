@@ -58,7 +58,7 @@ fn assert_restored(cluster: &Cluster, old: &Receiver) {
 }
 
 #[test]
-fn into_another_database_of_the_server() {
+fn a_dump_restored_into_another_database_keeps_rights_and_sends_nothing() {
     let (mut fixture, gate) = database_in_use();
     fixture.client.batch_execute("create database restored").unwrap();
     fixture.cluster.run("pg_dump", &["--format=custom", "--file=dump", "postgres"]);
@@ -71,7 +71,7 @@ fn into_another_database_of_the_server() {
 }
 
 #[test]
-fn of_the_whole_server_into_a_new_one() {
+fn a_dump_of_the_whole_server_works_in_a_new_one() {
     let (fixture, _gate) = database_in_use();
     let new = Cluster::builder().start();
     new.connect().batch_execute("create database restored").unwrap();
@@ -88,7 +88,7 @@ fn of_the_whole_server_into_a_new_one() {
 
 /// As some restore data into a database whose schema is there already.
 #[test]
-fn of_the_tables_data_alone_brings_no_requests_back() {
+fn a_dump_of_the_tables_data_alone_brings_no_requests_back() {
     let (mut fixture, _gate) = database_in_use();
     let dump = ["--data-only", "--inserts", "--table=net.http_request_queue", "postgres"];
     let script = fixture.cluster.run("pg_dump", &dump);

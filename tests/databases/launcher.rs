@@ -71,7 +71,7 @@ fn the_first_databases_worker_comes_back_though_nothing_else_happens() {
 }
 
 #[test]
-fn what_is_asked_for_while_there_is_no_launcher_is_sent() {
+fn what_is_requested_while_there_is_no_launcher_is_sent() {
     let (cluster, mut app) = with_a_database_at_rest();
     let receiver = Receiver::start();
     let before = launcher(&cluster);
@@ -86,7 +86,7 @@ fn what_is_asked_for_while_there_is_no_launcher_is_sent() {
 
 /// The server restarts all of its processes.
 #[test]
-fn killed_amid_requests_in_two_databases_it_comes_back_and_none_is_lost() {
+fn a_launcher_killed_amid_requests_in_two_databases_comes_back_and_none_is_lost() {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let gate = receiver.hold("/held");
@@ -103,7 +103,7 @@ fn killed_amid_requests_in_two_databases_it_comes_back_and_none_is_lost() {
 }
 
 #[test]
-fn terminated_during_a_drop_it_leaves_the_drop_and_the_other_databases_alone() {
+fn a_launcher_terminated_during_a_drop_leaves_the_drop_and_the_other_databases_alone() {
     let (cluster, mut app) = with_a_database_at_rest();
     let receiver = Receiver::start();
     queue(&mut app, &receiver.url("/app"), 1);

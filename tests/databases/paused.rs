@@ -37,7 +37,7 @@ fn a_server_that_starts_paused_sends_nothing_until_it_is_told() {
 }
 
 #[test]
-fn what_is_under_way_ends_and_is_recorded() {
+fn what_is_under_way_when_a_pause_begins_ends_and_is_recorded() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     queue(&mut fixture.client, &fixture.receiver.url("/held"), 5);

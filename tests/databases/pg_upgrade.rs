@@ -5,7 +5,7 @@ use testkit::{Cluster, Shutdown, is_running, responses};
 use crate::fixture::{Fixture, assert_works, error_of, value};
 
 #[test]
-fn brings_waiting_requests_and_responses_along() {
+fn pg_upgrade_brings_waiting_requests_and_responses_along() {
     let Fixture { mut client, receiver, cluster: mut old } = Fixture::new();
     client
         .batch_execute(&format!(
@@ -64,7 +64,7 @@ fn brings_waiting_requests_and_responses_along() {
 
 /// As where somebody forgets the setting in the new configuration: the check says what is missing.
 #[test]
-fn into_a_server_that_does_not_preload_the_library() {
+fn pg_upgrade_into_a_server_that_does_not_preload_the_library_works() {
     let Fixture { mut client, receiver, cluster: mut old } = Fixture::new();
     assert_works(&mut client, &receiver);
     drop(client);

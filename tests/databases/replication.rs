@@ -48,7 +48,7 @@ fn have_it_look(client: &mut Client, its_own: &Receiver) {
 }
 
 #[test]
-fn of_a_publication_for_all_tables_sends_none_of_a_thousand_requests() {
+fn a_subscriber_of_all_tables_sends_none_of_the_publishers_requests() {
     let mut publisher = publisher();
     let gate = publisher.receiver.hold("/held");
     // Half of them are there when the subscription begins, and are copied; the others come as a stream.
@@ -76,7 +76,7 @@ fn of_a_publication_for_all_tables_sends_none_of_a_thousand_requests() {
 
 /// What a trigger asks for while a replicated row is applied is a request of the subscriber's own.
 #[test]
-fn sends_what_its_own_triggers_ask_for() {
+fn a_subscriber_sends_what_its_own_triggers_request() {
     let mut publisher = publisher();
     let (_cluster, mut client) = subscriber(&publisher);
     let its_own = Receiver::start();

@@ -12,7 +12,7 @@ use crate::fixture::{allow_at_most, value};
 const DROP: Duration = Duration::from_secs(1);
 
 #[test]
-fn ten_databases_with_a_thousand_requests_each() {
+fn ten_databases_with_a_thousand_requests_each_are_all_served() {
     let cluster = Cluster::builder().conf("max_connections", "100").start_ready();
     let mut admin = cluster.connect();
     assert_eq!(value::<String>(&mut admin, "show max_worker_processes"), "8");
@@ -69,7 +69,7 @@ fn assert_turns(builder: Builder, setting: &str) {
 }
 
 #[test]
-fn one_worker_serves_all() {
+fn one_worker_serves_all_databases_in_turns() {
     assert_turns(Cluster::builder().conf("pg_net.max_workers", "1"), "pg_net.max_workers is 1");
 }
 

@@ -22,7 +22,7 @@ fn queued(fixture: &mut Fixture) -> i64 {
 }
 
 #[test]
-fn it_has_left_the_queue_when_it_arrives() {
+fn sent_at_most_once_a_request_has_left_the_queue_when_it_arrives() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let id = in_flight(&mut fixture);
@@ -33,7 +33,7 @@ fn it_has_left_the_queue_when_it_arrives() {
 }
 
 #[test]
-fn killed_with_the_worker_it_is_lost_and_not_sent_again() {
+fn sent_at_most_once_a_request_is_not_sent_again_after_the_worker_is_killed() {
     let mut fixture = Fixture::with(Cluster::builder().durable().start_ready());
     let gate = fixture.receiver.hold("/held");
     in_flight(&mut fixture);
@@ -48,7 +48,7 @@ fn killed_with_the_worker_it_is_lost_and_not_sent_again() {
 
 /// Where commits wait for no flush, the worker's do: also where that was set while the worker ran.
 #[test]
-fn killed_with_the_server_it_is_lost_though_commits_wait_for_no_flush() {
+fn sent_at_most_once_a_request_is_not_sent_again_after_a_crash_with_asynchronous_commits() {
     // Nobody else flushes in the meantime.
     let mut fixture = Fixture::with(Cluster::builder().durable().conf("wal_writer_delay", "10s").start_ready());
     fixture.assert_works();
@@ -69,7 +69,7 @@ fn killed_with_the_server_it_is_lost_though_commits_wait_for_no_flush() {
 }
 
 #[test]
-fn cut_off_by_the_workers_end_it_fails_and_says_so() {
+fn sent_at_most_once_a_request_cut_off_by_the_workers_end_fails_and_says_so() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let id = in_flight(&mut fixture);
@@ -83,7 +83,7 @@ fn cut_off_by_the_workers_end_it_fails_and_says_so() {
 }
 
 #[test]
-fn it_has_one_attempt() {
+fn sent_at_most_once_a_request_takes_no_second_attempt() {
     let mut fixture = Fixture::new();
     let (state, message) = error_of(
         &mut fixture.client,
@@ -95,7 +95,7 @@ fn it_has_one_attempt() {
 
 /// The functions refuse that, but whoever may insert can ask for it.
 #[test]
-fn a_row_with_more_attempts_has_one_and_its_outcome() {
+fn sent_at_most_once_a_row_with_more_attempts_has_one_and_its_outcome() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/close");
     let id = fixture.value::<i64>(&format!(
@@ -109,7 +109,7 @@ fn a_row_with_more_attempts_has_one_and_its_outcome() {
 }
 
 #[test]
-fn a_row_that_somebody_holds_locked_waits_and_holds_up_no_other() {
+fn sent_at_most_once_a_row_that_is_locked_waits_and_holds_up_no_other() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/locked");
     // Locked before it is due, so that the worker meets it locked.

@@ -61,7 +61,7 @@ fn arrivals(fixture: &Fixture, path: &str) -> usize {
 }
 
 #[test]
-fn a_waiting_request_is_taken_back() {
+fn a_waiting_request_is_cancelled() {
     for standing in STANDINGS {
         let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
         let (lost, kept) = (ask_waiting(&mut fixture, "/lost"), ask_waiting(&mut fixture, "/kept"));
@@ -79,7 +79,7 @@ fn a_waiting_request_is_taken_back() {
 }
 
 #[test]
-fn a_request_that_is_under_way_done_or_unknown_is_not_taken_back() {
+fn a_request_that_is_under_way_done_or_unknown_is_not_cancelled() {
     let (mut fixture, gate) = crowded();
     assert!(!cancel(&mut fixture.client, 1), "under way");
     assert!(!cancel(&mut fixture.client, 12345), "unknown");
@@ -92,7 +92,7 @@ fn a_request_that_is_under_way_done_or_unknown_is_not_taken_back() {
 }
 
 #[test]
-fn a_request_that_waits_for_its_time_or_its_next_attempt_is_taken_back() {
+fn a_request_that_waits_for_its_time_or_its_next_attempt_is_cancelled() {
     let mut fixture = Fixture::new();
     let (url, failing) = (fixture.receiver.url("/later"), fixture.receiver.url("/status/503"));
     let later = fixture.send(Call::request("GET", &url).not_before("now() + '1 hour'"));
@@ -111,7 +111,7 @@ fn a_request_that_waits_for_its_time_or_its_next_attempt_is_taken_back() {
 }
 
 #[test]
-fn only_who_asked_and_the_owner_may_take_back() {
+fn only_the_caller_and_the_owner_may_cancel() {
     let (mut fixture, gate) = crowded();
     fixture
         .client
@@ -142,7 +142,7 @@ fn only_who_asked_and_the_owner_may_take_back() {
 }
 
 #[test]
-fn a_request_of_the_same_transaction_is_taken_back() {
+fn a_request_of_the_same_transaction_is_cancelled() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/never");
     fixture.client.batch_execute(&format!("begin; select net.cancel(net.http_get('{url}')); commit")).unwrap();
@@ -152,7 +152,7 @@ fn a_request_of_the_same_transaction_is_taken_back() {
 }
 
 #[test]
-fn a_transaction_that_takes_back_cannot_be_prepared() {
+fn a_transaction_that_cancels_cannot_be_prepared() {
     let mut fixture = Fixture::with(
         Cluster::builder()
             .conf("max_prepared_transactions", "5")
@@ -169,7 +169,7 @@ fn a_transaction_that_takes_back_cannot_be_prepared() {
 }
 
 #[test]
-fn an_old_snapshot_is_no_obstacle() {
+fn a_session_with_an_old_snapshot_cancels() {
     for level in ["repeatable read", "serializable"] {
         let (mut fixture, gate) = crowded();
         let mut old = fixture.cluster.connect();
@@ -186,7 +186,7 @@ fn an_old_snapshot_is_no_obstacle() {
 
 /// It acts with the owner's rights, so what the caller's search path holds must not be met.
 #[test]
-fn the_search_path_changes_nothing() {
+fn cancel_works_under_any_search_path() {
     let (mut fixture, gate) = crowded();
     let id = ask_waiting(&mut fixture, "/lost");
     fixture

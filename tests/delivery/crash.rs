@@ -41,7 +41,7 @@ fn assert_all_answered(fixture: &mut Fixture, others: &[Receiver; 2], ids: &BTre
 }
 
 #[test]
-fn the_worker_is_killed_with_500_requests_in_flight() {
+fn the_worker_killed_with_500_requests_in_flight_sends_those_again_and_no_others() {
     let mut fixture = Fixture::new();
     let others = [Receiver::start(), Receiver::start()];
     let gates = [fixture.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
@@ -55,7 +55,7 @@ fn the_worker_is_killed_with_500_requests_in_flight() {
 }
 
 #[test]
-fn the_server_is_killed_with_500_requests_in_flight() {
+fn the_server_killed_with_500_requests_in_flight_sends_those_again_and_no_others() {
     let mut fixture = Fixture::with(testkit::Cluster::builder().durable().start_ready());
     let others = [Receiver::start(), Receiver::start()];
     let gates = [fixture.receiver.hold("/held"), others[0].hold("/held"), others[1].hold("/held")];
@@ -70,7 +70,7 @@ fn the_server_is_killed_with_500_requests_in_flight() {
 
 /// What somebody else's crash does to the worker is what it does to every backend.
 #[test]
-fn another_backend_is_killed() {
+fn a_crash_of_another_backend_loses_no_request() {
     let mut fixture = Fixture::new();
     fixture.assert_works();
     let mut victim = fixture.cluster.connect();

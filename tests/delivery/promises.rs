@@ -37,7 +37,7 @@ fn parameters_and_headers_may_be_null_in_their_places() {
 
 /// Each with an attempt and a failure of its own; and who answers later is served at once.
 #[test]
-fn it_goes_on_after_ten_connections_were_refused() {
+fn the_worker_goes_on_after_ten_connections_were_refused() {
     let mut fixture = Fixture::new();
     let refusing = Receiver::refused_port();
     many(&mut fixture, &refusing.url("/"), 10);
@@ -48,7 +48,7 @@ fn it_goes_on_after_ten_connections_were_refused() {
 }
 
 #[test]
-fn it_goes_on_after_a_server_closed_ten_connections_without_a_byte() {
+fn the_worker_goes_on_after_a_server_closed_ten_connections_without_a_byte() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/close");
     many(&mut fixture, &url, 10);
@@ -100,7 +100,7 @@ fn rows_are_deleted_while_the_queue_is_worked_off() {
 }
 
 #[test]
-fn restarted_twice_while_it_works_it_answers_all() {
+fn a_worker_restarted_twice_amid_requests_records_all_responses() {
     let mut fixture = Fixture::new();
     fixture.cluster.alter_system("pg_net.batch_size", "1");
     let url = fixture.receiver.url("/delay/200");

@@ -10,7 +10,7 @@ use crate::fixture::Fixture;
 const QUICKLY: Duration = Duration::from_secs(4);
 
 #[test]
-fn ends_quickly_and_what_was_in_flight_is_sent_again() {
+fn a_shutdown_ends_quickly_and_what_was_in_flight_is_sent_again() {
     for how in [Shutdown::Smart, Shutdown::Fast, Shutdown::Immediate] {
         let Fixture { mut client, receiver, mut cluster } = Fixture::new();
         let gate = receiver.hold("/held");

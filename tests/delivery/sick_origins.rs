@@ -108,7 +108,7 @@ fn an_origin_that_refuses_holds_up_no_other() {
 }
 
 #[test]
-fn where_others_send_to_is_not_everybodys_to_see() {
+fn origin_state_shows_a_role_its_own_origins_alone() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute("create role watcher login in role pg_monitor; create role someone login").unwrap();
     let mut watcher = fixture.cluster.connect_as("watcher", "postgres");

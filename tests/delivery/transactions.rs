@@ -95,7 +95,7 @@ fn a_request_made_only_within_a_savepoint_is_sent() {
 }
 
 #[test]
-fn an_exception_block_takes_back_its_requests_alone() {
+fn an_exception_block_rolls_back_its_requests_alone() {
     let mut fixture = Fixture::new();
     let (kept, dropped) = (fixture.receiver.url("/kept"), fixture.receiver.url("/dropped"));
     fixture

@@ -19,7 +19,7 @@ fn named() -> Vec<String> {
 }
 
 #[test]
-fn the_tests_that_guarantees_name_are_there() {
+fn every_test_that_the_guarantees_name_exists() {
     let sources: Vec<_> = ["tests", "engine/tests", "torture/tests"]
         .into_iter()
         .flat_map(|place| files(top().join(place), &["rs"]))

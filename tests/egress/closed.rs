@@ -87,7 +87,7 @@ fn a_refused_request_leaves_no_url_in_the_log() {
 }
 
 #[test]
-fn no_redirect_leads_there() {
+fn no_redirect_leads_to_a_closed_address() {
     Network::with(&["169.254.169.254", "fd00:ec2::254"]).run(|_| {
         let everywhere = Receiver::start_everywhere();
         let mut fixture = Fixture::new();

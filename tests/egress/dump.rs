@@ -7,7 +7,7 @@ use super::refusal;
 const RULES: &str = "select jsonb_agg(to_jsonb(r) order by id)::text from net.egress_rule r";
 
 #[test]
-fn rules_survive_dump_and_restore() {
+fn egress_rules_survive_dump_and_restore() {
     let mut fixture = Fixture::new();
     fixture
         .client

@@ -18,7 +18,7 @@ fn strangers(cluster: &Cluster) -> usize {
 }
 
 #[test]
-fn it_is_refused_until_a_rule_names_it() {
+fn the_servers_own_port_is_refused_until_a_rule_names_it() {
     Network::with(&["203.0.113.7", "2001:db8::7"]).run(|hosts| {
         hosts.point("database.test", &["203.0.113.7"]);
         let cluster = Cluster::builder().conf("listen_addresses", "*").conf("log_connections", "on").start_ready();

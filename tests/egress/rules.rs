@@ -106,7 +106,7 @@ fn only_the_owner_sees_and_makes_rules() {
 }
 
 #[test]
-fn what_is_no_rule_is_refused_when_it_is_made() {
+fn an_invalid_egress_rule_is_refused_when_it_is_inserted() {
     let mut fixture = Fixture::new();
     for (columns, values, state) in [
         ("action", "'maybe'", "23514"),

@@ -32,7 +32,7 @@ fn assert_app_allowed(fixture: &mut Fixture, app: &mut Client) {
 }
 
 #[test]
-fn rules_come_and_go() {
+fn egress_rules_apply_from_their_commit_until_they_are_deleted() {
     let (mut fixture, mut app) = fixture();
     for (change, back) in [
         (DENY, "delete from net.egress_rule"),
@@ -68,7 +68,7 @@ fn rules_come_and_go() {
 }
 
 #[test]
-fn memberships_come_and_go() {
+fn a_membership_applies_from_its_commit_until_it_is_revoked() {
     let (mut fixture, mut app) = fixture();
     fixture.client.batch_execute(&DENY.replace("'app'", "'group_of_apps'")).unwrap();
     assert_app_allowed(&mut fixture, &mut app);
@@ -83,7 +83,7 @@ fn memberships_come_and_go() {
 }
 
 #[test]
-fn what_is_rolled_back_never_applied() {
+fn an_egress_rule_that_is_rolled_back_never_applies() {
     let (mut fixture, mut app) = fixture();
     let mut admin = fixture.cluster.connect();
     admin.batch_execute("begin; savepoint s").unwrap();
@@ -110,7 +110,7 @@ fn a_session_with_an_old_snapshot_obeys_new_rules() {
 }
 
 #[test]
-fn a_connection_opened_before_is_not_used_after() {
+fn a_connection_opened_before_a_rule_is_not_used_after_it() {
     let (mut fixture, mut app) = fixture();
     let (url, elsewhere) = (fixture.receiver.url("/"), Receiver::start());
     let before = fixture.receiver.connections();

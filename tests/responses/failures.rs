@@ -61,7 +61,7 @@ fn the_timeout_starts_when_the_request_does() {
 }
 
 #[test]
-fn a_port_that_refuses() {
+fn a_refused_connection_is_reported() {
     let mut fixture = Fixture::new();
     let refused = Receiver::refused_port();
     fixture.get_url(&refused.url("/")).assert_failure("Couldn't connect to server");
@@ -69,7 +69,7 @@ fn a_port_that_refuses() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve() {
+fn a_name_that_does_not_resolve_is_reported() {
     let mut fixture = Fixture::new();
     // RFC 6761 keeps this name out of the DNS.
     fixture.fetch(Call::get("http://nowhere.invalid/").timeout(10_000)).assert_failure("Couldn't resolve host name");
@@ -77,7 +77,7 @@ fn a_name_that_does_not_resolve() {
 }
 
 #[test]
-fn a_server_that_closes_at_once() {
+fn a_connection_closed_without_a_reply_is_reported() {
     let mut fixture = Fixture::new();
     fixture.get("/close").assert_failure("Server returned nothing (no headers, no data)");
     fixture.received("/close");
@@ -85,7 +85,7 @@ fn a_server_that_closes_at_once() {
 }
 
 #[test]
-fn a_reply_that_is_no_http() {
+fn a_reply_that_is_no_http_is_reported() {
     let mut fixture = Fixture::new();
     fixture.get("/garbage").assert_failure("Weird server reply");
     fixture.received("/garbage");
@@ -93,7 +93,7 @@ fn a_reply_that_is_no_http() {
 }
 
 #[test]
-fn a_header_line_without_a_colon() {
+fn a_header_line_without_a_colon_is_reported() {
     let mut fixture = Fixture::new();
     fixture.get("/no-colon").assert_failure("Weird server reply");
     fixture.received("/no-colon");
@@ -101,7 +101,7 @@ fn a_header_line_without_a_colon() {
 }
 
 #[test]
-fn a_body_cut_short() {
+fn a_body_cut_short_is_reported() {
     let mut fixture = Fixture::new();
     for path in ["/truncate", "/chunked-cut"] {
         fixture.get(path).assert_failure("Transferred a partial file");
@@ -111,7 +111,7 @@ fn a_body_cut_short() {
 }
 
 #[test]
-fn a_connection_reset_while_receiving() {
+fn a_connection_reset_while_receiving_is_reported() {
     let mut fixture = Fixture::new();
     for path in ["/reset", "/reset-body"] {
         fixture.get(path).assert_failure("Failure when receiving data from the peer");
@@ -121,7 +121,7 @@ fn a_connection_reset_while_receiving() {
 }
 
 #[test]
-fn too_many_redirects() {
+fn too_many_redirects_are_reported() {
     let mut fixture = Fixture::new();
     fixture.get("/redirect-loop").assert_failure("Number of redirects hit maximum amount");
     // The first request and 30 hops.
@@ -130,7 +130,7 @@ fn too_many_redirects() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for() {
+fn an_untrusted_certificate_is_reported() {
     let mut fixture = Fixture::new();
     let nginx = Nginx::start();
     fixture.get_url(&nginx.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
@@ -139,7 +139,7 @@ fn a_certificate_that_nobody_vouches_for() {
 }
 
 #[test]
-fn a_server_that_speaks_no_tls() {
+fn a_server_that_speaks_no_tls_is_reported() {
     let mut fixture = Fixture::new();
     let nginx = Nginx::start();
     let url = nginx.url("/").replace("http:", "https:");
@@ -148,7 +148,7 @@ fn a_server_that_speaks_no_tls() {
 }
 
 #[test]
-fn a_body_larger_than_allowed() {
+fn a_body_larger_than_allowed_is_reported() {
     let mut fixture =
         Fixture::with(testkit::Cluster::builder().conf("pg_net.max_response_bytes", "100000").start_ready());
     assert_eq!(fixture.get("/big?bytes=100000").text().len(), 100_000);

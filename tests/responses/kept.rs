@@ -21,7 +21,7 @@ fn responses_expire_also_when_nothing_else_happens() {
 }
 
 #[test]
-fn a_shorter_time_applies_on_reload() {
+fn a_shorter_ttl_applies_on_reload() {
     let mut fixture = Fixture::new();
     for _ in 0..3 {
         fixture.get("/status/200");
@@ -54,7 +54,7 @@ fn a_young_response_outlives_an_old_one() {
 
 /// Where a trigger or a check could want to see the rows, they are inserted; else they go past the executor.
 #[test]
-fn a_row_is_the_same_whichever_way_it_is_stored() {
+fn a_response_row_is_the_same_with_and_without_the_executor() {
     let mut fixture = Fixture::new();
     let urls = ["/echo?a=é", "/repeat-headers", "/bytes", "/empty", "/close", "/hops/2", "/nul"];
     let mut ways = Vec::new();

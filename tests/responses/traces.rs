@@ -27,7 +27,7 @@ fn milliseconds(fixture: &mut Fixture, id: i64) -> [f32; 4] {
 }
 
 #[test]
-fn a_success_tells_of_its_connection_and_its_time() {
+fn a_success_records_its_connection_and_its_times() {
     let mut fixture = Fixture::new();
     let address = format!("127.0.0.1:{}", fixture.receiver.port());
     let url = fixture.receiver.url("/delay/30");
@@ -80,7 +80,7 @@ fn redirects_are_counted_and_the_last_hop_answered() {
 }
 
 #[test]
-fn a_failure_has_a_name_a_cause_and_how_far_it_came() {
+fn a_failure_records_its_kind_its_cause_and_how_far_it_came() {
     let mut fixture = Fixture::new();
     let port = Receiver::refused_port();
     let server = format!("127.0.0.1:{}", fixture.receiver.port());
@@ -108,7 +108,7 @@ fn a_failure_has_a_name_a_cause_and_how_far_it_came() {
 }
 
 #[test]
-fn http_2_is_told() {
+fn a_response_over_http_2_records_its_version() {
     let authority = Authority::new();
     let nginx = Nginx::start_showing(&authority.certify_this_host(), "");
     let file = authority.file();

@@ -202,7 +202,7 @@ fn a_request_that_is_taken_back_ends_the_wait() {
 
 /// A session that waits holds no lock on the tables: TRUNCATE would wait for it, and the worker for TRUNCATE.
 #[test]
-fn nothing_waits_for_a_session_that_waits() {
+fn a_session_in_await_response_blocks_no_other() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let id = ask_held(&mut fixture, "/held");
@@ -238,7 +238,7 @@ fn the_wait_outlasts_a_restart_of_the_worker() {
 
 /// Also where the caller's search path has something else for everything.
 #[test]
-fn the_search_path_changes_nothing() {
+fn await_response_works_under_any_search_path() {
     let mut fixture = Fixture::new();
     let id = fixture.get("/status/200").id.unwrap();
     fixture
@@ -258,7 +258,7 @@ fn the_search_path_changes_nothing() {
 
 /// Though the queue has no index by id.
 #[test]
-fn a_request_is_found_without_a_look_through_the_whole_queue() {
+fn await_response_finds_a_request_without_a_sequential_scan() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/later");
     fixture.send_times(Call::request("GET", &url).not_before("now() + '1 hour'"), 100);

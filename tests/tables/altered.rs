@@ -55,7 +55,7 @@ impl Altered {
 
 /// The bytes of a value of another type must not be taken for what they are not.
 #[test]
-fn columns_of_the_queue_have_other_types() {
+fn queue_columns_of_other_types_stop_no_worker() {
     let mut altered = Altered::new();
     let url = altered.fixture.receiver.url("/typed");
     for (column, other, own) in [
@@ -107,7 +107,7 @@ fn columns_of_the_queue_have_other_types() {
 }
 
 #[test]
-fn columns_of_the_queue_are_gone_for_a_while() {
+fn requests_wait_while_queue_columns_are_missing() {
     let mut altered = Altered::new();
     let url = altered.fixture.receiver.url("/x");
     let columns = "select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ',') from pg_attribute
@@ -128,7 +128,7 @@ fn columns_of_the_queue_are_gone_for_a_while() {
 }
 
 #[test]
-fn a_table_has_another_name_for_a_while() {
+fn requests_wait_while_a_table_has_another_name() {
     let mut altered = Altered::new();
     let url = altered.fixture.receiver.url("/x");
     for table in ["http_request_queue", "_http_response"] {
@@ -146,7 +146,7 @@ fn a_table_has_another_name_for_a_while() {
 }
 
 #[test]
-fn the_schema_has_another_name_for_a_while() {
+fn requests_wait_while_the_schema_has_another_name() {
     let mut altered = Altered::new();
     let url = altered.fixture.receiver.url("/x");
     altered.run(&format!(
@@ -219,7 +219,7 @@ fn a_response_that_a_trigger_refuses_holds_up_no_others() {
 }
 
 #[test]
-fn rows_that_cannot_be_deleted_or_are_deleted_by_others() {
+fn queue_rows_that_cannot_be_deleted_stop_no_worker() {
     let mut altered = Altered::new();
     let url = altered.fixture.receiver.url("/x");
     for (alter, undo) in [
@@ -258,7 +258,7 @@ fn rows_that_cannot_be_deleted_or_are_deleted_by_others() {
 
 /// Keys belong to the extension; an owner who changes them gets what little sense there is in it.
 #[test]
-fn row_keys_are_tampered_with() {
+fn tampered_row_keys_stop_no_worker() {
     let mut altered = Altered::new();
     let away = Receiver::refused_port();
     for keys in ["-5", "0", "9223372036854775807", "-9223372036854775808", "id % 2", "-id"] {
@@ -279,7 +279,7 @@ fn row_keys_are_tampered_with() {
 }
 
 #[test]
-fn rows_that_stand_in_a_child_of_the_queue() {
+fn rows_in_a_child_table_of_the_queue_stop_no_worker() {
     let mut altered = Altered::new();
     let url = altered.fixture.receiver.url("/child");
     altered.run(&format!(
@@ -294,7 +294,7 @@ fn rows_that_stand_in_a_child_of_the_queue() {
 }
 
 #[test]
-fn the_tables_belong_to_somebody_else() {
+fn tables_of_another_owner_stop_no_worker() {
     let mut altered = Altered::new();
     let url = altered.fixture.receiver.url("/x");
     altered.run("create role alice; create role bob");

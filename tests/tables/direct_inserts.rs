@@ -27,7 +27,7 @@ fn assert_fails(fixture: &mut Fixture, values: &str, why: &str) {
 }
 
 #[test]
-fn a_row_is_sent_at_the_next_wake() {
+fn an_inserted_row_is_sent_at_the_next_wake() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/direct?a=1");
     let answer = insert(&mut fixture, &format!(r#"'GET', '{url}', '{{"X-A": "b"}}', 2000"#));
@@ -37,7 +37,7 @@ fn a_row_is_sent_at_the_next_wake() {
 }
 
 #[test]
-fn a_row_is_not_sent_at_once() {
+fn an_inserted_row_is_not_sent_without_a_wake() {
     let mut fixture = Fixture::new();
     fixture.assert_works();
     let url = fixture.receiver.url("/direct");
@@ -67,7 +67,7 @@ fn any_call_wakes_the_worker_for_the_rows_before_it() {
 }
 
 #[test]
-fn headers_that_are_no_object() {
+fn an_inserted_row_with_headers_that_are_no_object_fails() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/x");
     for headers in ["'null'", "'[1]'", "'\"text\"'", "'7'"] {
@@ -76,7 +76,7 @@ fn headers_that_are_no_object() {
 }
 
 #[test]
-fn headers_that_cannot_be_sent() {
+fn an_inserted_row_with_headers_that_cannot_be_sent_fails() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/x");
     for headers in [r#"'{"a b": "c"}'"#, r#"'{"a": "b\nc: d"}'"#] {
@@ -86,7 +86,7 @@ fn headers_that_cannot_be_sent() {
 
 /// The column may be null, as in the C version: then there are no headers.
 #[test]
-fn no_headers_at_all() {
+fn an_inserted_row_without_headers_is_sent() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/bare");
     let answer = insert(&mut fixture, &format!("'GET', '{url}', null, 2000"));
@@ -95,7 +95,7 @@ fn no_headers_at_all() {
 }
 
 #[test]
-fn urls_that_cannot_be_parsed() {
+fn an_inserted_row_with_a_malformed_url_fails() {
     let mut fixture = Fixture::new();
     for url in ["", "not a url", "/relative", "http://", "http://a b/", "http://127.0.0.1:99999/"] {
         assert_fails(&mut fixture, &format!("'GET', '{url}', '{{}}', 2000"), "invalid url");
@@ -106,7 +106,7 @@ fn urls_that_cannot_be_parsed() {
 }
 
 #[test]
-fn methods_that_are_none() {
+fn an_inserted_row_with_an_invalid_method_fails() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/x");
     let statement = format!(
@@ -131,7 +131,7 @@ fn a_method_that_nobody_knows_is_sent_as_it_is() {
 }
 
 #[test]
-fn timeouts_that_are_none() {
+fn an_inserted_row_with_an_invalid_timeout_fails() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/x");
     for timeout in ["-1", "0", "-2147483648"] {
@@ -140,7 +140,7 @@ fn timeouts_that_are_none() {
 }
 
 #[test]
-fn bad_rows_among_good_ones_in_one_batch() {
+fn bad_inserted_rows_do_not_hold_up_good_ones_of_their_batch() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/good");
     fixture

@@ -62,7 +62,7 @@ fn responses_survive_a_crash_only_if_they_are_logged() {
 
 /// The worker goes on through the rewrite of its table, and loses nothing.
 #[test]
-fn the_queue_is_switched_while_requests_are_in_flight() {
+fn switching_the_queues_persistence_loses_no_request_in_flight() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
@@ -103,7 +103,7 @@ fn a_row_that_waits_while_the_queue_is_rewritten_is_sent() {
 }
 
 #[test]
-fn the_switches_are_the_owners() {
+fn only_the_owner_switches_persistence() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute("create role alice; set role alice").unwrap();
     for switch in ["net.set_queue_logged(false)", "net.set_responses_logged(true)"] {

@@ -30,7 +30,7 @@ fn assert_survives(fixture: &mut Fixture, what: &str, count: usize, sql: &str) {
 }
 
 #[test]
-fn headers_of_all_kinds() {
+fn headers_of_all_kinds_in_rows_end_as_outcomes() {
     let mut fixture = Fixture::new();
     let url = Receiver::start();
     let url = url.url("/x");
@@ -66,7 +66,7 @@ fn headers_of_all_kinds() {
 }
 
 #[test]
-fn values_at_the_edge() {
+fn extreme_values_in_rows_end_as_outcomes() {
     let mut fixture = Fixture::new();
     let receiver = Receiver::start();
     let url = receiver.url("/x");
@@ -111,7 +111,7 @@ fn values_at_the_edge() {
 }
 
 #[test]
-fn attempts_and_roles_that_make_no_sense() {
+fn rows_with_senseless_attempts_and_roles_end_as_outcomes() {
     let mut fixture = Fixture::new();
     let receiver = Receiver::start();
     let url = receiver.url("/x");
@@ -138,7 +138,7 @@ fn attempts_and_roles_that_make_no_sense() {
 
 /// Their time never comes: they wait, and can be taken back.
 #[test]
-fn times_that_never_come() {
+fn rows_due_at_infinity_or_long_ago_stop_no_worker() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/never");
     let never = format!(
@@ -154,7 +154,7 @@ fn times_that_never_come() {
 }
 
 #[test]
-fn replies_of_all_kinds() {
+fn replies_of_all_kinds_end_as_outcomes() {
     let mut fixture = Fixture::new();
     let receiver = Receiver::start();
     let head = |lines: &str| format!("HTTP/1.1 200 OK\r\n{lines}\r\n").into_bytes();

@@ -74,7 +74,7 @@ fn a_call_leaves_the_row_that_an_insert_leaves() {
 }
 
 #[test]
-fn terms_of_a_call_go_before_defaults() {
+fn arguments_of_a_call_override_column_defaults() {
     let mut fixture = Fixture::new();
     let alter = format!("{QUEUE} alter max_attempts set default 3, alter idempotency_key set default 'mine'");
     let rows = with_altered(&mut fixture, &alter, |transaction| {
@@ -88,7 +88,7 @@ fn terms_of_a_call_go_before_defaults() {
 }
 
 #[test]
-fn what_the_queue_must_not_hold_is_refused() {
+fn constraints_on_the_queue_refuse_calls() {
     let mut fixture = Fixture::new();
     for call in CALLS {
         for (alter, code, message) in [
@@ -135,7 +135,7 @@ fn a_deferred_constraint_is_checked_at_the_end() {
 }
 
 #[test]
-fn what_is_to_happen_with_each_row_happens() {
+fn triggers_on_the_queue_fire_for_calls() {
     let mut fixture = Fixture::new();
     let log = "create table public.log (url text);
          create function write_log() returns trigger language plpgsql as

@@ -46,7 +46,7 @@ fn run_during_requests(fixture: &mut Fixture, command: &str) {
 }
 
 #[test]
-fn both_tables_are_vacuumed_full() {
+fn vacuum_full_under_load_loses_no_request() {
     for table in ["net.http_request_queue", "net._http_response"] {
         let mut fixture = Fixture::new();
         run_during_requests(&mut fixture, &format!("vacuum full {table}"));
@@ -57,14 +57,14 @@ fn both_tables_are_vacuumed_full() {
 }
 
 #[test]
-fn the_responses_are_truncated() {
+fn truncating_the_responses_under_load_loses_no_request() {
     let mut fixture = Fixture::new();
     run_during_requests(&mut fixture, "truncate net._http_response");
     fixture.assert_works();
 }
 
 #[test]
-fn the_tables_are_reindexed_and_analyzed() {
+fn reindex_and_analyze_under_load_lose_no_request() {
     let mut fixture = Fixture::new();
     run_during_requests(
         &mut fixture,
@@ -75,7 +75,7 @@ fn the_tables_are_reindexed_and_analyzed() {
 
 /// Nobody waits for the outcomes of rows that are gone; those of others are their own.
 #[test]
-fn rows_are_deleted_while_in_flight() {
+fn the_outcome_of_a_row_deleted_in_flight_is_dropped() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
@@ -92,7 +92,7 @@ fn rows_are_deleted_while_in_flight() {
 
 /// A truncated queue takes its rows in flight along, and their ids come again.
 #[test]
-fn the_queue_is_truncated_with_its_identity_restarted() {
+fn ids_that_come_again_after_a_truncation_get_their_own_responses() {
     let mut fixture = Fixture::new();
     let gate = fixture.receiver.hold("/held");
     let (held, url) = (fixture.receiver.url("/held"), fixture.receiver.url("/echo"));

@@ -11,22 +11,22 @@ use crate::fixture::{Fixture, value};
 
 // Several servers at a time: each version has the worker restarted, which takes a second.
 #[test]
-fn from_0_1_to_0_7() {
+fn the_update_from_0_1_to_0_7_works() {
     each(&ALL[..12]);
 }
 
 #[test]
-fn from_0_8_to_0_13() {
+fn the_update_from_0_8_to_0_13_works() {
     each(&ALL[12..21]);
 }
 
 #[test]
-fn from_0_14_to_0_19_1() {
+fn the_update_from_0_14_to_0_19_1_works() {
     each(&ALL[21..30]);
 }
 
 #[test]
-fn from_0_19_2_to_0_20_5() {
+fn the_update_from_0_19_2_to_0_20_5_works() {
     each(&ALL[30..]);
 }
 

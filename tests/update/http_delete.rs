@@ -5,7 +5,7 @@ use super::{catalog, create, fixture, listening, update};
 use crate::fixture::value;
 
 #[test]
-fn what_uses_the_one_without_a_body_goes_on_and_is_named() {
+fn objects_that_use_http_delete_without_a_body_go_on_and_are_named() {
     let mut fixture = fixture();
     create(&mut fixture.client, LAST_WITHOUT_BODY);
     update(&mut fixture.client);

@@ -7,7 +7,7 @@ use super::{create, fixture, update};
 use crate::fixture::{assert_works, value};
 
 #[test]
-fn who_is_no_superuser_any_more_owns_all_of_it() {
+fn an_owner_that_is_no_superuser_any_more_owns_all_after_the_update() {
     let mut fixture = fixture();
     for version in [OLDEST, NEWEST] {
         fixture.client.batch_execute("drop role if exists alice; create role alice login").unwrap();

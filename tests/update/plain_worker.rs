@@ -7,7 +7,7 @@ use super::{create, old_sql, update};
 use crate::fixture::Fixture;
 
 #[test]
-fn case_14_is_no_matter_to_a_worker_of_a_plain_role() {
+fn case_14_the_update_goes_through_with_a_worker_of_a_plain_role() {
     let cluster = Cluster::builder().conf("pg_net.username", "app").start();
     let mut client = cluster.connect();
     let roles = "create role supa superuser login; create role web login; create role app login bypassrls;

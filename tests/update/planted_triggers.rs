@@ -46,7 +46,7 @@ fn states(fixture: &mut Fixture) -> String {
 }
 
 #[test]
-fn are_disabled_and_listed() {
+fn planted_triggers_are_disabled_and_listed_by_the_update() {
     for version in [Version(0, 12, 0), NEWEST] {
         let mut fixture = fixture();
         create(&mut fixture.client, version);
@@ -94,7 +94,7 @@ fn are_disabled_and_listed() {
 }
 
 #[test]
-fn none_are_listed_where_there_are_none() {
+fn the_update_lists_no_planted_triggers_where_there_are_none() {
     let mut fixture = fixture();
     create(&mut fixture.client, NEWEST);
     let (mut client, heard) = listening(&fixture.cluster);

@@ -19,7 +19,7 @@ const SETUP: &str = "
     revoke all on schema net from public";
 
 #[test]
-fn is_kept_by_the_update() {
+fn what_platforms_do_to_the_functions_is_kept_by_the_update() {
     let mut fixture = fixture();
     fixture.client.batch_execute("create role service login; create role other login").unwrap();
     for version in [OLDEST, Version(0, 12, 0), LAST_WITHOUT_BODY, NEWEST] {
@@ -49,7 +49,7 @@ fn is_kept_by_the_update() {
 }
 
 #[test]
-fn works_on_a_new_database() {
+fn what_platforms_do_to_the_functions_works_on_a_new_database() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute("create role service login; create role other login").unwrap();
     fixture.client.batch_execute(SETUP).unwrap();

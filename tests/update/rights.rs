@@ -19,7 +19,7 @@ const TAMPERING: [&str; 7] = [
 ];
 
 #[test]
-fn of_everybody_on_the_tables_are_gone() {
+fn the_update_revokes_the_rights_of_public_on_the_tables() {
     for version in [Version(0, 12, 0), NEWEST] {
         let mut fixture = fixture();
         fixture.client.batch_execute("create role alice login; create role bob login").unwrap();
@@ -59,7 +59,7 @@ fn of_everybody_on_the_tables_are_gone() {
 
 /// Before 0.12 the role `postgres` had every right, whoever owned the tables.
 #[test]
-fn of_the_role_postgres_are_gone_where_another_owns_the_tables() {
+fn the_update_revokes_the_rights_of_postgres_where_another_role_owns_the_tables() {
     const RIGHTS: [&str; 3] = [
         "truncate net.http_request_queue, net._http_response",
         "create trigger planted after insert on net._http_response

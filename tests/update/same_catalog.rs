@@ -8,7 +8,7 @@ use super::old_version::{ALL, NEWEST, Version};
 use super::{catalog, create, fixture, update};
 
 #[test]
-fn as_a_new_database_has_but_for_the_default_timeout_and_the_use_of_the_schema() {
+fn an_updated_catalog_is_a_new_one_but_for_the_default_timeout_and_the_use_of_the_schema() {
     let fixture = fixture();
     let mut admin = fixture.cluster.connect();
     admin.batch_execute("create role boss superuser").unwrap();

@@ -22,7 +22,7 @@ fn each_once(uris: Vec<String>, count: usize) {
 /// Go's server says nothing of how long it keeps a connection, Node's does. POSTs to each come as it closes the connection of the
 /// last one.
 #[test]
-fn case_34_posts_as_the_server_closes_the_connection() {
+fn case_34_posts_are_all_answered_as_the_server_closes_the_connection() {
     const POSTS: usize = 40;
     const LIMIT: Duration = Duration::from_millis(100);
     let mut fixture = Fixture::new();
@@ -44,7 +44,7 @@ fn case_34_posts_as_the_server_closes_the_connection() {
 
 /// The receiver reads a request and closes the connection. Whether it has processed the request nobody can tell.
 #[test]
-fn case_34_a_connection_that_ends_with_a_request_on_it() {
+fn case_34_a_request_on_a_connection_that_ends_is_sent_again_unless_at_most_once() {
     let mut fixture = Fixture::new();
     for (delivery, path, received) in [("at_least_once", "/close/least", 2), ("at_most_once", "/close/most", 1)] {
         // Another request used the connection before.
@@ -61,7 +61,7 @@ fn case_34_a_connection_that_ends_with_a_request_on_it() {
 
 /// nginx processes one request a connection, and says of the others that have come that it did not.
 #[test]
-fn case_36_requests_that_nginx_did_not_process() {
+fn case_36_requests_that_nginx_did_not_process_are_sent_again() {
     const REQUESTS: usize = 200;
     let authority = Authority::new();
     let nginx = Nginx::start_showing(&authority.certify_this_host(), "keepalive_timeout 0;");
@@ -81,7 +81,7 @@ fn case_36_requests_that_nginx_did_not_process() {
 
 /// HAProxy takes 100 streams a connection, and the receiver behind it answers none until all requests have come.
 #[test]
-fn case_36a_more_requests_than_streams_at_once() {
+fn case_36a_more_requests_than_streams_at_once_are_all_answered() {
     const REQUESTS: usize = 150;
     let authority = Authority::new();
     let mut fixture = Fixture::with(trusting(&authority).start_ready());

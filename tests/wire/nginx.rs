@@ -11,7 +11,7 @@ fn trusting(nginx: &Nginx) -> Fixture {
 }
 
 #[test]
-fn plain_requests() {
+fn plain_requests_to_nginx_are_answered() {
     let mut fixture = Fixture::new();
     let nginx = Nginx::start();
     for status in [200, 201, 404, 500] {
@@ -28,7 +28,7 @@ fn plain_requests() {
 }
 
 #[test]
-fn tls_with_http_2_from_an_authority_that_the_server_trusts() {
+fn http_2_over_tls_works_with_an_authority_that_the_system_trusts() {
     let nginx = Nginx::start();
     let mut fixture = trusting(&nginx);
     for _ in 0..3 {
@@ -56,7 +56,7 @@ fn a_header_that_is_repeated_is_an_array_in_http_1_and_http_2() {
 }
 
 #[test]
-fn ten_thousand_in_one_transaction() {
+fn ten_thousand_requests_of_one_transaction_are_answered() {
     let mut fixture = Fixture::new();
     let nginx = Nginx::start();
     let url = nginx.url("/");
@@ -69,7 +69,7 @@ fn ten_thousand_in_one_transaction() {
 
 /// A server trusts an authority when its file is named, and another one when the file has changed and is read again.
 #[test]
-fn the_authority_of_a_setting() {
+fn the_authority_of_tls_ca_file_is_trusted_and_read_again_on_reload() {
     let (first, second) = (Nginx::start(), Nginx::start());
     let mut fixture = Fixture::new();
     fixture.get_url(&first.tls_url("/")).assert_failure("SSL peer certificate or SSH remote key was not OK");
@@ -91,7 +91,7 @@ fn the_authority_of_a_setting() {
 }
 
 #[test]
-fn tls_to_an_address_and_many_at_once() {
+fn tls_to_an_address_works_for_many_at_once() {
     let nginx = Nginx::start();
     let mut fixture = trusting(&nginx);
     let url = nginx.tls_url("/").replace("localhost", "127.0.0.1");
@@ -102,7 +102,7 @@ fn tls_to_an_address_and_many_at_once() {
 }
 
 #[test]
-fn a_certificate_of_another_authority_or_for_another_name() {
+fn a_certificate_of_another_authority_or_for_another_name_is_refused() {
     let (nginx, stranger) = (Nginx::start(), Nginx::start());
     let mut fixture = trusting(&nginx);
     let not_ok = "SSL peer certificate or SSH remote key was not OK";

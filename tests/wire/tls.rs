@@ -61,7 +61,7 @@ fn case_39_what_is_broken_in_the_authorities_is_warned_of_once_for_each_time_the
 }
 
 #[test]
-fn case_40_suites_and_groups_that_only_old_servers_have() {
+fn case_40_servers_with_old_suites_and_groups_are_answered() {
     let made = Identity::made_by_openssl("localhost");
     let builder = Cluster::builder().conf("pg_net.tls_ca_file", made.certificate().to_str().unwrap());
     let mut fixture = Fixture::with(builder.start_ready());
@@ -81,7 +81,7 @@ fn case_40_suites_and_groups_that_only_old_servers_have() {
 }
 
 #[test]
-fn case_40_the_systems_policy_counts() {
+fn case_40_the_systems_openssl_policy_is_obeyed() {
     let authority = Authority::new();
     let policy = authority.file().with_extension("cnf");
     let sections = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = all\n[all]\n";

@@ -8,7 +8,7 @@ use testkit::{PATIENCE, voluntary_switches, wait_until, wait_until_at_rest};
 use crate::fixture::Fixture;
 
 #[test]
-fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
+fn an_idle_worker_runs_no_statement_in_a_minute_and_hardly_wakes() {
     let mut fixture = Fixture::counting_statements();
     fixture.assert_works();
     let pid = fixture.cluster.worker_pid(&mut fixture.client);
@@ -36,7 +36,7 @@ fn for_a_minute_it_runs_no_statement_and_hardly_wakes() {
 }
 
 #[test]
-fn a_transaction_wakes_it_once_however_many_requests_it_makes() {
+fn a_transaction_wakes_the_worker_once_however_many_requests_it_makes() {
     let mut fixture = Fixture::new();
     fixture.assert_works();
     let pid = fixture.cluster.worker_pid(&mut fixture.client);

@@ -7,7 +7,7 @@ use testkit::{Call, Cluster, PATIENCE, Receiver, Shutdown, responses, wait_until
 use crate::fixture::{Fixture, allow_at_most, assert_works, error_of};
 
 #[test]
-fn it_shows_in_pg_stat_activity() {
+fn the_worker_shows_in_pg_stat_activity() {
     let mut fixture = Fixture::new();
     fixture.assert_works();
     let workers = "select application_name, datname, state in ('idle', 'active'), backend_type
@@ -19,7 +19,7 @@ fn it_shows_in_pg_stat_activity() {
 }
 
 #[test]
-fn terminated_it_comes_back_and_goes_on() {
+fn a_terminated_worker_comes_back_and_goes_on() {
     let mut fixture = Fixture::new();
     fixture.assert_works();
     let before = fixture.cluster.worker_pid(&mut fixture.client);
@@ -32,7 +32,7 @@ fn terminated_it_comes_back_and_goes_on() {
 
 /// What is under way gets up to a second; what is then still open is sent again after the restart.
 #[test]
-fn terminated_amid_requests_it_loses_none() {
+fn a_worker_terminated_amid_requests_loses_none() {
     let mut fixture = Fixture::new();
     let [gate, soon] = ["/held", "/soon"].map(|path| fixture.receiver.hold(path));
     let [held, short] = ["/held", "/soon"].map(|path| fixture.receiver.url(path));
@@ -61,7 +61,7 @@ fn terminated_amid_requests_it_loses_none() {
 
 /// Outcomes that could not be stored yet, as somebody holds the responses locked: it does not wait for its next attempt.
 #[test]
-fn terminated_while_outcomes_pile_up_it_records_them_first() {
+fn a_worker_terminated_while_outcomes_pile_up_records_them_first() {
     const EACH: usize = 600;
     let cluster = Cluster::builder()
         .conf("pg_net.max_in_flight", "2000")
@@ -110,7 +110,7 @@ fn a_restart_that_was_asked_for_happens_at_commit() {
 }
 
 #[test]
-fn waiting_until_it_runs_ends_at_once_when_it_does_and_can_be_cancelled_when_not() {
+fn wait_until_running_ends_at_once_with_a_worker_and_can_be_cancelled_without() {
     let mut fixture = Fixture::new();
     allow_at_most(&mut fixture.client, PATIENCE);
     fixture.client.batch_execute("select net.wait_until_running()").unwrap();
@@ -125,7 +125,7 @@ fn waiting_until_it_runs_ends_at_once_when_it_does_and_can_be_cancelled_when_not
 }
 
 #[test]
-fn without_its_database_it_says_so_once_and_others_are_served() {
+fn a_missing_first_database_is_logged_once_and_others_are_served() {
     let cluster = Cluster::builder().conf("pg_net.database_name", "nowhere").start_ready();
     let mut client = cluster.connect();
     assert_works(&mut client, &Receiver::start());
@@ -181,7 +181,7 @@ fn a_restart_of_the_server_is_not_held_up() {
 }
 
 #[test]
-fn its_statistics_are_seen_also_by_autovacuum_and_autoanalyze() {
+fn autovacuum_and_autoanalyze_see_the_workers_writes() {
     let cluster = Cluster::builder().conf("autovacuum_naptime", "1s").start_ready();
     let mut fixture = Fixture::with(cluster);
     for table in ["net.http_request_queue", "net._http_response"] {
@@ -208,7 +208,7 @@ fn its_statistics_are_seen_also_by_autovacuum_and_autoanalyze() {
 }
 
 #[test]
-fn it_stays_up_in_a_database_with_a_foreign_schema_net() {
+fn the_worker_stays_up_in_a_database_with_a_foreign_schema_net() {
     let cluster = Cluster::builder().start();
     let mut client = cluster.connect();
     client.batch_execute("create schema net; create table net._http_response (x int)").unwrap();
@@ -220,7 +220,7 @@ fn it_stays_up_in_a_database_with_a_foreign_schema_net() {
 
 /// A lock that somebody holds keeps it busy, but not from being stopped.
 #[test]
-fn it_waits_for_a_lock_no_longer_than_a_second_at_a_time() {
+fn a_locked_table_keeps_the_worker_from_neither_cancels_nor_its_end() {
     let mut fixture = Fixture::new();
     fixture.assert_works();
     let before = fixture.cluster.worker_pid(&mut fixture.client);
@@ -255,7 +255,7 @@ fn it_waits_for_a_lock_no_longer_than_a_second_at_a_time() {
 
 /// While it waits for a lock it waits for its latch, too, and takes what was meant to wake it for the lock.
 #[test]
-fn it_hears_of_a_request_that_comes_while_it_waits_for_a_lock() {
+fn a_request_made_while_the_worker_waits_for_a_lock_is_sent() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.ttl", "1 second").start_ready());
     fixture.assert_works();
     let mut holder = fixture.cluster.connect();
@@ -275,7 +275,7 @@ fn it_hears_of_a_request_that_comes_while_it_waits_for_a_lock() {
 
 /// An operator may well lock, truncate or rewrite the tables while requests are under way.
 #[test]
-fn nothing_waits_for_a_request() {
+fn requests_under_way_block_no_vacuum_and_no_truncate() {
     let mut fixture = Fixture::new();
     allow_at_most(&mut fixture.client, Duration::from_secs(5));
     let gate = fixture.receiver.hold("/held");

@@ -101,7 +101,7 @@ fn fixture() -> (Fixture, Client) {
 }
 
 #[test]
-fn of_the_workers_role() {
+fn odd_settings_of_its_role_do_not_stop_the_worker() {
     let (mut fixture, mut other) = fixture();
     for (name, value) in ODD {
         fixture.client.batch_execute(&format!("alter role robot set {name} = '{value}'")).unwrap();
@@ -115,7 +115,7 @@ fn of_the_workers_role() {
 }
 
 #[test]
-fn of_the_workers_database() {
+fn odd_settings_of_its_database_do_not_stop_the_worker() {
     let (mut fixture, mut other) = fixture();
     for (name, value) in ODD {
         fixture.client.batch_execute(&format!("alter database postgres set {name} = '{value}'")).unwrap();
@@ -125,7 +125,7 @@ fn of_the_workers_database() {
 
 /// Where a worker is told to connect and cannot: it does not try every second, and comes when it can.
 #[test]
-fn of_the_connection_that_lead_nowhere() {
+fn a_worker_that_cannot_connect_waits_and_comes_when_it_can() {
     let long = "x".repeat(100);
     let odd = [
         ("a name that is too long", "pg_net.database_name", long.as_str(), "select 1", "select 1"),

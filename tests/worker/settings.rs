@@ -7,7 +7,7 @@ use testkit::{Call, Cluster, PATIENCE, Receiver, responses, wait_until};
 use crate::fixture::{Fixture, assert_works, error_of, value};
 
 #[test]
-fn nonsense_is_refused_when_it_is_set() {
+fn an_invalid_value_of_a_setting_is_refused_when_it_is_set() {
     let mut fixture = Fixture::new();
     for statement in [
         "alter system set pg_net.ttl = 'nonsense'",
@@ -63,7 +63,7 @@ fn any_interval_is_a_time_to_live() {
 
 /// The owner of a database must not loosen what the server's administrator set.
 #[test]
-fn limits_on_callers_are_the_servers_alone() {
+fn limits_on_callers_cannot_be_set_by_a_databases_owner() {
     let mut fixture = Fixture::new();
     let others = "select array_agg(name order by name) from pg_settings
                    where name like 'pg_net.%' and context not in ('sighup', 'postmaster')";
@@ -147,7 +147,7 @@ fn the_batch_size_bounds_a_read_of_the_queue_and_changes_on_reload() {
 }
 
 #[test]
-fn caps_hold_and_change_on_reload() {
+fn max_in_flight_per_origin_holds_and_changes_on_reload() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.max_in_flight_per_origin", "3").start_ready());
     let gate = fixture.receiver.hold("/held");
     let held = fixture.receiver.url("/held");

@@ -12,7 +12,7 @@ fn cancel(client: &mut Client, ids: &str) -> i64 {
 }
 
 #[test]
-fn only_requests_that_were_taken_back_count() {
+fn cancel_counts_only_the_requests_that_it_cancelled() {
     let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Claimed);
     let (claimed, queued) = (ask_waiting(&mut fixture, "/lost"), ask_waiting(&mut fixture, "/lost"));
     let kept = ask_waiting(&mut fixture, "/kept");
@@ -34,7 +34,7 @@ fn only_requests_that_were_taken_back_count() {
 
 /// What a role may take back one by one, and nothing else.
 #[test]
-fn each_role_takes_back_what_it_may() {
+fn cancel_of_many_ids_cancels_what_the_role_may() {
     let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
     fixture
         .client
@@ -63,7 +63,7 @@ fn each_role_takes_back_what_it_may() {
 
 /// It knows who calls also where an administrator has made it run as its owner.
 #[test]
-fn as_a_security_definer_function_it_serves_the_caller() {
+fn cancel_in_a_security_definer_function_serves_the_caller() {
     let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
     fixture
         .client
@@ -83,7 +83,7 @@ fn as_a_security_definer_function_it_serves_the_caller() {
 
 /// Ids say nothing about where rows stand once the sequence was set back: then the queue is looked through.
 #[test]
-fn ids_that_stand_anywhere_are_found() {
+fn cancel_finds_ids_anywhere_in_the_queue() {
     let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
     let url = fixture.receiver.url("/lost");
     fixture.client.batch_execute("select setval('net.http_request_queue_id_seq', 9000000000)").unwrap();
@@ -123,7 +123,7 @@ fn ids_that_stand_anywhere_are_found() {
 }
 
 #[test]
-fn the_search_path_changes_nothing() {
+fn cancel_of_many_ids_works_under_any_search_path() {
     let (mut fixture, gate) = crowded_so_that_the_next_is(Standing::Queued);
     let id = ask_waiting(&mut fixture, "/lost");
     fixture

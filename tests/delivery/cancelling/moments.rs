@@ -17,7 +17,7 @@ fn begin_cancel(client: &mut Client, id: i64) {
 
 /// While the worker has room and claims all else.
 #[test]
-fn nothing_is_sent_while_it_is_open_whether_it_will_be_taken_back() {
+fn nothing_is_sent_while_a_cancel_is_uncommitted() {
     for (standing, end) in STANDINGS.into_iter().flat_map(|standing| [(standing, "commit"), (standing, "rollback")]) {
         let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
         let id = ask_waiting(&mut fixture, "/open");
@@ -42,7 +42,7 @@ fn nothing_is_sent_while_it_is_open_whether_it_will_be_taken_back() {
 
 /// Also when it was nothing but due, or is sent at most once: other ways by which the worker meets a row.
 #[test]
-fn requests_of_every_kind_are_left_alone_while_it_is_open() {
+fn requests_of_every_kind_are_left_alone_while_a_cancel_is_uncommitted() {
     let (mut fixture, gate) = crowded();
     let url = fixture.receiver.url("/open");
     let once = fixture.send(Call::request("GET", &url).at_most_once());
@@ -67,7 +67,7 @@ fn requests_of_every_kind_are_left_alone_while_it_is_open() {
 }
 
 #[test]
-fn a_session_that_ends_rolls_back() {
+fn a_session_that_ends_rolls_its_cancel_back() {
     for standing in STANDINGS {
         let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
         let id = ask_waiting(&mut fixture, "/open");
@@ -84,7 +84,7 @@ fn a_session_that_ends_rolls_back() {
 }
 
 #[test]
-fn a_rollback_to_a_savepoint_gives_it_back() {
+fn a_rollback_to_a_savepoint_undoes_a_cancel() {
     for standing in STANDINGS {
         let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
         let (kept, lost) = (ask_waiting(&mut fixture, "/kept"), ask_waiting(&mut fixture, "/lost"));
@@ -103,7 +103,7 @@ fn a_rollback_to_a_savepoint_gives_it_back() {
 
 /// The new worker knows nothing of what the old one has answered.
 #[test]
-fn a_worker_that_starts_meanwhile_leaves_it_alone() {
+fn a_worker_that_starts_during_a_cancel_leaves_the_request_alone() {
     for (standing, end) in STANDINGS.into_iter().flat_map(|standing| [(standing, "commit"), (standing, "rollback")]) {
         let (mut fixture, gate) = crowded_so_that_the_next_is(standing);
         let id = ask_waiting(&mut fixture, "/open");
@@ -124,7 +124,7 @@ fn a_worker_that_starts_meanwhile_leaves_it_alone() {
 }
 
 #[test]
-fn without_a_worker_all_that_waits_is_taken_back() {
+fn without_a_worker_all_that_waits_is_cancelled() {
     let mut fixture = Fixture::new();
     // Nobody can come as a role that does not exist, to whichever database.
     fixture.client.batch_execute("alter system set pg_net.username = 'nobody'").unwrap();
@@ -149,7 +149,7 @@ fn without_a_worker_all_that_waits_is_taken_back() {
 
 /// The second waits for the first, and takes back what that gives back.
 #[test]
-fn two_sessions_take_back_the_same() {
+fn of_two_sessions_that_cancel_the_same_request_one_succeeds() {
     let ends = [("commit", false), ("rollback", true)];
     for (standing, (end, second_succeeds)) in STANDINGS.into_iter().flat_map(|standing| ends.map(|end| (standing, end)))
     {
@@ -174,7 +174,7 @@ fn two_sessions_take_back_the_same() {
 
 /// A worker that waits for somebody's lock answers when it gives that up; until then nothing is decided.
 #[test]
-fn a_table_that_is_locked_keeps_the_answer_waiting() {
+fn a_cancel_waits_for_a_locked_table() {
     let (mut fixture, gate) = crowded();
     let id = ask_waiting(&mut fixture, "/open");
     let mut locker = fixture.cluster.connect();

@@ -26,7 +26,7 @@ impl Numbers {
 
 /// Every request is either taken back, and nobody got it, or it arrived once and has its response.
 #[test]
-fn each_request_is_either_sent_or_taken_back() {
+fn each_request_is_either_sent_or_cancelled() {
     let cluster = Cluster::builder()
         .conf("pg_net.max_in_flight_per_origin", "4")
         .conf("pg_net.max_in_flight", "16")
@@ -98,7 +98,7 @@ fn work(client: &mut postgres::Client, url: &str, session: usize) -> HashSet<i64
 
 /// The same for many at a time: what was taken back and what has arrived make all.
 #[test]
-fn each_of_many_is_either_sent_or_taken_back() {
+fn each_of_many_requests_is_either_sent_or_cancelled() {
     let cluster = Cluster::builder()
         .conf("pg_net.max_in_flight_per_origin", "4")
         .conf("pg_net.max_in_flight", "16")

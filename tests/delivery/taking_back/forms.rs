@@ -77,7 +77,7 @@ fn every_form_of_a_delete_is_noticed() {
 
 /// Nothing is stopped by what removes nothing, and nothing is sent twice.
 #[test]
-fn what_removes_nothing_stops_nothing() {
+fn a_delete_that_removes_no_row_stops_no_request() {
     let mut stalled = Stalled::new();
     let gate = stalled.ask_for("/slow", 100);
     run(
@@ -98,7 +98,7 @@ fn what_removes_nothing_stops_nothing() {
 
 /// A waiting session hears of it at once, though the worker has nothing to do with it.
 #[test]
-fn who_waits_for_a_row_that_is_deleted_is_told() {
+fn waiting_for_a_deleted_request_ends_with_an_error() {
     let mut stalled = Stalled::new();
     let gate = stalled.ask_for("/slow", 20);
     let mut waiter = stalled.fixture.cluster.connect();

@@ -20,7 +20,7 @@ fn ask_once(stalled: &mut Stalled, path: &str) -> testkit::Gate {
 }
 
 #[test]
-fn what_has_left_the_queue_ends_with_it() {
+fn requests_sent_at_most_once_end_with_a_dropped_queue() {
     for end in ["truncate net.http_request_queue", "drop extension pg_net; create extension pg_net"] {
         let mut stalled = Stalled::new();
         let gate = ask_once(&mut stalled, "/slow");
@@ -33,7 +33,7 @@ fn what_has_left_the_queue_ends_with_it() {
 
 /// A delete cannot reach it, and no answer says that it did.
 #[test]
-fn what_has_left_the_queue_is_not_taken_back_by_the_row() {
+fn requests_sent_at_most_once_are_not_stopped_by_deleting_rows() {
     let mut stalled = Stalled::new();
     let gate = ask_once(&mut stalled, "/slow");
     let once = "array(select generate_series(6, 15)::bigint)";
@@ -51,7 +51,7 @@ fn what_has_left_the_queue_is_not_taken_back_by_the_row() {
 
 /// What comes after the truncation is not what it truncated, however close behind.
 #[test]
-fn what_comes_after_a_truncation_is_sent() {
+fn requests_made_after_a_truncation_are_sent() {
     let mut stalled = Stalled::new();
     let url = stalled.fixture.receiver.url("/after");
     for round in 0..50 {
@@ -70,7 +70,7 @@ fn what_comes_after_a_truncation_is_sent() {
 }
 
 #[test]
-fn a_pause_holds_what_is_claimed() {
+fn a_pause_holds_claimed_requests() {
     let mut stalled = Stalled::new();
     let gate = ask_once(&mut stalled, "/slow");
     let url = stalled.fixture.receiver.url("/more");

@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, value};
 const CLAIMED: usize = 1500;
 
 #[test]
-fn what_is_left_goes_out_while_others_delete_all_the_time() {
+fn requests_that_remain_are_sent_while_sessions_delete_all_the_time() {
     let mut fixture = Fixture::with(Cluster::builder().conf("pg_net.max_in_flight_per_origin", "500").start_ready());
     let slow = Receiver::start();
     let _gate = slow.hold("/held");

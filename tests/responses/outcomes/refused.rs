@@ -57,7 +57,7 @@ fn case_15_what_is_wrong_with_a_request_is_its_outcome() {
 
 /// An order is not lost because of what its webhook looks like.
 #[test]
-fn case_15_in_a_trigger_it_rolls_nothing_back() {
+fn case_15_an_invalid_request_of_a_trigger_rolls_nothing_back() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/");
     let created = format!(
@@ -92,7 +92,7 @@ fn case_15_in_a_trigger_it_rolls_nothing_back() {
 }
 
 #[test]
-fn case_15_an_idempotency_key_too() {
+fn case_15_an_invalid_idempotency_key_is_an_outcome_too() {
     let mut fixture = Fixture::new();
     let url = fixture.receiver.url("/");
     let ask =

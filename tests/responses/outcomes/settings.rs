@@ -46,7 +46,7 @@ fn case_16_unknown_settings_are_warned_about_at_start_and_reload_and_never_refus
 }
 
 #[test]
-fn case_16_also_where_the_worker_cannot_connect() {
+fn case_16_unknown_settings_are_warned_about_where_the_worker_cannot_connect() {
     let cluster = Cluster::builder().conf("pg_net.database_name", "nowhere").conf("pg_net.typo", "1").start();
     cluster.wait_for_log("database \"nowhere\" does not exist; the worker waits");
     assert_eq!(warnings(&cluster, "pg_net.typo"), 1);

@@ -34,7 +34,7 @@ fn of(wait: &str, id: impl std::fmt::Display) -> String {
 
 /// Everything that a plain role may run, in a session that must not be shown a part of a table for the whole.
 #[test]
-fn case_17b_with_row_security_off() {
+fn case_17b_waiting_works_with_row_security_off() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute("create role web login; alter role web set row_security = off").unwrap();
     let mut web = fixture.cluster.connect_as("web", "postgres");
@@ -74,7 +74,7 @@ fn case_17b_with_row_security_off() {
 
 /// After a script that revokes all, with what the documentation of the C version has a role need.
 #[test]
-fn case_17b_execute_on_the_function_and_select_on_both_tables_suffice() {
+fn case_17b_waiting_needs_no_more_than_execute_and_select_on_both_tables() {
     let mut fixture = Fixture::new();
     let harden = "revoke all on all functions in schema net from public;
                   revoke all on all tables in schema net from public;
@@ -143,7 +143,7 @@ fn procedure(client: &mut Client, url: &str, wait: &str) {
 }
 
 #[test]
-fn case_18_in_a_procedure_with_a_commit_between_call_and_wait() {
+fn case_18_a_procedure_that_commits_between_call_and_wait_gets_the_response() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute("create table noted (id bigint, answered bool)").unwrap();
     allow_at_most(&mut fixture.client, PATIENCE);
@@ -177,7 +177,7 @@ fn case_18_in_a_procedure_with_a_commit_between_call_and_wait() {
 }
 
 #[test]
-fn case_18_in_a_block_with_an_exception_clause() {
+fn case_18_a_block_with_an_exception_clause_gets_the_response() {
     let mut fixture = Fixture::new();
     fixture.client.batch_execute("create table noted (what text)").unwrap();
     allow_at_most(&mut fixture.client, PATIENCE);

@@ -18,7 +18,7 @@ fn assert_fails(client: &mut Client, waits: &str, state: &str, message: &str) {
 }
 
 #[test]
-fn a_request_of_the_same_open_transaction() {
+fn awaiting_a_request_of_the_same_open_transaction_is_refused() {
     let mut fixture = Fixture::new();
     allow_at_most(&mut fixture.client, Duration::from_secs(5));
     let url = fixture.receiver.url("/never");
@@ -49,7 +49,7 @@ fn a_request_of_the_same_open_transaction() {
 }
 
 #[test]
-fn a_request_that_stands_nowhere() {
+fn awaiting_a_request_that_does_not_exist_is_refused() {
     let mut fixture = Fixture::new();
     allow_at_most(&mut fixture.client, Duration::from_secs(5));
     let gate = fixture.receiver.hold("/held");
@@ -66,7 +66,7 @@ fn a_request_that_stands_nowhere() {
 }
 
 #[test]
-fn a_request_of_another_role_looks_as_if_it_stood_nowhere() {
+fn awaiting_a_request_of_another_role_is_refused_as_if_it_did_not_exist() {
     let mut fixture = Fixture::new();
     fixture
         .client
@@ -92,7 +92,7 @@ fn a_request_of_another_role_looks_as_if_it_stood_nowhere() {
 }
 
 #[test]
-fn arguments_that_make_no_sense() {
+fn arguments_of_await_response_that_make_no_sense_are_refused() {
     let mut fixture = Fixture::new();
     for (call, state, message) in [
         ("await_response(null)", "22004", "request_id must not be null"),
@@ -129,7 +129,7 @@ fn a_wait_that_is_cancelled_or_terminated_leaves_nothing_behind() {
 
 /// An error within a look, such as of a right that is missing, is one that an exception block can handle.
 #[test]
-fn an_error_is_one_that_can_be_caught() {
+fn an_error_of_await_response_can_be_caught() {
     let mut fixture = Fixture::new();
     fixture
         .client

@@ -58,7 +58,7 @@ fn assert_everything_works(fixture: &mut Fixture, what: &str) {
 }
 
 #[test]
-fn case_07a_tables_that_belong_to_a_plain_role() {
+fn case_07a_tables_of_a_plain_role_are_served() {
     for give in [
         "alter table net.http_request_queue owner to app",
         "alter table net._http_response owner to app",

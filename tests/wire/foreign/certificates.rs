@@ -8,7 +8,7 @@ use crate::fixture::Fixture;
 const NOT_OK: &str = "SSL peer certificate or SSH remote key was not OK";
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_told() {
+fn the_failure_says_what_is_wrong_with_a_certificate() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let mut fixture = Fixture::with(trusting(&authority).start_ready());
     for (identity, reason) in [

@@ -25,7 +25,7 @@ fn asking(authority: &Authority, identity: &Identity, verify: &str) -> Nginx {
 }
 
 #[test]
-fn it_is_shown_to_the_hosts_of_the_setting_and_to_no_others() {
+fn the_client_certificate_is_shown_to_the_hosts_of_the_setting_and_to_no_others() {
     let authority = Authority::new();
     let here = authority.certify_this_host();
     let client = authority.certify("client.example");
@@ -38,7 +38,7 @@ fn it_is_shown_to_the_hosts_of_the_setting_and_to_no_others() {
 }
 
 #[test]
-fn it_opens_what_is_closed_to_others() {
+fn the_client_certificate_opens_what_is_closed_to_others() {
     let authority = Authority::new();
     let here = authority.certify_this_host();
     let client = authority.certify("client.example");
@@ -61,7 +61,7 @@ fn it_opens_what_is_closed_to_others() {
 }
 
 #[test]
-fn it_is_read_anew_with_the_configuration() {
+fn the_client_certificate_is_read_again_on_reload() {
     let authority = Authority::new();
     let here = authority.certify_this_host();
     let (first, second) = (authority.certify("first.example"), authority.certify("second.example"));

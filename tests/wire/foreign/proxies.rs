@@ -73,7 +73,7 @@ fn squid_refuses_those_who_do_not_log_in_until_they_do() {
 }
 
 #[test]
-fn hosts_and_networks_are_reached_without_it() {
+fn no_proxy_hosts_and_networks_are_reached_without_the_proxy() {
     let authority = Authority::new();
     let here = authority.certify_this_host();
     let (nginx, squid) = (Nginx::start_showing(&here, ""), Squid::start(&authority, &["a.example", "b.example"]));

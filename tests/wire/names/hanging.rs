@@ -94,7 +94,7 @@ fn case_30_names_that_hang_take_no_places() {
 }
 
 #[test]
-fn case_30_nor_do_requests_that_would_share_the_connection() {
+fn case_30_requests_that_wait_for_a_shared_connection_take_no_places() {
     patient_network().run(|_| {
         let _server = name_server();
         // Two are begun for each name, of which one waits to see whether the other finds a server of HTTP/2.

@@ -29,7 +29,7 @@ fn case_32_localhost_is_both_loopback_addresses_whatever_the_resolver_says() {
 }
 
 #[test]
-fn case_32_so_is_a_proxy_s() {
+fn case_32_a_proxy_at_localhost_is_both_loopback_addresses() {
     network().run(|hosts| {
         let server = name_server();
         hosts.write("hosts", "");

@@ -27,7 +27,7 @@ fn fixture() -> Fixture {
 }
 
 #[test]
-fn what_the_system_is_set_to_do_is_done() {
+fn names_are_looked_up_as_the_system_is_configured() {
     network().run(|hosts| {
         let (server, second) = (name_server(), NameServer::start("127.0.0.2"));
         let mut fixture = fixture();
