@@ -6,7 +6,7 @@ use std::time::Duration;
 use postgres::{Client, GenericClient};
 use testkit::{Call, Cluster, PATIENCE, Receiver, Request, Response, response, wait_until};
 
-/// A server with the extension, a connection to it, and a receiver to send to.
+/// A server with the extension, a connection to it, and a receiver for its requests.
 pub(crate) struct Fixture {
     // First, so that it is closed before the server is stopped.
     pub(crate) client: Client,

@@ -1,4 +1,4 @@
-//! Somebody else's response, asked for by its id: through each function that takes one.
+//! Another role's response, asked for by its id: through each function that takes one.
 
 use postgres::{Client, SimpleQueryMessage};
 use serde_json::json;

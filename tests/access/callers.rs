@@ -169,7 +169,7 @@ fn the_recorded_caller_is_right_before_and_after_a_function_is_made_security_def
     );
 }
 
-/// Nobody can have another's request count as their own by what they leave behind before it.
+/// What a role leaves behind in the session must not make the next role's request count as its own.
 #[test]
 fn the_recorded_caller_cannot_be_forged() {
     let (mut fixture, url) = fixture();
@@ -188,7 +188,7 @@ fn the_recorded_caller_cannot_be_forged() {
     }
 }
 
-/// Whoever may have a request taken back or sent again is the caller, not the owner.
+/// The caller may cancel and retry a request, not the owner of the function.
 #[test]
 fn only_the_recorded_caller_cancels_and_retries() {
     let (mut fixture, url) = fixture();

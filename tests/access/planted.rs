@@ -240,7 +240,7 @@ fn code_planted_in_the_search_path_runs_with_the_rights_of_its_caller_alone() {
     });
     assert_eq!(fixture.receiver.count(), 6);
     assert_eq!(runners(&fixture.cluster), [""; 0]);
-    // They would have run, had somebody's statement met them.
+    // They would have run, had a statement met them.
     mallory.batch_execute("set search_path = evil, pg_catalog; select 1::bigint = 1::bigint").unwrap();
     assert_eq!(runners(&fixture.cluster), ["mallory"]);
 }

@@ -200,7 +200,7 @@ fn secrets_are_in_no_view_for_other_roles() {
         let seen = format!("select count(*) from {view} as v where v::text like '%hunt' || 'er2%'");
         assert_eq!(value::<i64>(&mut bob, &seen), 0, "{view}");
     }
-    // The worker shows nobody what it sends, not even a superuser.
+    // The worker shows no role what it sends, not even a superuser.
     let worker =
         "select count(*) from pg_stat_activity v where backend_type ilike '%pg_net%' and v::text like '%hunter2%'";
     assert_eq!(fixture.value::<i64>(worker), 0);

@@ -127,7 +127,7 @@ fn a_part_that_cannot_be_sent_is_refused() {
     }
 }
 
-/// Whoever may not see the tables may still build a body.
+/// A role that may not see the tables may still build a body.
 #[test]
 fn everybody_may_build_forms() {
     let mut fixture = Fixture::new();

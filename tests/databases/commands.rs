@@ -1,4 +1,4 @@
-//! Commands that need a database to themselves, whoever's worker is there, and those that open one to connections.
+//! Commands that need a database to themselves, although a worker is there, and those that open one to connections.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ fn a_database_that_allows_no_connections_is_left_alone_until_it_does() {
     });
     cluster.alter_system("pg_net.paused", "off");
     assert_works(&mut admin, &receiver);
-    // Time itself is what this is about: somebody who tried again and again would show in the log.
+    // Time itself is what this is about: attempts without a pause would show in the log.
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(lines(&cluster, &["FATAL", "app"]), 0, "{}", cluster.log());
     assert_eq!(receiver.count(), 1);

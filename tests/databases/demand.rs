@@ -51,7 +51,7 @@ fn wait_until_running_starts_a_worker() {
     assert_ne!(value::<i32>(&mut app, one), before, "the one that was there has made room");
 }
 
-/// A worker that comes to see whether there is anything to do leaves when there is not, but not if somebody waits for it.
+/// A worker that comes to see whether there is anything to do leaves when there is not, but not if a session waits for it.
 #[test]
 fn a_worker_that_somebody_waited_for_stays_though_it_came_for_a_visit() {
     let cluster = Cluster::builder().conf("pg_net.worker_idle_timeout", "2s").start_ready();
@@ -138,7 +138,7 @@ fn a_worker_started_on_demand_and_killed_amid_requests_loses_none() {
     super::assert_all_answered(&mut app, 20);
 }
 
-/// Nobody runs a statement there meanwhile.
+/// No session runs a statement there meanwhile.
 #[test]
 fn responses_expire_in_a_database_whose_worker_has_left() {
     let cluster =

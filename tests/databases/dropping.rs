@@ -34,7 +34,7 @@ fn app() -> (Cluster, Receiver, Client) {
     (cluster, receiver, client)
 }
 
-/// Makes `app` anew, and fails the test unless it works.
+/// Creates `app` again, and fails the test unless it works.
 fn assert_new_app_works(cluster: &Cluster, receiver: &Receiver) {
     cluster.connect().batch_execute("create database app").unwrap();
     let mut client = cluster.connect_as("postgres", "app");
@@ -59,7 +59,7 @@ fn the_extension_is_dropped_promptly_with_requests_in_flight() {
     assert_eq!(fixture.cluster.worker_pid(&mut fixture.client), pid);
 }
 
-/// Ids begin anew, and the outcomes of the old requests come in among those of the new ones.
+/// Ids begin again, and the outcomes of the old requests come in among those of the new ones.
 #[test]
 fn ids_that_come_again_after_a_drop_get_their_own_responses() {
     let mut fixture = Fixture::new();

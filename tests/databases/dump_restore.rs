@@ -1,4 +1,4 @@
-//! `pg_dump` and `pg_restore`: the extension comes along, and no request that was somebody else's to send.
+//! `pg_dump` and `pg_restore`: the extension comes along, and no request that the old database sends.
 
 use testkit::{Call, Cluster, Gate, PATIENCE, Receiver, response, wait_until};
 

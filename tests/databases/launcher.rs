@@ -20,7 +20,7 @@ fn launcher(cluster: &Cluster) -> i32 {
     wait_until("the launcher", PATIENCE, || cluster.process_pid(LAUNCHER))
 }
 
-/// Waits until a process of this name runs that is another one. Nobody connects meanwhile: nothing wakes the postmaster.
+/// Waits until a process of this name runs that is another one. No session connects meanwhile, so nothing wakes the postmaster.
 fn wait_for_another(cluster: &Cluster, name: &str, before: i32) {
     wait_until(&format!("another {name}"), PATIENCE, || cluster.process_pid(name).is_some_and(|pid| pid != before));
 }

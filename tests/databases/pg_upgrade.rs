@@ -62,7 +62,7 @@ fn pg_upgrade_brings_waiting_requests_and_responses_along() {
     assert_works(&mut client, &receiver);
 }
 
-/// As where somebody forgets the setting in the new configuration: the check says what is missing.
+/// As where the setting is forgotten in the new configuration: the check says what is missing.
 #[test]
 fn pg_upgrade_into_a_server_that_does_not_preload_the_library_works() {
     let Fixture { mut client, receiver, cluster: mut old } = Fixture::new();

@@ -69,7 +69,7 @@ fn the_first_database_is_served_and_the_others_when_there_is_room_again() {
     }
     cluster.wait_for_log("wait for a worker, since max_worker_processes is 4");
     assert_works(&mut first, &receiver);
-    // Its place is its own: nobody takes it while it starts anew.
+    // Its place is reserved: no other process takes it while it restarts.
     let before = cluster.worker_pid(&mut first);
     terminate(before);
     wait_until("another worker", PATIENCE, || cluster.worker_pid(&mut first) != before);
@@ -101,7 +101,7 @@ fn one_process_serves_all_but_the_first_database_in_turns() {
     assert_eq!(receiver.count(), 400);
 }
 
-/// There is no launcher, and nobody to look whether it can connect.
+/// There is no launcher, and no visitor to find out whether it can connect.
 #[test]
 fn with_room_for_nothing_else_the_first_database_is_served() {
     let cluster =

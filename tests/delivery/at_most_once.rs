@@ -49,7 +49,7 @@ fn sent_at_most_once_a_request_is_not_sent_again_after_the_worker_is_killed() {
 /// Where commits wait for no flush, the worker's do: also where that was set while the worker ran.
 #[test]
 fn sent_at_most_once_a_request_is_not_sent_again_after_a_crash_with_asynchronous_commits() {
-    // Nobody else flushes in the meantime.
+    // Nothing else flushes in the meantime.
     let mut fixture = Fixture::with(Cluster::builder().durable().conf("wal_writer_delay", "10s").start_ready());
     fixture.assert_works();
     fixture.cluster.alter_system("synchronous_commit", "off");
@@ -93,7 +93,7 @@ fn sent_at_most_once_a_request_takes_no_second_attempt() {
     assert!(message.contains("at most once"), "{message}");
 }
 
-/// The functions refuse that, but whoever may insert can ask for it.
+/// The functions refuse that, but a role that may insert can ask for it.
 #[test]
 fn sent_at_most_once_a_row_with_more_attempts_has_one_and_its_outcome() {
     let mut fixture = Fixture::new();

@@ -68,7 +68,7 @@ fn the_server_killed_with_500_requests_in_flight_sends_those_again_and_no_others
     fixture.assert_works();
 }
 
-/// What somebody else's crash does to the worker is what it does to every backend.
+/// The crash of a backend ends the worker as it ends every backend.
 #[test]
 fn a_crash_of_another_backend_loses_no_request() {
     let mut fixture = Fixture::new();

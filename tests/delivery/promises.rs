@@ -112,7 +112,7 @@ fn a_worker_restarted_twice_amid_requests_records_all_responses() {
     wait_until("all answers", PATIENCE, || count(&mut fixture, "status_code = 200") == 5);
 }
 
-/// Nobody is left who knew when they were recorded.
+/// The worker that recorded them is gone when they expire.
 #[test]
 fn responses_expire_though_the_worker_was_restarted_meanwhile() {
     let mut fixture = Fixture::new();

@@ -1,4 +1,4 @@
-//! An origin in trouble is nobody else's problem.
+//! An origin in trouble delays no other.
 
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@ use testkit::{Call, Cluster, Receiver, responses};
 
 use crate::fixture::Fixture;
 
-/// One slow server holds back nobody: all fast answers are there while the slow one is still awaited.
+/// One slow server holds back no other: all fast answers are there while the slow one is still awaited.
 #[test]
 fn a_slow_answer_holds_back_no_fast_one() {
     let mut fixture = Fixture::new();

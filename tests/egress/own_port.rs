@@ -5,7 +5,7 @@ use testkit::{Cluster, Network};
 use super::{REFUSED, assert_refused, insert, refusal};
 use crate::fixture::Fixture;
 
-/// What Postgres logs where somebody connects from an address that none of our clients has, or does not speak its language.
+/// What Postgres logs about a connection from an address that none of our clients has, or in another protocol.
 fn strangers(cluster: &Cluster) -> usize {
     let log = cluster.log();
     let ours = "connection received: host=127.0.0.1";

@@ -1,4 +1,4 @@
-//! Through a proxy: where it stands is nobody's target, and it is told of no target that is refused.
+//! Through a proxy: its own address is no target, and it is told of no target that is refused.
 
 use testkit::{Cluster, Network, Receiver, Socks};
 

@@ -38,7 +38,7 @@ fn a_role_with_rules_and_its_members_call_what_these_allow() {
         assert_eq!(status(&mut client, &redirect), None, "{role}");
     }
     assert_eq!(elsewhere.connections(), 0);
-    // A superuser has everybody's rights, and nobody's rules; a member that does not inherit is not the role.
+    // A superuser has the rights of all roles, but no role's rules; a member that does not inherit is not the role.
     for role in ["other", "outsider", "boss", "postgres"] {
         let mut client = fixture.cluster.connect_as(role, "postgres");
         assert_eq!(status(&mut client, &elsewhere.url("/")), Some(200), "{role}");

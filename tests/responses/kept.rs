@@ -43,7 +43,7 @@ fn a_young_response_outlives_an_old_one() {
         .batch_execute("update net._http_response set created = now() - interval '2 hours' where id = 1")
         .unwrap();
     fixture.get("/status/202");
-    // A reload has the worker look anew.
+    // A reload has the worker look again.
     fixture.cluster.alter_system("pg_net.ttl", "90 minutes");
     wait_until("the old one's expiry", PATIENCE, || {
         fixture.value::<i64>("select count(*) from net._http_response where id = 1") == 0
@@ -52,7 +52,7 @@ fn a_young_response_outlives_an_old_one() {
     assert_eq!(fixture.receiver.count(), 3);
 }
 
-/// Where a trigger or a check could want to see the rows, they are inserted; else they go past the executor.
+/// Where a trigger or a check has to see the rows, they are inserted; else they go past the executor.
 #[test]
 fn a_response_row_is_the_same_with_and_without_the_executor() {
     let mut fixture = Fixture::new();

@@ -182,7 +182,7 @@ fn responses_that_cannot_be_stored_hold_up_no_others_and_are_not_lost() {
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 200, 200, 418], "{alter}");
     }
-    // Each was sent once, however often it was stored in vain.
+    // Each was sent once, however often storing its outcome failed.
     let sent = altered.fixture.receiver.requests();
     assert_eq!(sent.iter().filter(|request| request.path() == "/status/418").count(), 8);
 }

@@ -79,7 +79,7 @@ fn switching_the_queues_persistence_loses_no_request_in_flight() {
     assert_eq!((answers.len(), fixture.receiver.count()), (20, 20));
 }
 
-/// A rewritten table is empty to whoever looks with a snapshot from before. The worker, which waited for the lock, does not.
+/// A rewritten table looks empty under a snapshot from before the rewrite. The worker waited for the lock, and must not use one.
 #[test]
 fn a_row_that_waits_while_the_queue_is_rewritten_is_sent() {
     let mut fixture = Fixture::new();

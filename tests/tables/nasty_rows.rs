@@ -1,4 +1,4 @@
-//! Rows and replies that nobody sends on purpose: each gets an outcome, and neither the worker nor its engine ends over it.
+//! Malformed rows and replies: each gets an outcome, and neither the worker nor its engine ends over it.
 
 use testkit::{Call, Receiver, responses};
 

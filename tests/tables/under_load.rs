@@ -73,7 +73,7 @@ fn reindex_and_analyze_under_load_lose_no_request() {
     assert_eq!(responses(&mut fixture.client, REQUESTS).len(), REQUESTS);
 }
 
-/// Nobody waits for the outcomes of rows that are gone; those of others are their own.
+/// The outcomes of deleted rows are dropped; those of the other rows are recorded under their own ids.
 #[test]
 fn the_outcome_of_a_row_deleted_in_flight_is_dropped() {
     let mut fixture = Fixture::new();

@@ -1,4 +1,4 @@
-//! `http_delete` had no body before 0.15: that one must go, but from under nobody's view.
+//! `http_delete` had no body before 0.15: that one must go, but views that use it must go on.
 
 use super::old_version::LAST_WITHOUT_BODY;
 use super::{catalog, create, fixture, listening, update};

@@ -42,7 +42,7 @@ fn what_platforms_do_to_the_functions_is_kept_by_the_update() {
         // The rows are those of the role that called.
         let seen = "select array_agg(id order by id) from net._http_response";
         assert_eq!(value::<Vec<i64>>(&mut service, seen), [waiting, later, last].concat(), "{version}");
-        // But for those that were made when nobody kept whose they are.
+        // But for those that were made when their caller was not recorded.
         let mut other = fixture.cluster.connect_as("other", "postgres");
         assert_eq!(value::<Vec<i64>>(&mut other, seen), waiting, "{version}");
     }

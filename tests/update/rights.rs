@@ -47,7 +47,7 @@ fn the_update_revokes_the_rights_of_public_on_the_tables() {
         let targets: Vec<_> = fixture.receiver.requests().iter().map(|request| request.target.clone()).collect();
         assert_eq!(targets.len(), 3, "{targets:?}");
 
-        // Whose what came before the update was is not known: it is seen as it was then, and its own by nobody.
+        // Which role made a request before the update is not known: all see it as before, and it is no role's own.
         let visible = "select array_agg(id order by id) from net._http_response";
         assert_eq!(value::<Vec<i64>>(&mut alice, visible), [waiting, by_alice, 1000], "{version}");
         assert_eq!(value::<Vec<i64>>(&mut bob, visible), [waiting, by_bob, 1000], "{version}");
@@ -57,7 +57,7 @@ fn the_update_revokes_the_rights_of_public_on_the_tables() {
     }
 }
 
-/// Before 0.12 the role `postgres` had every right, whoever owned the tables.
+/// Before 0.12 the role `postgres` had every right, also where another role owned the tables.
 #[test]
 fn the_update_revokes_the_rights_of_postgres_where_another_role_owns_the_tables() {
     const RIGHTS: [&str; 3] = [

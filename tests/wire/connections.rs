@@ -42,7 +42,7 @@ fn case_34_posts_are_all_answered_as_the_server_closes_the_connection() {
     }
 }
 
-/// The receiver reads a request and closes the connection. Whether it has processed the request nobody can tell.
+/// The receiver reads a request and closes the connection. Whether it has processed the request cannot be known.
 #[test]
 fn case_34_a_request_on_a_connection_that_ends_is_sent_again_unless_at_most_once() {
     let mut fixture = Fixture::new();

@@ -59,7 +59,7 @@ fn a_worker_terminated_amid_requests_loses_none() {
     assert!(log.lines().any(|line| line.contains("pg_net") && line.contains("20")), "the log counts them:\n{log}");
 }
 
-/// Outcomes that could not be stored yet, as somebody holds the responses locked: it does not wait for its next attempt.
+/// Outcomes could not be stored yet, as a session holds the responses locked: it does not wait for its next attempt.
 #[test]
 fn a_worker_terminated_while_outcomes_pile_up_records_them_first() {
     const EACH: usize = 600;
@@ -218,7 +218,7 @@ fn the_worker_stays_up_in_a_database_with_a_foreign_schema_net() {
     assert_eq!(cluster.worker_pid(&mut client), pid);
 }
 
-/// A lock that somebody holds keeps it busy, but not from being stopped.
+/// A lock that a session holds keeps the worker waiting, a second at a time, but not from being stopped.
 #[test]
 fn a_locked_table_keeps_the_worker_from_neither_cancels_nor_its_end() {
     let mut fixture = Fixture::new();

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::scratch::Scratch;
 use crate::{PATIENCE, ports, process, wait_until};
 
-/// A server that somebody else wrote, in the foreground, in a directory of its own.
+/// A third-party server, in the foreground, in a directory of its own.
 pub(crate) struct Daemon {
     process: Child,
     scratch: Scratch,

@@ -18,7 +18,7 @@ pub(crate) fn program(scratch: &Scratch, name: &str, source: &str) -> PathBuf {
     program
 }
 
-/// The compiled program: kept in the build directory, where it is made anew when its source is another one.
+/// The compiled program: kept in the build directory, and compiled again when its source has changed.
 fn compiled(name: &str, text: &str) -> PathBuf {
     static COMPILING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);

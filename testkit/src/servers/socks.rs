@@ -26,7 +26,7 @@ impl Socks {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// Waits until it has connected somebody to so many places, and returns these.
+    /// Waits until it has made so many connections, and returns where to.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<String> {
         wait_until(&format!("{count} connections through microsocks"), PATIENCE, || {

@@ -120,7 +120,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { signature: "net._this_database()", call: "select net._this_database()", installed: ALL, granted: Whole },
     Function { signature: "net._check_host_pattern(text)",
         call: "select net._check_host_pattern('a.example')", installed: ALL, granted: Whole },
-    // Called by nobody: triggers' and the planner's.
+    // Never called by a role: for triggers and the planner.
     Function { signature: "net._settings_changed()", call: "create trigger t before insert on mine
         for each statement execute function net._settings_changed()", installed: OWNER, granted: Whole },
     Function { signature: "net._assign_row_key()", call: "create trigger t before insert on mine

@@ -122,7 +122,7 @@ const RESPONSES: &[(Action, Expected)] = &[
     (References, OWNER),
 ];
 
-/// Nobody's but the owner's; a member of pg_read_all_data reads it, as everything.
+/// The owner's alone; a member of pg_read_all_data reads it, as everything.
 const PRIVATE: &[(Action, Expected)] = &[
     (Select, READER),
     (Insert, OWNER),

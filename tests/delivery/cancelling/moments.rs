@@ -126,7 +126,7 @@ fn a_worker_that_starts_during_a_cancel_leaves_the_request_alone() {
 #[test]
 fn without_a_worker_all_that_waits_is_cancelled() {
     let mut fixture = Fixture::new();
-    // Nobody can come as a role that does not exist, to whichever database.
+    // No session can come as a role that does not exist, to whichever database.
     fixture.client.batch_execute("alter system set pg_net.username = 'nobody'").unwrap();
     fixture.client.batch_execute("select net.worker_restart()").unwrap();
     wait_until("the worker to be gone", PATIENCE, || {
@@ -172,7 +172,7 @@ fn of_two_sessions_that_cancel_the_same_request_one_succeeds() {
     }
 }
 
-/// A worker that waits for somebody's lock answers when it gives that up; until then nothing is decided.
+/// A worker that waits for a lock answers when it gives that up; until then nothing is decided.
 #[test]
 fn a_cancel_waits_for_a_locked_table() {
     let (mut fixture, gate) = crowded();

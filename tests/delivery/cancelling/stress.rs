@@ -24,7 +24,7 @@ impl Numbers {
     }
 }
 
-/// Every request is either taken back, and nobody got it, or it arrived once and has its response.
+/// Every request is either cancelled, and never arrived, or it arrived once and has its response.
 #[test]
 fn each_request_is_either_sent_or_cancelled() {
     let cluster = Cluster::builder()

@@ -30,11 +30,11 @@ fn case_16_unknown_settings_are_warned_about_at_start_and_reload_and_never_refus
     for (name, times) in misspelt.map(|name| (name, 2)).into_iter().chain([("pg_net.typo", 1)]) {
         wait_until(name, PATIENCE, || warnings(&fixture.cluster, name) == times);
     }
-    // Sessions may set them, and a worker that starts anew does not say it once more.
+    // Sessions may set them, and a worker that restarts does not say it once more.
     fixture.client.batch_execute("set pg_net.typo = 2; set pg_net.mine = 3; select net.worker_restart()").unwrap();
     fixture.client.batch_execute("select net.wait_until_running()").unwrap();
     fixture.assert_works();
-    // It reads the configuration anew, which the worker that goes may have told of.
+    // It reads the configuration again, which the worker before it may have reported.
     assert!((1..=2).contains(&warnings(&fixture.cluster, "pg_net.typo")));
     assert_eq!(warnings(&fixture.cluster, "pg_net.mine"), 0);
 

@@ -94,10 +94,10 @@ fn sessions_that_wait_sleep_until_their_own_response_is_there() {
         for _ in 0..20 {
             assert_works(&mut fixture.client, &others);
         }
-        // Time itself is what this is about: whoever looked by a clock would have looked within a second.
+        // Time itself is what this is about: a session that polls would have polled within a second.
         sleep(Duration::from_secs(1).saturating_sub(quiet.elapsed()));
         let after: Vec<_> = pids.iter().map(|&pid| switches(pid)).collect();
-        assert_eq!(after, before, "nobody has run");
+        assert_eq!(after, before, "no session has run");
         let used = (pids.iter().map(|&pid| processor(pid)).collect(), processor(worker));
         gate.release();
         (waiting.into_iter().map(|session| session.join().unwrap()).collect(), used)

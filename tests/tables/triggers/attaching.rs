@@ -109,7 +109,7 @@ fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning()
     assert!(log.contains(warning), "{log}");
     let warning = warning.replace("before_insert", "after_delete");
     assert!(log.contains(&warning), "the worker's: {log}");
-    // Then the table is somebody's whose function it was, until that changes hands.
+    // Then the table belongs to the role that had the function, until the function changes hands.
     run(&mut fixture.client, "alter table net.http_request_queue owner to anon");
     let (code, message) = error_of(&mut fixture.client, &insert);
     assert_eq!(

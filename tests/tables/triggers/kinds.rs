@@ -47,7 +47,7 @@ fn case_04_triggers_get_all_that_they_are_declared_with() {
     assert_eq!(told("delete from net._http_response"), "deferred AFTER ROW DELETE net 0 1");
 }
 
-/// What fires in the statement that set a foreign key off would run as whoever ran that.
+/// What fires in the statement that sets a foreign key off must not run as the role of that statement.
 #[test]
 fn case_06_what_a_foreign_key_sets_off_runs_as_nobody_else() {
     let mut fixture = fixture();

@@ -70,7 +70,7 @@ fn case_04_a_trigger_finds_the_owners_tables_and_leaves_nothing_behind() {
     }
 }
 
-/// A superuser's code sets a role; somebody else's does not, as in a SECURITY DEFINER function.
+/// The code of a superuser sets a role; that of another role cannot, as in a SECURITY DEFINER function.
 #[test]
 fn case_04_a_trigger_sets_a_role_where_the_owner_is_a_superuser() {
     let mut fixture = with_trigger("supa", "set role other; what := current_user; reset role; set role supa;");

@@ -131,7 +131,7 @@ fn case_04_a_response_that_is_held_is_awaited() {
     let waiter = std::thread::spawn(move || value::<String>(&mut web, &status("1 minute")));
     run(&mut fixture.client, "drop trigger trouble on net._http_response");
     assert_eq!(waiter.join().unwrap(), "SUCCESS");
-    // Nobody else is told of it.
+    // Other roles are not told of it.
     let mut anon = fixture.cluster.connect_as("anon", "postgres");
     let id = fixture.send(Call::get(&url));
     fixture.response(id);
@@ -186,7 +186,7 @@ fn case_04_a_slow_trigger_has_its_time() {
     assert!(!fixture.cluster.log().contains("without triggers"), "{}", fixture.cluster.log());
 }
 
-/// The command waits for nobody's trigger.
+/// The command does not wait for a trigger.
 #[test]
 fn case_04_a_database_is_dropped_while_a_trigger_sleeps() {
     let mut fixture = fixture();

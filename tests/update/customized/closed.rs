@@ -47,7 +47,7 @@ const WAYS: [Closed; 12] = [
         sends: [false, true],
     },
     Closed {
-        // As platforms do: whoever may execute it needs no more.
+        // As platforms do: a role that may execute it needs no more.
         how: "alter function net.http_get(text, jsonb, jsonb, integer) security definer;
               alter function net.http_post(text, jsonb, jsonb, jsonb, integer) security definer;
               revoke insert, update, delete, truncate on net.http_request_queue, net._http_response from public",

@@ -91,7 +91,7 @@ fn case_10_an_update_amid_calls_through_definers_loses_none_and_fails_none() {
     );
 }
 
-/// They hold one table and want the other, either way round: the update waits, and is nobody's deadlock.
+/// They hold one table and wait for the other, either way round: the update waits, and causes no deadlock.
 #[test]
 fn case_10_an_update_amid_transactions_that_read_and_call_is_no_deadlock() {
     update_amid_calls(

@@ -1,4 +1,4 @@
-//! Look-ups that hang hold up nobody else.
+//! Look-ups that hang hold up no other request.
 
 use std::fs;
 use std::time::Instant;

@@ -42,7 +42,7 @@ fn names_are_looked_up_as_the_system_is_configured() {
             ("large.test", "nameserver 127.0.0.1\n"),
             ("short", "nameserver 127.0.0.1\nsearch other.test corp.test\n"),
             ("a.b", "nameserver 127.0.0.1\nsearch corp.test\noptions ndots:2\n"),
-            // Nobody listens there.
+            // Nothing listens there.
             ("second.test", "nameserver 127.0.0.9\nnameserver 127.0.0.2\n"),
         ] {
             // The worker is not told.

@@ -1,4 +1,4 @@
-//! Names that nobody answers for must not slow the look-ups of those that somebody does.
+//! Names whose server does not answer must not slow the look-ups of others.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -114,7 +114,7 @@ fn queue_dead(lab: &mut Lab, names: usize, round: usize) {
            from generate_series(1, {names}) n, generate_series(1, {EACH})",
         DEAD_TIMEOUT.as_millis()
     );
-    lab.client.batch_execute(&calls).expect("queue requests that nobody answers");
+    lab.client.batch_execute(&calls).expect("queue requests that are never answered");
     let pid = lab.worker();
     wait_until("a look-up of each", PATIENCE, || look_ups(pid) == names);
 }

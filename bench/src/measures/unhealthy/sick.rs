@@ -95,7 +95,7 @@ impl Dead {
         let refusing = self.refusing.iter().map(|port| port.url("/"));
         for url in full.chain([self.hanging.url("/hang")]).chain(refusing) {
             let calls = format!("select net.http_get('{url}') from generate_series(1, {WAITING})");
-            lab.client.batch_execute(&calls).expect("queue requests that nobody answers");
+            lab.client.batch_execute(&calls).expect("queue requests that are never answered");
         }
     }
 }

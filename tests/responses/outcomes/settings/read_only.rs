@@ -14,7 +14,7 @@ fn queue(client: &mut Client, url: &str, count: usize) {
     client.batch_execute(&format!("begin read write; {call}; commit")).unwrap();
 }
 
-/// Runs statements one by one: ALTER SYSTEM wants to be alone.
+/// Runs statements one by one: ALTER SYSTEM must be alone in its message.
 #[track_caller]
 fn run(client: &mut Client, statements: &str) {
     for statement in statements.split("; ") {
