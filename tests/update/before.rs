@@ -20,11 +20,13 @@ fn calls_of_each_versions_functions_succeed() {
             fixture.client.batch_execute("select net.wait_until_running()").unwrap();
         }
     }
+    // Before the update the worker looks, and sends nothing; after it, it sends what the last version's functions left.
     let worker = fixture.cluster.worker_pid(&mut fixture.client);
-    wait_until("the worker to look at the last one's queue", PATIENCE, || {
-        times_asked_for(&fixture.cluster, worker) > 0
-    });
+    wait_until("the worker to look at the queue", PATIENCE, || times_asked_for(&fixture.cluster, worker) > 0);
     assert_eq!(fixture.receiver.count(), 0);
+    update(&mut fixture.client);
+    assert!(testkit::responses(&mut fixture.client, 3).iter().all(|answer| answer.status_code == Some(200)));
+    assert_eq!(fixture.receiver.count(), 3);
 }
 
 fn assert_encodes(fixture: &mut Fixture, version: Version) {
