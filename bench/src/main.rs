@@ -42,7 +42,7 @@ fn main() {
             println!("\n{report}");
         }
         // What a part starts in a network of its own.
-        [measures::names::INSIDE] => measures::names::inside(),
+        [measures::unhealthy::names::INSIDE] => measures::unhealthy::names::inside(),
         ["soak"] => {
             let machine = machine::describe();
             let mut report = Report::default();

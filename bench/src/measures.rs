@@ -4,17 +4,15 @@ mod backlog;
 mod backoff;
 mod burst;
 mod calls;
-mod hang;
 mod latency;
-pub(crate) mod names;
 mod requests;
 mod saturation;
-mod sick;
 mod sizes;
 mod snapshot;
 pub(crate) mod soak;
 mod steady;
 mod trigger;
+pub(crate) mod unhealthy;
 mod unlogged;
 
 use std::path::Path;
@@ -34,9 +32,9 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("snapshot", snapshot::run),
     ("backoff", backoff::run),
     ("latency", latency::run),
-    ("hang", hang::run),
-    ("sick", sick::run),
-    ("names", names::run),
+    ("hang", unhealthy::hang::run),
+    ("sick", unhealthy::sick::run),
+    ("names", unhealthy::names::run),
     ("calls", calls::run),
     ("trigger", trigger::run),
     ("steady", steady::run),

@@ -23,7 +23,7 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// A new one, which nobody trusts yet.
+    /// A new one, which nothing trusts yet.
     #[expect(clippy::new_without_default, reason = "every authority is another one")]
     pub fn new() -> Self {
         let scratch = Scratch::new("authority");
@@ -43,7 +43,7 @@ impl Authority {
         self.scratch.path().join("authority.pem")
     }
 
-    /// A certificate for a host name or an address, or for somebody.
+    /// A certificate for a host name or an address, or for a client.
     pub fn certify(&self, name: &str) -> Identity {
         self.sign(params(name))
     }

@@ -6,41 +6,32 @@
 #![forbid(unsafe_code)]
 
 mod account;
-mod apache;
+mod call;
 mod certificates;
 mod cluster;
-mod daemon;
-mod framework;
-mod go;
-mod haproxy;
 mod library;
 mod name_server;
 mod network;
-mod nginx;
 mod ports;
 mod process;
 mod receiver;
 mod response;
 mod scratch;
-mod socks;
-mod squid;
-mod standard;
+mod servers;
 mod wait;
 
-pub use apache::{Apache, ApacheRequest};
+pub use call::Call;
 pub use certificates::{Authority, Identity};
 pub use cluster::{Builder, Cluster, Shutdown, program};
-pub use framework::Framework;
-pub use haproxy::{HaProxy, HaProxyRequest};
 pub use library::Library;
 pub use name_server::{Answer, NameQuestion, NameServer};
 pub use network::{Hosts, Network};
-pub use nginx::{Nginx, NginxRequest};
 pub use ports::{FullPort, RefusedPort};
 pub use process::{is_running, kill, switches, terminate, voluntary_switches, wait_until_at_rest};
 pub use receiver::{Gate, Observer, Receiver, Request};
 pub use response::{Response, response, responses};
-pub use socks::Socks;
-pub use squid::Squid;
-pub use standard::{StandardRequest, StandardServer};
+pub use servers::{
+    Apache, ApacheRequest, Framework, HaProxy, HaProxyRequest, Nginx, NginxRequest, Socks, Squid, StandardRequest,
+    StandardServer,
+};
 pub use wait::{PATIENCE, wait_until};

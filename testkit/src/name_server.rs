@@ -113,7 +113,7 @@ fn serve_udp(socket: &Arc<UdpSocket>, shared: &Arc<Shared>) {
 fn serve_tcp(listener: &TcpListener, shared: &Arc<Shared>) {
     for stream in listener.incoming() {
         let (mut stream, shared) = (stream.expect("accept a connection"), shared.clone());
-        // Until the other end has asked all that it wants to know.
+        // Until the other end has asked all its questions.
         thread::spawn(move || while answer_by_tcp(&mut stream, &shared).is_ok() {});
     }
 }

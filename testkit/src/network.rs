@@ -1,4 +1,4 @@
-//! A network of a test's own: addresses that must not be dialled can be dialled there, and whoever does meets the test.
+//! A network of a test's own: addresses that must not be dialled can be dialled there, and the test answers.
 
 use std::any::type_name;
 use std::fs;
@@ -71,7 +71,7 @@ impl Network {
     fn script(&self) -> String {
         let add = |address: &String| format!("ip address add {address} dev lo\n");
         let addresses: String = self.addresses.iter().map(add).collect();
-        // Postgres does not run as root, nor as one who looks like root: outside, it was somebody else.
+        // Postgres does not run as root, also not as a root of a namespace: outside, it runs as another user.
         let uid = rustix::process::geteuid();
         let step_down = match uid.is_root() {
             true => String::new(),

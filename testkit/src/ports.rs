@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
-/// Ports that were free a moment ago, each another one. Whoever takes them must be ready to lose the race and ask again.
+/// Ports that were free a moment ago, each another one. The caller must be ready to lose the race and ask again.
 pub(crate) fn free<const PORTS: usize>() -> [u16; PORTS] {
     // Let go together: the system may give out again what is let go.
     let probes = [(); PORTS].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a loopback port"));

@@ -116,7 +116,7 @@ impl Receiver {
         self.shared
             .record
             .wait(|requests| (requests.len() >= count).then(|| requests.to_vec()))
-            .unwrap_or_else(|| panic!("waited in vain for {count} requests; there came {}", self.count()))
+            .unwrap_or_else(|| panic!("waited for {count} requests; there came {}", self.count()))
     }
 
     /// Waits for more requests than these, and returns all there are; maybe no more, after a while.
@@ -129,7 +129,7 @@ impl Receiver {
     #[track_caller]
     pub fn wait_for_request(&self, what: &str, recognize: impl Fn(&Request) -> bool) -> Arc<Request> {
         let find = |requests: &[Arc<Request>]| requests.iter().find(|request| recognize(request)).cloned();
-        self.shared.record.wait(find).unwrap_or_else(|| panic!("waited in vain for {what}"))
+        self.shared.record.wait(find).unwrap_or_else(|| panic!("waited for {what}, which did not come"))
     }
 
     /// Answers a path with these bytes, a write for each part, and closes the connection.

@@ -36,7 +36,7 @@ impl Scratch {
         path
     }
 
-    /// Writes a file in it that nobody but its owner reads.
+    /// Writes a file in it that only its owner reads.
     pub(crate) fn private_file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.file(name, content);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("close a file");

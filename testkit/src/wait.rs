@@ -43,7 +43,7 @@ pub fn wait_until<M: Met>(what: &str, timeout: Duration, mut condition: impl FnM
         if let Some(value) = condition().met() {
             return value;
         }
-        assert!(start.elapsed() < timeout, "waited {timeout:?} in vain for {what}");
+        assert!(start.elapsed() < timeout, "waited {timeout:?} for {what}, which did not come");
         sleep(INTERVAL);
     }
 }

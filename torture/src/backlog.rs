@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use testkit::{Cluster, PATIENCE};
 
-use crate::bout::Place;
 use crate::clock;
 use crate::receipts::Event;
 use crate::receiver::Receiver;
+use crate::scenario::Place;
 
 /// What became of a long queue.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ mod triggers;
 pub(crate) use sessions::end_all_prepared;
 
 use crate::clock::Moment;
-use crate::dice::Dice;
-use crate::field::Field;
+use crate::harness::Harness;
+use crate::rng::Rng;
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,42 +119,42 @@ impl Fault {
     }
 
     /// What the receiver does with a request meanwhile.
-    pub(crate) fn path(self) -> fn(&mut Dice) -> String {
+    pub(crate) fn path(self) -> fn(&mut Rng) -> String {
         match self {
             Self::RepliesBroken => receiver::broken_path,
             Self::IdleConnectionsClosed => receiver::closing_path,
-            Self::WorkerTerminated => |dice| {
+            Self::WorkerTerminated => |rng| {
                 // Some outlast the second that a worker that is asked to stop gives them.
-                if dice.chance(1) { "/delay/1500".to_owned() } else { usual_path(dice) }
+                if rng.chance(1) { "/delay/1500".to_owned() } else { usual_path(rng) }
             },
             _ => usual_path,
         }
     }
 
     /// Makes it happen once. Gives when, unless it could not happen.
-    pub(crate) fn inject(self, field: &mut Field) -> Option<Injection> {
+    pub(crate) fn inject(self, harness: &mut Harness) -> Option<Injection> {
         match self {
-            Self::WorkerKilled => crashes::kill_worker(field),
-            Self::WorkerTerminated => crashes::terminate_worker(field),
-            Self::ServerKilled => crashes::kill_server(field),
-            Self::ServerStoppedAtOnce => crashes::stop_server(field),
-            Self::SettingsChanged => sessions::change_settings(field),
-            Self::ReceiverKilled => receiver::kill(field),
-            Self::RepliesBroken => receiver::break_replies(field),
-            Self::IdleConnectionsClosed | Self::StreamsTurnedAway => receiver::go_on(field),
-            Self::QueueTruncated => owner::truncate(field),
-            Self::TablesRewritten => owner::rewrite(field),
-            Self::RowsDeleted => owner::delete_rows(field),
-            Self::ExtensionRecreated => owner::recreate_extension(field),
-            Self::SnapshotHeld => sessions::hold_snapshot(field),
-            Self::TwoPhase => sessions::end_prepared(field),
-            Self::DiskFull => triggers::fill_disk(field),
-            Self::TriggerFails => triggers::fail(field),
+            Self::WorkerKilled => crashes::kill_worker(harness),
+            Self::WorkerTerminated => crashes::terminate_worker(harness),
+            Self::ServerKilled => crashes::kill_server(harness),
+            Self::ServerStoppedAtOnce => crashes::stop_server(harness),
+            Self::SettingsChanged => sessions::change_settings(harness),
+            Self::ReceiverKilled => receiver::kill(harness),
+            Self::RepliesBroken => receiver::break_replies(harness),
+            Self::IdleConnectionsClosed | Self::StreamsTurnedAway => receiver::go_on(harness),
+            Self::QueueTruncated => owner::truncate(harness),
+            Self::TablesRewritten => owner::rewrite(harness),
+            Self::RowsDeleted => owner::delete_rows(harness),
+            Self::ExtensionRecreated => owner::recreate_extension(harness),
+            Self::SnapshotHeld => sessions::hold_snapshot(harness),
+            Self::TwoPhase => sessions::end_prepared(harness),
+            Self::DiskFull => triggers::fill_disk(harness),
+            Self::TriggerFails => triggers::fail(harness),
         }
     }
 }
 
 /// Most are answered at once; some take a while, so that there is always something in flight.
-fn usual_path(dice: &mut Dice) -> String {
-    if dice.chance(30) { format!("/delay/{}", dice.between(1, 120)) } else { "/".to_owned() }
+fn usual_path(rng: &mut Rng) -> String {
+    if rng.chance(30) { format!("/delay/{}", rng.between(1, 120)) } else { "/".to_owned() }
 }

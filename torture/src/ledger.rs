@@ -1,18 +1,18 @@
-//! What the writers did: what each transaction asked for, and how it ended as far as its writer knows.
+//! What the writers did: the requests of each transaction, and how it ended as far as its writer knows.
 
 use std::collections::{HashMap, HashSet};
 
 use postgres::Client;
 
 use crate::clock::Moment;
-use crate::kind::Kind;
+use crate::request_kind::RequestKind;
 
-/// A request that was asked for.
+/// A request that a transaction made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Requested {
     /// Which one it is: part of its URL.
     pub(crate) tag: u64,
-    pub(crate) kind: Kind,
+    pub(crate) kind: RequestKind,
     /// When it may be sent at the earliest.
     pub(crate) not_before: Option<Moment>,
     /// Rolled back to a savepoint before it.
@@ -35,7 +35,7 @@ pub(crate) enum End {
 pub(crate) struct Transaction {
     pub(crate) number: u64,
     pub(crate) end: End,
-    pub(crate) asked: Vec<Asked>,
+    pub(crate) requested: Vec<Requested>,
 }
 
 /// The table of those that committed: written in the same transaction, so that it tells the truth where no answer came.
@@ -52,7 +52,7 @@ pub(crate) fn markers(client: &mut Client) -> HashSet<u64> {
 /// # Panics
 ///
 /// Where the server did not keep its word on a commit: then there is nothing to hold pg_net to.
-pub(crate) fn committed(transactions: &[Transaction], marked: &HashSet<u64>) -> HashMap<u64, Asked> {
+pub(crate) fn committed(transactions: &[Transaction], marked: &HashSet<u64>) -> HashMap<u64, Requested> {
     let mut committed = HashMap::new();
     for transaction in transactions {
         let is_marked = marked.contains(&transaction.number);
@@ -62,8 +62,8 @@ pub(crate) fn committed(transactions: &[Transaction], marked: &HashSet<u64>) -> 
             End::Open => {}
         }
         if is_marked {
-            let kept = transaction.asked.iter().filter(|asked| !asked.undone);
-            committed.extend(kept.map(|asked| (asked.tag, *asked)));
+            let kept = transaction.requested.iter().filter(|requested| !requested.undone);
+            committed.extend(kept.map(|requested| (requested.tag, *requested)));
         }
     }
     committed

@@ -1,6 +1,6 @@
 //! What the receiver keeps of each request: a line in a file, written before it answers and when it is done.
 //!
-//! A line that has been written outlives the process, which is all that is asked: what is killed is the receiver, not the
+//! A line that has been written outlives the process, which is enough: what is killed is the receiver, not the
 //! machine.
 
 use std::fs::{self, File, OpenOptions};

@@ -1,4 +1,4 @@
-//! The receiver as those who torture hold it: a process that can be killed and started again on the same port.
+//! The receiver as a scenario holds it: a process that can be killed and started again on the same port.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -23,7 +23,7 @@ pub(crate) struct Receiver {
     process: Option<Child>,
     /// When it was killed: what was open then is not open any more, although no line says so.
     deaths: Vec<Moment>,
-    // Nobody else gets the port while no receiver runs.
+    // No other process gets the port while no receiver runs.
     port: RefusedPort,
 }
 

@@ -1,4 +1,4 @@
-//! Writers: sessions that ask for requests in transactions of all shapes, and note what they did.
+//! Writers: sessions that make requests in transactions of all shapes, and note what they did.
 
 use std::thread;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use postgres::Client;
 
 use crate::clock;
-use crate::dice::Dice;
-use crate::door::Door;
-use crate::kind::Kind;
-use crate::ledger::{Asked, End, Transaction};
+use crate::gate::Gate;
+use crate::ledger::{End, Requested, Transaction};
 use crate::receiver::Address;
+use crate::request_kind::RequestKind;
+use crate::rng::Rng;
 
 /// Writers wait while so many requests do, so that a run ends soon after they stop.
 const MOST_WAITING: usize = 1000;
 
-/// What writers do.
-pub(crate) struct Habits {
+/// What all writers of a scenario do.
+pub(crate) struct WriterSettings {
     /// What the receiver is to do with a request, as a path.
-    pub(crate) path: fn(&mut Dice) -> String,
+    pub(crate) path: fn(&mut Rng) -> String,
     /// Whether some transactions are prepared, and left to others to end.
     pub(crate) two_phase: bool,
     /// Requests that one writer makes, at most.
@@ -28,24 +28,24 @@ pub(crate) struct Habits {
 /// A writer, on a thread of its own.
 pub(crate) struct Writer<'a> {
     number: u64,
-    dice: Dice,
-    habits: &'a Habits,
-    door: &'a Door,
+    rng: Rng,
+    settings: &'a WriterSettings,
+    gate: &'a Gate,
     receiver: Address,
     tags: u64,
     done: Vec<Transaction>,
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(number: u64, dice: Dice, habits: &'a Habits, door: &'a Door, receiver: Address) -> Self {
-        Self { number, dice, habits, door, receiver, tags: 0, done: Vec::new() }
+    pub(crate) fn new(number: u64, rng: Rng, settings: &'a WriterSettings, gate: &'a Gate, receiver: Address) -> Self {
+        Self { number, rng, settings, gate, receiver, tags: 0, done: Vec::new() }
     }
 
-    /// Writes until the door is closed; gives all that was done.
+    /// Writes until the gate is closed; gives all that was done.
     pub(crate) fn run(mut self) -> Vec<Transaction> {
         let mut session = None;
-        while !self.door.is_closed() && self.tags < self.habits.most as u64 {
-            match session.take().or_else(|| self.door.enter()) {
+        while !self.gate.is_closed() && self.tags < self.settings.most as u64 {
+            match session.take().or_else(|| self.gate.enter()) {
                 Some(mut client) => {
                     // An error is the server's crash or the extension's absence: both pass.
                     let done = self.transact(&mut client);
@@ -65,15 +65,15 @@ impl<'a> Writer<'a> {
 
     /// One transaction.
     fn transact(&mut self, client: &mut Client) -> Result<(), postgres::Error> {
-        while self.is_ahead(client)? && !self.door.is_closed() {
+        while self.is_ahead(client)? && !self.gate.is_closed() {
             thread::sleep(Duration::from_millis(5));
         }
-        thread::sleep(self.dice.milliseconds(0, 4));
+        thread::sleep(self.rng.milliseconds(0, 4));
         let number = self.unique(self.done.len() as u64);
-        self.done.push(Transaction { number, end: End::RolledBack, asked: Vec::new() });
+        self.done.push(Transaction { number, end: End::RolledBack, requested: Vec::new() });
         client.batch_execute(&format!("begin; insert into torture.markers values ({number})"))?;
-        for _ in 0..self.dice.between(1, 3) {
-            self.ask_some(client)?;
+        for _ in 0..self.rng.between(1, 3) {
+            self.request_some(client)?;
         }
         self.end(client, number)
     }
@@ -90,14 +90,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Some requests, perhaps in a savepoint, which is perhaps rolled back.
-    fn ask_some(&mut self, client: &mut Client) -> Result<(), postgres::Error> {
-        let savepoint = self.dice.chance(50);
-        let undone = savepoint && self.dice.chance(40);
+    fn request_some(&mut self, client: &mut Client) -> Result<(), postgres::Error> {
+        let savepoint = self.rng.chance(50);
+        let undone = savepoint && self.rng.chance(40);
         if savepoint {
             client.batch_execute("savepoint s")?;
         }
-        for _ in 0..self.dice.between(1, 3) {
-            self.ask(client, undone)?;
+        for _ in 0..self.rng.between(1, 3) {
+            self.request(client, undone)?;
         }
         match (savepoint, undone) {
             (true, true) => client.batch_execute("rollback to s"),
@@ -106,24 +106,24 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn ask(&mut self, client: &mut Client, undone: bool) -> Result<(), postgres::Error> {
+    fn request(&mut self, client: &mut Client, undone: bool) -> Result<(), postgres::Error> {
         self.tags += 1;
         let tag = self.unique(self.tags);
-        let kind = Kind::any(&mut self.dice);
-        let waits = kind.can_wait() && self.dice.chance(20);
-        let not_before = waits.then(|| clock::now() + self.dice.milliseconds(0, 800).as_micros() as i64);
-        let url = self.receiver.url(&(self.habits.path)(&mut self.dice), tag);
-        client.batch_execute(&kind.call(&url, not_before))?;
-        let asked = Asked { tag, kind, not_before, undone };
-        self.done.last_mut().expect("the transaction").asked.push(asked);
+        let kind = RequestKind::any(&mut self.rng);
+        let waits = kind.can_wait() && self.rng.chance(20);
+        let not_before = waits.then(|| clock::now() + self.rng.milliseconds(0, 800).as_micros() as i64);
+        let url = self.receiver.url(&(self.settings.path)(&mut self.rng), tag);
+        client.batch_execute(&kind.call(&url, not_before).select())?;
+        let requested = Requested { tag, kind, not_before, undone };
+        self.done.last_mut().expect("the transaction").requested.push(requested);
         Ok(())
     }
 
     fn end(&mut self, client: &mut Client, number: u64) -> Result<(), postgres::Error> {
-        if self.dice.chance(15) {
+        if self.rng.chance(15) {
             return client.batch_execute("rollback");
         }
-        let prepares = self.habits.two_phase && self.dice.chance(50);
+        let prepares = self.settings.two_phase && self.rng.chance(50);
         let transaction = self.done.last_mut().expect("the transaction");
         transaction.end = End::Open;
         if prepares {

@@ -95,7 +95,7 @@ fn drip(to: &mut Conversation) -> io::Result<Then> {
     Ok(Then::Continue)
 }
 
-/// A body that goes on for as long as somebody reads it.
+/// A body that goes on for as long as it is read.
 fn endless(to: &mut Conversation) -> io::Result<Then> {
     to.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
     let chunk = [&b"10000\r\n"[..], &[b'x'; 64 << 10], b"\r\n"].concat();

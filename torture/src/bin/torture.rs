@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-use torture::{Extent, Fault, Mutant, Place, Tally};
+use torture::{Extent, Fault, Mutant, Place, Report};
 
-/// The time that a bout has for its faults, in seconds at scale 1. What it needs besides does not depend on the scale.
-const BOUT: f64 = 21.0;
-/// The time after which no bout is begun: at a scale of 0, and what comes on top of it at a scale of 1.
+/// The time that a scenario has for its faults, in seconds at scale 1. What it needs besides does not depend on the scale.
+const SCENARIO: f64 = 21.0;
+/// The time after which no scenario is begun: at a scale of 0, and what comes on top of it at a scale of 1.
 const BOUND: (f64, f64) = (120.0, 420.0);
 /// Enough for a mutant to be found.
 const MUTANT: Extent = Extent { injections: 3, time: Duration::from_secs(20), writers: WRITERS };
@@ -24,10 +24,10 @@ fn main() -> ExitCode {
     let seed = number("SEED").unwrap_or_else(seed_of_the_moment);
     let scale = number("SCALE").unwrap_or(1.0);
     let mut run = Run { place: place(), seed, scale, start: Instant::now(), sound: true };
-    println!("seed {seed}, scale {scale}\n\n{}", Tally::HEAD);
+    println!("seed {seed}, scale {scale}\n\n{}", Report::HEAD);
     for fault in Fault::ALL {
         if part.as_ref().is_none_or(|part| fault.name().contains(part.as_str())) {
-            run.bout(fault);
+            run.scenario(fault);
         }
     }
     if part.is_none() {
@@ -66,19 +66,19 @@ struct Run {
 }
 
 impl Run {
-    fn bout(&mut self, fault: Fault) {
+    fn scenario(&mut self, fault: Fault) {
         if self.start.elapsed().as_secs_f64() > BOUND.0 + BOUND.1 * self.scale {
             println!("{:<33} not run: the time was up", fault.name());
             self.sound = false;
             return;
         }
         let extent =
-            Extent { injections: usize::MAX, time: Duration::from_secs_f64(BOUT * self.scale), writers: WRITERS };
+            Extent { injections: usize::MAX, time: Duration::from_secs_f64(SCENARIO * self.scale), writers: WRITERS };
         // A panic has said what was wrong; the faults after it are still worth a run.
         match catch_unwind(AssertUnwindSafe(|| torture::run(&self.place, fault, self.seed, extent))) {
-            Ok(tally) => {
-                println!("{tally}");
-                self.sound &= tally.wrongs().is_empty();
+            Ok(report) => {
+                println!("{report}");
+                self.sound &= report.wrongs().is_empty();
             }
             Err(_) => {
                 println!("{:<33} broken off: see above", fault.name());

@@ -4,36 +4,36 @@ use postgres::error::SqlState;
 
 use super::Injection;
 use crate::clock;
-use crate::field::{Field, harmless};
+use crate::harness::{Harness, harmless};
 
 /// Keeps everybody off the queue, so that what is read is what is then taken away.
 const LOCK: &str = "lock table net.http_request_queue in access exclusive mode";
 
-pub(super) fn truncate(field: &mut Field) -> Option<Injection> {
-    let identity = field.dice.pick(&["continue", "restart"]);
-    take_all_back(field, &format!("truncate net.http_request_queue {identity} identity"))
+pub(super) fn truncate(harness: &mut Harness) -> Option<Injection> {
+    let identity = harness.rng.pick(&["continue", "restart"]);
+    take_all_back(harness, &format!("truncate net.http_request_queue {identity} identity"))
 }
 
-pub(super) fn recreate_extension(field: &mut Field) -> Option<Injection> {
-    let injection = take_all_back(field, "drop extension pg_net");
+pub(super) fn recreate_extension(harness: &mut Harness) -> Option<Injection> {
+    let injection = take_all_back(harness, "drop extension pg_net");
     if injection.is_some() {
-        field.pause(0, 200);
-        field.client.batch_execute("create extension pg_net").expect("create the extension again");
+        harness.pause(0, 200);
+        harness.client.batch_execute("create extension pg_net").expect("create the extension again");
     }
     injection
 }
 
 /// Reads the whole queue, and runs a statement that empties it, in one transaction.
-fn take_all_back(field: &mut Field, statement: &str) -> Option<Injection> {
+fn take_all_back(harness: &mut Harness, statement: &str) -> Option<Injection> {
     let begin = clock::now();
-    let mut transaction = field.client.transaction().expect("begin");
+    let mut transaction = harness.client.transaction().expect("begin");
     let taken = transaction
         .batch_execute(LOCK)
         .and_then(|()| transaction.query("select url from net.http_request_queue", &[]))
         .and_then(|rows| transaction.batch_execute(statement).map(|()| rows));
     let rows = unless_deadlocked(taken, statement)?;
     transaction.commit().expect("empty the queue");
-    field.take_back(rows.iter().map(|row| row.get(0)));
+    harness.take_back(rows.iter().map(|row| row.get(0)));
     harmless(begin)
 }
 
@@ -45,9 +45,9 @@ fn unless_deadlocked<T>(result: Result<T, postgres::Error>, statement: &str) -> 
     }
 }
 
-pub(super) fn rewrite(field: &mut Field) -> Option<Injection> {
+pub(super) fn rewrite(harness: &mut Harness) -> Option<Injection> {
     let begin = clock::now();
-    let statement = field.dice.pick(&[
+    let statement = harness.rng.pick(&[
         "vacuum full net.http_request_queue",
         "vacuum full net._http_response",
         "vacuum (truncate) net.http_request_queue, net._http_response",
@@ -55,15 +55,15 @@ pub(super) fn rewrite(field: &mut Field) -> Option<Injection> {
         "reindex table net.http_request_queue",
         "alter table net.http_request_queue set unlogged; alter table net.http_request_queue set logged",
     ]);
-    unless_deadlocked(field.client.batch_execute(statement), statement)?;
+    unless_deadlocked(harness.client.batch_execute(statement), statement)?;
     harmless(begin)
 }
 
-pub(super) fn delete_rows(field: &mut Field) -> Option<Injection> {
+pub(super) fn delete_rows(harness: &mut Harness) -> Option<Injection> {
     let begin = clock::now();
-    let (among, rest) = (field.dice.between(1, 5), field.dice.between(0, 4));
+    let (among, rest) = (harness.rng.between(1, 5), harness.rng.between(0, 4));
     let delete = format!("delete from net.http_request_queue where row_key % {among} = {rest} % {among} returning url");
-    let rows = unless_deadlocked(field.client.query(&delete, &[]), &delete)?;
-    field.take_back(rows.iter().map(|row| row.get(0)));
+    let rows = unless_deadlocked(harness.client.query(&delete, &[]), &delete)?;
+    harness.take_back(rows.iter().map(|row| row.get(0)));
     harmless(begin)
 }

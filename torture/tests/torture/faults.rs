@@ -10,9 +10,9 @@ use crate::{SEED, place};
 const SMALL: Extent = Extent { injections: 3, time: Duration::from_secs(15), writers: 2 };
 
 fn assert_withstood(fault: Fault) {
-    let tally = torture::run(&place(None), fault, SEED, SMALL);
-    let (wrongs, none) = (tally.wrongs(), Vec::<String>::new());
-    assert_eq!(wrongs, none, "{tally:?}");
+    let report = torture::run(&place(None), fault, SEED, SMALL);
+    let (wrongs, none) = (report.wrongs(), Vec::<String>::new());
+    assert_eq!(wrongs, none, "{report:?}");
 }
 
 macro_rules! withstands {

@@ -11,9 +11,9 @@ const SMALL: Extent = Extent { injections: 8, time: Duration::from_secs(15), wri
 
 /// How many requests a mutant loses.
 fn lost_by(mutant: Mutant) -> usize {
-    let tally = torture::run(&place(Some(mutant)), mutant.shown_by(), SEED, SMALL);
-    assert!(!tally.wrongs().is_empty());
-    tally.lost
+    let report = torture::run(&place(Some(mutant)), mutant.shown_by(), SEED, SMALL);
+    assert!(!report.wrongs().is_empty());
+    report.lost
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! A healthy origin beside others that hang, are dead, or have names that nothing answers for.
+
+pub(super) mod hang;
+pub(crate) mod names;
+pub(super) mod sick;
