@@ -7,6 +7,7 @@ mod access;
 mod altered_tables;
 mod at_most_once;
 mod at_rest;
+mod below_executor;
 mod bounded_worker;
 mod cancelling;
 mod collect;
