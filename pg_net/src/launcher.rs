@@ -17,7 +17,7 @@ use crate::backoff::Backoff;
 use crate::pg::dynamic::Process;
 use crate::pg::process::{self, builder};
 use crate::pg::revival::{RESTART, Revival};
-use crate::pg::{clock, latch, server, wait};
+use crate::pg::{WaitEvent, clock, latch, server, wait};
 use crate::shared::{self, Bound, Crowd, HOME_DATABASE, Reason, Shared, Ticket, Verdict, Waiting};
 use crate::{settings, worker};
 
@@ -50,7 +50,8 @@ pub(crate) extern "C-unwind" fn pg_net_launcher(_argument: pg_sys::Datum) {
             launcher.reload();
         }
         launcher.work(Instant::now());
-        wait::wait_for_latch(launcher.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now())));
+        let left = launcher.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        wait::wait_for_latch(WaitEvent::Launcher, left);
     }
     // Any other code than 0 has the postmaster start it again, unless the server is stopping.
     process::end(1);

@@ -45,5 +45,7 @@ pub(crate) mod text;
 pub(crate) mod time_limit;
 pub(crate) mod transaction;
 pub(crate) mod wait;
+mod wait_event;
 
 pub(crate) use error::SqlError;
+pub(crate) use wait_event::WaitEvent;

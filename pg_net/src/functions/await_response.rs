@@ -12,7 +12,7 @@ use crate::pg::composite::{self, Composite};
 use crate::pg::look::look;
 use crate::pg::plan::{Access, Plan, Rows, Session};
 use crate::pg::role::ActAs;
-use crate::pg::{SqlError, array, relation, role, server, wait};
+use crate::pg::{SqlError, WaitEvent, array, relation, role, server, wait};
 use crate::shared::questions;
 use crate::shared::waiters::Wait;
 
@@ -380,6 +380,6 @@ fn sleep(waiting: &Wait, until: Option<Instant>) -> bool {
         if left.is_some_and(|left| left.is_zero()) {
             return false;
         }
-        wait::wait_for_latch(left);
+        wait::wait_for_latch(WaitEvent::Response, left);
     }
 }

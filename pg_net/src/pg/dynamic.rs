@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::pg_sys;
 
+use super::WaitEvent;
 use super::wait::wait_for_latch;
 
 /// A process that this one has asked the postmaster for. This process' latch is set when it starts and when it ends.
@@ -42,7 +43,7 @@ impl Process {
             if left.is_zero() {
                 break;
             }
-            wait_for_latch(left);
+            wait_for_latch(WaitEvent::ProcessEnd, left);
         }
     }
 }

@@ -14,7 +14,7 @@ use pgrx::pg_sys;
 use super::key_set::KeySet;
 pub(crate) use super::key_set::fitting;
 use super::per_process::PerProcess;
-use crate::pg::{latch, server, wait};
+use crate::pg::{WaitEvent, latch, server, wait};
 
 /// How many questions are open; and the question of each process.
 pub(super) static QUESTIONS: PerProcess<AtomicU32, Place> = PerProcess::new(c"pg_net questions");
@@ -123,7 +123,7 @@ fn wait_for_answer(place: &Place, question: u64, own: u64) -> Answered {
         match super::get().serving(server::my_database()) {
             Some(worker) => {
                 worker.poke();
-                wait::wait_for_latch(None);
+                wait::wait_for_latch(WaitEvent::WorkerAnswer, None);
                 pgrx::check_for_interrupts!();
             }
             None => {

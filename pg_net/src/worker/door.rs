@@ -7,7 +7,7 @@ use pgrx::bgworkers::BackgroundWorker;
 
 use super::start::reload_configuration;
 use crate::pg::revival::Revival;
-use crate::pg::wait;
+use crate::pg::{WaitEvent, wait};
 use crate::settings;
 use crate::shared::{self, HOME_DATABASE};
 
@@ -57,6 +57,6 @@ pub(super) fn wait() -> bool {
         revival.watch(now, shared.launcher.is_missing());
         let come_in_at = Some(come_in_at).filter(|_| home.may_come_in());
         let next = come_in_at.into_iter().chain(revival.deadline()).min();
-        wait::wait_for_latch(next.map(|next| next.saturating_duration_since(now)));
+        wait::wait_for_latch(WaitEvent::WorkerEntry, next.map(|next| next.saturating_duration_since(now)));
     }
 }

@@ -56,6 +56,7 @@ mod update;
 mod urlencode;
 mod validation;
 mod volume;
+mod wait_events;
 mod waiting;
 mod without_preload;
 mod worker_life;

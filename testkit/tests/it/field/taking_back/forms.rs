@@ -109,7 +109,7 @@ fn who_waits_for_a_row_that_is_deleted_is_told() {
         });
         testkit::wait_until("the session to wait", testkit::PATIENCE, || {
             field.bench.value::<bool>(
-                "select exists (select from pg_stat_activity where wait_event = 'Extension' and query like '%1 minute%'
+                "select exists (select from pg_stat_activity where wait_event_type = 'Extension' and query like '%1 minute%'
                                  and pid <> pg_backend_pid())",
             )
         });
