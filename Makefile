@@ -1,12 +1,13 @@
 # pg_net is built and installed as C extensions are: make, make install.
 #
-#   PG_CONFIG         the pg_config of the Postgres to build for
+#   MAJOR             the major version of the Postgres to build for, or to test on
+#   PG_CONFIG         its pg_config, if not the one that is found
 #   DESTDIR           a prefix for everything that `make install` writes
 #   CARGO_TARGET_DIR  where cargo builds; target/ unless set
 
-# Recursive on purpose: looked up when a rule needs it, so that `make help` and the set-up work without Postgres.
-PG_CONFIG ?= $(shell scripts/find-pg-config)
-MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+# Looked up when a rule needs it, so that `make help` and the set-up work without Postgres, and then once.
+PG_CONFIG ?= $(eval PG_CONFIG := $(shell scripts/find-pg-config $(MAJOR)))$(PG_CONFIG)
+PG_MAJOR = $(shell $(PG_CONFIG) --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIBRARY := $(TARGET)/release/libpg_net.so
@@ -44,8 +45,8 @@ SCRIPTS := $(FROZEN) $(FROM_C_SQL) $(AS_C_SQL)
 
 # Checks and build share profile and features, so that the bindings to Postgres are generated once for both.
 CARGO_PG = PGRX_PG_CONFIG_PATH="$(PG_CONFIG)" cargo
-PROFILE = --release --no-default-features --features pg_net/pg$(MAJOR)
-MUTANTS = pg_net_mutants/mutants,pg_net_mutants/pg$(MAJOR)
+PROFILE = --release --no-default-features --features pg_net/pg$(PG_MAJOR)
+MUTANTS = pg_net_mutants/mutants,pg_net_mutants/pg$(PG_MAJOR)
 
 .PHONY: all install install-sql install-mutants demo test lint bench bench-soak torture clean docs fuzz fuzz-planted sanitize help
 
@@ -104,7 +105,7 @@ freeze: check-released
 
 .PHONY: pg-config-works
 pg-config-works:
-	@$(if $(MAJOR),:,echo "No usable pg_config: install postgresql-server-dev-15, or say make PG_CONFIG=/path/to/pg_config" >&2; exit 1)
+	@$(if $(PG_MAJOR),:,echo "No usable pg_config: install postgresql-server-dev-15, or say make PG_CONFIG=/path/to/pg_config" >&2; exit 1)
 
 install: all install-sql
 	install -d "$(DESTDIR)$$($(PG_CONFIG) --pkglibdir)"
@@ -125,9 +126,10 @@ install-mutants: pg-config-works
 demo:
 	@scripts/demo
 
-# make test TEST=name runs the tests whose name contains it.
+# make test TEST=name runs the tests whose name contains it; make test MAJOR=17, or MAJOR=all, the integration tests on other
+# major versions of Postgres.
 test:
-	@scripts/test $(TEST)
+	@scripts/$(if $(MAJOR),test-majors $(MAJOR) --,test) $(TEST)
 
 lint: pg-config-works check-released
 	scripts/check-imports
@@ -136,7 +138,7 @@ lint: pg-config-works check-released
 	scripts/check-terms
 	cargo fmt --all --check
 	$(CARGO_PG) clippy $(PROFILE),$(MUTANTS),engine/fuzzing --workspace --all-targets -- -D warnings
-	scripts/check-majors $(filter-out $(MAJOR),13 14 15 16 17 18)
+	scripts/check-majors $(filter-out $(PG_MAJOR),13 14 15 16 17 18)
 	cargo deny check bans licenses sources
 	cargo deny --manifest-path fuzz/Cargo.toml --config deny.toml check --allow unused-wrapper bans sources
 
@@ -166,6 +168,17 @@ sanitize:
 docs:
 	@scripts/docs
 
+# Packages, for MAJOR or 15; packaging/ has how they are made. PACKAGES="deb rpm" tests a part.
+.PHONY: deb rpm dist image packages-test
+deb rpm image:
+	@packaging/make-$@ $(or $(MAJOR),15)
+
+dist:
+	@packaging/make-dist
+
+packages-test:
+	@packaging/tests/run $(PACKAGES)
+
 clean:
 	cargo clean
 	rm -f $(TARGET)/pg_net--*.sql $(CONTROL)
@@ -175,11 +188,15 @@ help:
 	@echo "make install   install it (PG_CONFIG, DESTDIR)"
 	@echo "make demo      see it work: a throwaway Postgres, a webhook trigger, a receiver"
 	@echo "make test      check the code, then test against a real Postgres (TEST=name for a part)"
+	@echo "make test MAJOR=17   the integration tests on another major version of Postgres (MAJOR=all: on each, with a table)"
 	@echo "make bench     measure it beside its yardsticks, in ten minutes (BENCH=name for a part); make bench-soak: another ten"
 	@echo "make torture   faults at random moments for ten minutes, and an account of each request (SEED, SCALE, FAULT)"
 	@echo "make fuzz      random input for what parses, ten minutes (SECONDS=n); make fuzz-planted: each target finds a bug"
 	@echo "make sanitize  the tests with AddressSanitizer (TEST=name for a part)"
 	@echo "make lint      imports, sizes, formatting, clippy, the code for other majors of Postgres, and the dependencies"
 	@echo "make docs      a site of the documentation, in target/docs"
+	@echo "make deb       a Debian package for a Postgres (MAJOR=15: Debian 12, MAJOR=17: Debian 13); make rpm, make image likewise"
+	@echo "make dist      the archive for PGXN"
+	@echo "make packages-test  builds all packages, and tests each in a clean root file system (PACKAGES=deb for a part)"
 	@echo "make freeze    note the SQL scripts of a release, which are never edited again"
 	@echo "make clean     remove what was built"

@@ -28,6 +28,10 @@ begin
            and not (c.relkind = 'S' and exists (
                select from pg_catalog.pg_depend l
                 where l.classid = d.classid and l.objid = d.objid and l.refclassid = d.classid and l.deptype in ('a', 'i')))
+           -- As a table's row type does, and the arrays of a type with that.
+           and not (t.oid is not null and exists (
+               select from pg_catalog.pg_depend l
+                where l.classid = d.classid and l.objid = d.objid and l.deptype = 'i'))
     loop
         execute pg_catalog.format('alter %s owner to %s', made.object, owner::pg_catalog.regrole);
     end loop;

@@ -108,6 +108,12 @@ pub(crate) fn assert_works(client: &mut Client, receiver: &Receiver) {
     receiver.wait_for_request(&path, |request| request.path() == path);
 }
 
+/// The server's major version.
+#[track_caller]
+pub(crate) fn major(client: &mut impl GenericClient) -> i32 {
+    value(client, "select current_setting('server_version_num')::int / 10000")
+}
+
 /// The SQLSTATE and the message of a statement that must fail.
 #[track_caller]
 pub(crate) fn error_of(client: &mut impl GenericClient, sql: &str) -> (String, String) {

@@ -1,6 +1,7 @@
 //! What users and owners do to the tables themselves: rows, locks, indexes, triggers, columns.
 
 mod altered;
+mod below_executor;
 mod columns;
 mod direct_inserts;
 mod durability;

@@ -5,4 +5,5 @@ mod bounds;
 mod life;
 mod odd_settings;
 mod settings;
+mod wait_events;
 mod without_preload;

@@ -17,6 +17,7 @@ use pgrx::{pg_guard, pg_sys};
 use crate::pg::process::bgworker::{self, builder};
 use crate::pg::process::dynamic::Process;
 use crate::pg::process::revival::{RESTART, Revival};
+use crate::pg::process::wait_event::WaitEvent;
 use crate::pg::process::{latch, server, wait};
 use crate::pg::types::clock;
 use crate::shmem::{self, Bound, Crowd, HOME_DATABASE, LaunchRequest, Reason, Shared, Ticket, Verdict};
@@ -51,7 +52,8 @@ pub(crate) extern "C-unwind" fn pg_net_launcher(_argument: pg_sys::Datum) {
             launcher.reload();
         }
         launcher.work(Instant::now());
-        wait::wait_for_latch(launcher.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now())));
+        let left = launcher.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        wait::wait_for_latch(WaitEvent::Launcher, left);
     }
     // Any other code than 0 has the postmaster start it again, unless the server is stopping.
     bgworker::end(1);

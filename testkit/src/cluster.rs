@@ -29,7 +29,8 @@ pub struct Cluster {
 
 /// What a server is started with, again after each stop.
 struct ServerConfig {
-    program: PathBuf,
+    /// The tree that its programs are in.
+    root: PathBuf,
     data: PathBuf,
     log: PathBuf,
     environment: Vec<(String, String)>,
@@ -149,9 +150,11 @@ impl Cluster {
     pub fn upgrade_from(&self, old: &Self, arguments: &[&str]) -> String {
         assert!(self.server.is_none() && old.server.is_none(), "both servers are stopped");
         let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
-        let (programs, sockets) = (text(template::program("").as_path()), text(&self.scratch.path().join("s")));
+        let programs = |cluster: &Self| text(&template::program_of(&cluster.config.root, ""));
+        let (old_programs, new_programs, sockets) =
+            (programs(old), programs(self), text(&self.scratch.path().join("s")));
         let (old, new) = (text(&old.config.data), text(&self.config.data));
-        let places = ["-b", &programs, "-B", &programs, "-d", &old, "-D", &new, "-s", &sockets];
+        let places = ["-b", &old_programs, "-B", &new_programs, "-d", &old, "-D", &new, "-s", &sockets];
         self.run("pg_upgrade", &[&places, arguments].concat())
     }
 
@@ -175,7 +178,7 @@ impl Cluster {
     /// as the superuser to the database `postgres` unless its arguments say otherwise.
     #[track_caller]
     pub fn run(&self, name: &str, arguments: &[&str]) -> String {
-        let mut command = account::command(template::program(name));
+        let mut command = account::command(template::program_of(&self.config.root, name));
         if let Some(server) = &self.server {
             command.env("PGHOST", "127.0.0.1").env("PGPORT", server.port().to_string());
         }

@@ -4,6 +4,7 @@ mod cleaning;
 mod dumps;
 mod granted;
 mod locks;
+mod maintaining;
 mod seen;
 
 use postgres::Client;

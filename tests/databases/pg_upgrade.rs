@@ -1,12 +1,24 @@
-//! `pg_upgrade`: what waits is sent by the new server, once, and what was answered stays.
+//! `pg_upgrade`, from the major version before where there are several: what waits is sent by the new server, once, and what
+//! was answered stays.
 
-use testkit::{Cluster, Shutdown, is_running, responses};
+use testkit::{Builder, Cluster, Shutdown, is_running, responses};
 
 use crate::fixture::{Fixture, assert_works, error_of, value};
 
+const CHECKSUMS: &str = "show data_checksums";
+
+/// A cluster to upgrade to. Old and new must have checksums, or must not; by default they have since Postgres 18.
+fn new_cluster(builder: impl Fn() -> Builder, checksums: String) -> Cluster {
+    let cluster = builder().start();
+    if value::<String>(&mut cluster.connect(), CHECKSUMS) == checksums {
+        return cluster;
+    }
+    builder().initdb("--no-data-checksums").start()
+}
+
 #[test]
 fn pg_upgrade_brings_waiting_requests_and_responses_along() {
-    let Fixture { mut client, receiver, cluster: mut old } = Fixture::new();
+    let Fixture { mut client, receiver, cluster: mut old } = Fixture::with(Cluster::builder().old().start_ready());
     client
         .batch_execute(&format!(
             "create role alice login;
@@ -28,10 +40,11 @@ fn pg_upgrade_brings_waiting_requests_and_responses_along() {
     let functions = "select count(*) from pg_proc where pronamespace = 'net'::regnamespace";
     let functions_before: i64 = value(&mut client, functions);
     let worker = old.worker_pid(&mut client);
+    let checksums = value(&mut client, CHECKSUMS);
     drop((client, alice));
     old.stop(Shutdown::Fast);
     assert!(!is_running(worker));
-    let mut new = Cluster::builder().start();
+    let mut new = new_cluster(Cluster::builder, checksums);
     new.stop(Shutdown::Fast);
 
     let said = new.upgrade_from(&old, &["--check"]);
@@ -65,11 +78,12 @@ fn pg_upgrade_brings_waiting_requests_and_responses_along() {
 /// As where the setting is forgotten in the new configuration: the check says what is missing.
 #[test]
 fn pg_upgrade_into_a_server_that_does_not_preload_the_library_works() {
-    let Fixture { mut client, receiver, cluster: mut old } = Fixture::new();
+    let Fixture { mut client, receiver, cluster: mut old } = Fixture::with(Cluster::builder().old().start_ready());
     assert_works(&mut client, &receiver);
+    let checksums = value(&mut client, CHECKSUMS);
     drop(client);
     old.stop(Shutdown::Fast);
-    let mut new = Cluster::builder().no_preload().start();
+    let mut new = new_cluster(|| Cluster::builder().no_preload(), checksums);
     new.stop(Shutdown::Fast);
     new.upgrade_from(&old, &["--check"]);
     new.upgrade_from(&old, &[]);

@@ -44,7 +44,7 @@ fn ask_held(fixture: &mut Fixture, path: &str) -> i64 {
 /// Waits until so many sessions are asleep in a statement that holds `text`.
 fn wait_for_sleepers(client: &mut Client, count: i64, text: &str) {
     let asleep = "select count(*) from pg_stat_activity
-                   where wait_event = 'Extension' and query like '%' || $1 || '%' and pid <> pg_backend_pid()";
+                   where wait_event_type = 'Extension' and query like '%' || $1 || '%' and pid <> pg_backend_pid()";
     wait_until(&format!("{count} sessions that wait"), PATIENCE, || {
         client.query_one(asleep, &[&text]).unwrap().get::<_, i64>(0) == count
     });

@@ -12,6 +12,7 @@ use crate::pg::catalog::own_tables;
 use crate::pg::catalog::role::ActAs;
 use crate::pg::catalog::{relation, role};
 use crate::pg::fcall::call::{Call, sql_function};
+use crate::pg::process::wait_event::WaitEvent;
 use crate::pg::process::{server, wait};
 use crate::pg::spi::fresh_read::look;
 use crate::pg::spi::plan::{Access, Plan, Rows, Session};
@@ -373,6 +374,6 @@ fn sleep(waiting: &Wait, until: Option<Instant>) -> bool {
         if left.is_some_and(|left| left.is_zero()) {
             return false;
         }
-        wait::wait_for_latch(left);
+        wait::wait_for_latch(WaitEvent::Response, left);
     }
 }

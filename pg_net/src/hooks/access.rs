@@ -10,6 +10,8 @@ mod open;
 mod rows;
 mod tables;
 
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+pub(crate) use commands::check_maintenance;
 pub(crate) use commands::{check_lock, check_truncate};
 
 /// Makes the settings known and puts the hooks in place. Called once, while the library is preloaded.

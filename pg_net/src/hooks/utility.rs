@@ -1,6 +1,9 @@
 //! Commands that concern the workers: those that need a database to themselves, those that let connections into one, those that
-//! change what its sessions are given, and `COMMIT PREPARED`; and those that would stop all requests: LOCK and TRUNCATE
-//! of our tables.
+//! change what its sessions are given, and `COMMIT PREPARED`; and those that would stop all requests: LOCK, TRUNCATE
+//! and some that maintain tables, on ours.
+
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+mod maintenance;
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char};
@@ -11,10 +14,16 @@ use pgrx::pg_guard;
 use pgrx::pg_sys::{self, NodeTag};
 
 use super::{access, commit, removals};
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+use crate::pg::SqlError;
 use crate::pg::catalog::database;
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+use crate::pg::catalog::own_tables;
 use crate::pg::types::list::cells;
 use crate::user_code::commands;
 use crate::{settings, shmem};
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+use maintenance::Maintained;
 
 /// How long a worker may take to leave a database. It leaves at once unless a transaction of its own is stuck, and then
 /// Postgres' own wait for other sessions is what reports it.
@@ -102,7 +111,17 @@ unsafe extern "C-unwind" fn prepare(node: *mut pg_sys::Node) {
             commands::check_truncate(&relations);
         }
         Command::CopiesInto(relation) => commands::check_copy(relation),
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        Command::Maintains(maintained) => check_maintenance(maintained).unwrap_or_else(|error| error.raise()),
         Command::Other => {}
+    }
+}
+
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+fn check_maintenance(maintained: Maintained) -> Result<(), SqlError> {
+    match maintained {
+        Maintained::All => access::check_maintenance(&own_tables::all()),
+        Maintained::Tables(tables) => access::check_maintenance(&tables),
     }
 }
 
@@ -117,6 +136,8 @@ unsafe fn concerns_us(node: *const pg_sys::Node) -> bool {
         match (*node).type_ {
             NodeTag::T_DropdbStmt | NodeTag::T_CreatedbStmt | NodeTag::T_AlterDatabaseStmt => true,
             NodeTag::T_LockStmt | NodeTag::T_TruncateStmt => true,
+            #[cfg(any(feature = "pg17", feature = "pg18"))]
+            _ if maintenance::may_be(node) => true,
             NodeTag::T_CopyStmt => {
                 let copy = &*node.cast::<pg_sys::CopyStmt>();
                 copy.is_from && !copy.relation.is_null()
@@ -150,6 +171,9 @@ enum Command {
     Truncates(Vec<pg_sys::Oid>),
     /// It copies rows into this relation.
     CopiesInto(pg_sys::Oid),
+    /// It maintains tables and stops others meanwhile.
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    Maintains(Maintained),
     Other,
 }
 
@@ -182,6 +206,8 @@ impl Command {
                 NodeTag::T_CopyStmt => {
                     relation((*node.cast::<pg_sys::CopyStmt>()).relation).map_or(Self::Other, Self::CopiesInto)
                 }
+                #[cfg(any(feature = "pg17", feature = "pg18"))]
+                _ if maintenance::may_be(node) => Maintained::by(node).map_or(Self::Other, Self::Maintains),
                 _ => Self::Other,
             }
         }

@@ -14,3 +14,4 @@ pub(crate) mod revival;
 pub(crate) mod server;
 pub(crate) mod signal;
 pub(crate) mod wait;
+pub(crate) mod wait_event;

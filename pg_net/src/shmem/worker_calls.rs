@@ -14,6 +14,7 @@ pub(crate) use pg_net_core::key_set::fitting;
 use pgrx::pg_sys;
 
 use super::per_process::PerProcess;
+use crate::pg::process::wait_event::WaitEvent;
 use crate::pg::process::{latch, server, wait};
 
 /// How many calls are open; and the call of each process.
@@ -122,7 +123,7 @@ fn wait_for_answer(place: &Place, call: u64, own: u64) -> Answered {
         match super::get().serving(server::my_database()) {
             Some(worker) => {
                 worker.set_latch();
-                wait::wait_for_latch(None);
+                wait::wait_for_latch(WaitEvent::WorkerAnswer, None);
                 pgrx::check_for_interrupts!();
             }
             None => {

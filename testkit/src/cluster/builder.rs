@@ -12,6 +12,7 @@ pub struct Builder {
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     tree: Option<PathBuf>,
+    initdb: Vec<String>,
     durable: bool,
     stock: bool,
 }
@@ -23,6 +24,7 @@ impl Builder {
             settings: Vec::new(),
             environment: Vec::new(),
             tree: None,
+            initdb: Vec::new(),
             durable: false,
             stock: false,
         }
@@ -63,6 +65,19 @@ impl Builder {
         self
     }
 
+    /// Runs the Postgres that clusters are upgraded from: of the major version before, where there are several.
+    #[must_use]
+    pub fn old(self) -> Self {
+        self.tree(&template::old_root())
+    }
+
+    /// Makes the data directory with an option of `initdb`.
+    #[must_use]
+    pub fn initdb(mut self, option: &str) -> Self {
+        self.initdb.push(option.into());
+        self
+    }
+
     /// Flushes what is committed to disk, as a server in production does.
     #[must_use]
     pub fn durable(mut self) -> Self {
@@ -89,10 +104,13 @@ impl Builder {
     pub fn start(self) -> Cluster {
         let scratch = Scratch::new("cluster");
         let data = scratch.path().join("data");
-        if self.stock {
-            template::initialize(&data, &[]);
+        let root = self.tree.unwrap_or_else(template::root);
+        if self.stock || !self.initdb.is_empty() {
+            let small: &[&str] = if self.stock { &[] } else { &[template::SMALL_SEGMENTS] };
+            let options = self.initdb.iter().map(String::as_str).chain(small.iter().copied());
+            template::initialize(&data, &root, &options.collect::<Vec<_>>());
         } else {
-            template::copy_to(&data);
+            template::copy_to(&data, &root);
         }
         let sockets = scratch.directory("s");
         let log = scratch.file("log", "");
@@ -107,8 +125,7 @@ impl Builder {
         settings.extend(self.settings);
         append(&data, &settings);
 
-        let program = self.tree.map_or_else(|| template::program("postgres"), |root| root.join("bin").join("postgres"));
-        let config = ServerConfig { program, data, log, environment: self.environment };
+        let config = ServerConfig { root, data, log, environment: self.environment };
         let mut cluster = Cluster { server: None, config, scratch };
         cluster.server = Some(Server::start(&cluster.config));
         cluster

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
 
-use super::ServerConfig;
+use super::{ServerConfig, template};
 use crate::{PATIENCE, account, ports, process, wait_until};
 
 /// How a server is stopped.
@@ -43,7 +43,7 @@ impl Server {
     fn try_start(config: &ServerConfig, port: u16) -> Option<Self> {
         let log = OpenOptions::new().append(true).open(&config.log).expect("open the log");
         let before = read_log(&config.log).len();
-        let postmaster = account::command(&config.program)
+        let postmaster = account::command(template::program_of(&config.root, "postgres"))
             .arg("-D")
             .arg(&config.data)
             .args(["-p", &port.to_string()])

@@ -14,7 +14,7 @@ impl Cluster {
         let sockets = sockets.to_str().expect("a path in UTF-8").to_owned();
         builder::append(&data, &[("unix_socket_directories".into(), sockets)]);
 
-        let config = ServerConfig { program: self.config.program.clone(), data, log, environment: Vec::new() };
+        let config = ServerConfig { root: self.config.root.clone(), data, log, environment: Vec::new() };
         let mut cluster = Self { server: None, config, scratch };
         cluster.server = Some(Server::start(&cluster.config));
         cluster

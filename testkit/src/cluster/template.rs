@@ -1,41 +1,60 @@
-//! One `initdb` a process; each cluster is a copy of what it made.
+//! One `initdb` a process and tree; each cluster is a copy of what it made.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, Mutex};
 
 use crate::account;
 use crate::scratch::Scratch;
 
-/// A program of the private Postgres tree.
-pub fn program(name: &str) -> PathBuf {
+/// The smallest segments there are, so that copies are quick.
+pub(super) const SMALL_SEGMENTS: &str = "--wal-segsize=1";
+
+/// The private Postgres tree that the tests are run with.
+pub(super) fn root() -> PathBuf {
     let root = std::env::var_os("PGNET_TEST_ROOT").expect(
         "these tests need a Postgres with pg_net installed: run `make test`, or `make test TEST=name` for a part of them",
     );
-    PathBuf::from(root).join("bin").join(name)
+    PathBuf::from(root)
 }
 
-/// Makes a new data directory, quickly.
-pub(super) fn copy_to(data: &Path) {
-    run(account::command("cp").args(["-a", "--reflink=auto"]).arg(template()).arg(data));
+/// The tree that clusters are upgraded from: of the major version before, where there are several, else the one and only.
+pub(super) fn old_root() -> PathBuf {
+    std::env::var_os("PGNET_TEST_OLD_ROOT").map_or_else(root, PathBuf::from)
 }
 
-fn template() -> &'static Path {
+/// A program of the private Postgres tree.
+pub fn program(name: &str) -> PathBuf {
+    program_of(&root(), name)
+}
+
+/// A program of a tree.
+pub(super) fn program_of(root: &Path, name: &str) -> PathBuf {
+    root.join("bin").join(name)
+}
+
+/// Makes a new data directory for a tree's server, quickly.
+pub(super) fn copy_to(data: &Path, root: &Path) {
+    run(account::command("cp").args(["-a", "--reflink=auto"]).arg(template(root)).arg(data));
+}
+
+fn template(root: &Path) -> PathBuf {
     // Never dropped, as no static is: the directory that holds all goes with it.
-    static TEMPLATE: OnceLock<(Scratch, PathBuf)> = OnceLock::new();
-    let (_, data) = TEMPLATE.get_or_init(|| {
+    static TEMPLATES: LazyLock<Mutex<HashMap<PathBuf, Scratch>>> = LazyLock::new(Mutex::default);
+    let data = |scratch: &Scratch| scratch.path().join("data");
+    let mut templates = TEMPLATES.lock().expect("no initdb has failed");
+    let scratch = templates.entry(root.to_owned()).or_insert_with(|| {
         let scratch = Scratch::new("template");
-        let data = scratch.path().join("data");
-        // The smallest segments there are, so that copies are quick.
-        initialize(&data, &["--wal-segsize=1"]);
-        (scratch, data)
+        initialize(&data(&scratch), root, &[SMALL_SEGMENTS]);
+        scratch
     });
-    data
+    data(scratch)
 }
 
-/// Makes a new data directory with options of its own.
-pub(super) fn initialize(data: &Path, options: &[&str]) {
-    run(account::command(program("initdb"))
+/// Makes a new data directory for a tree's server with options of its own.
+pub(super) fn initialize(data: &Path, root: &Path, options: &[&str]) {
+    run(account::command(program_of(root, "initdb"))
         .args(["--no-sync", "--auth=trust", "--username=postgres"])
         .args(["--encoding=UTF8", "--locale=C.UTF-8"])
         .args(options)

@@ -109,7 +109,7 @@ fn waiting_for_a_deleted_request_ends_with_an_error() {
         });
         testkit::wait_until("the session to wait", testkit::PATIENCE, || {
             stalled.fixture.value::<bool>(
-                "select exists (select from pg_stat_activity where wait_event = 'Extension' and query like '%1 minute%'
+                "select exists (select from pg_stat_activity where wait_event_type = 'Extension' and query like '%1 minute%'
                                  and pid <> pg_backend_pid())",
             )
         });

@@ -15,6 +15,10 @@ const PLANTED: &str = "
         return coalesce(new, old);
     end $$;";
 
+/// What Postgres says when the function tries: before version 16, and since.
+const NO_SUPERUSER: [&str; 2] =
+    ["must be superuser to alter superuser roles or change superuser attribute", "permission denied to alter role"];
+
 fn is_superuser(fixture: &mut Fixture, role: &str) -> bool {
     fixture.value(&format!("select rolsuper from pg_roles where rolname = '{role}'"))
 }
@@ -112,10 +116,8 @@ fn case_06_a_trigger_whose_function_is_a_strangers_is_passed_by_with_a_warning()
     // Then the table belongs to the role that had the function, until the function changes hands.
     run(&mut fixture.client, "alter table net.http_request_queue owner to anon");
     let (code, message) = error_of(&mut fixture.client, &insert);
-    assert_eq!(
-        (code.as_str(), message.as_str()),
-        ("42501", "must be superuser to alter superuser roles or change superuser attribute")
-    );
+    assert_eq!(code, "42501");
+    assert!(NO_SUPERUSER.contains(&message.as_str()), "{message}");
     run(&mut fixture.client, "alter function anon_takes_over() owner to web");
     let id = Call::get(&url).send(&mut web);
     assert_eq!(fixture.response(id).status_code, Some(200));
@@ -145,10 +147,8 @@ fn case_06_copy_and_truncate_run_nobodys_trigger_as_another_role() {
         assert_eq!((code, message), ("42501".to_owned(), expected));
     }
     // It tries what it is not let.
-    assert_eq!(
-        error_of(&mut anon, truncate).1,
-        "must be superuser to alter superuser roles or change superuser attribute"
-    );
+    let message = error_of(&mut anon, truncate).1;
+    assert!(NO_SUPERUSER.contains(&message.as_str()), "{message}");
     run(&mut fixture.client, "alter table net._http_response owner to supa");
     let mut supa = fixture.cluster.connect_as("supa", "postgres");
     for statement in [copy, truncate] {

@@ -1,4 +1,4 @@
-//! Commands that would stop all requests: strong locks, and TRUNCATE.
+//! Commands that would stop all requests: strong locks, TRUNCATE, and what rewrites a table to maintain it.
 //!
 //! By Postgres' rules a role that may delete rows of a table may also lock it in any mode, and here every role may delete its
 //! own rows.
@@ -33,7 +33,7 @@ pub(crate) fn check_lock(relations: &[pg_sys::Oid], mode: i32) -> Result<(), Sql
         }
         met.push(relation);
         if !is_allowed(relation) {
-            return Err(refusal("lock", relation, "in a mode stronger than ROW EXCLUSIVE"));
+            return Err(refusal("lock", relation, " in a mode stronger than ROW EXCLUSIVE", DELETE));
         }
         if relation::is_view(relation) {
             ahead.extend(scan::read_by_view(relation));
@@ -46,22 +46,37 @@ pub(crate) fn check_lock(relations: &[pg_sys::Oid], mode: i32) -> Result<(), Sql
 /// Refuses a TRUNCATE of a table of ours.
 pub(crate) fn check_truncate(relations: &[pg_sys::Oid]) -> Result<(), SqlError> {
     match relations.iter().find(|&&relation| !is_allowed(relation)) {
-        Some(&relation) => Err(refusal("truncate", relation, "")),
+        Some(&relation) => Err(refusal("truncate", relation, "", DELETE)),
         None => Ok(()),
     }
 }
 
-fn refusal(action: &str, relation: pg_sys::Oid, how: &str) -> SqlError {
+/// Refuses VACUUM FULL, CLUSTER or REINDEX of a table of ours to a role that no more than a grant on the table lets do so. Whom
+/// nothing does is told so by Postgres.
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+pub(crate) fn check_maintenance(relations: &[pg_sys::Oid]) -> Result<(), SqlError> {
+    let refused =
+        |&&relation: &&pg_sys::Oid| !is_allowed(relation) && relation::may_maintain(relation) && !role::maintains_all();
+    match relations.iter().find(refused) {
+        Some(&relation) => Err(refusal("maintain", relation, " in a way that stops others", MAINTENANCE)),
+        None => Ok(()),
+    }
+}
+
+const DELETE: &str = "DELETE removes a role's own rows.";
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+const MAINTENANCE: &str =
+    "VACUUM without FULL, ANALYZE and REINDEX CONCURRENTLY are allowed. Members of pg_maintain may run all of it.";
+
+fn refusal(action: &str, relation: pg_sys::Oid, how: &str, instead: &str) -> SqlError {
     let name = relation::name(relation);
-    let space = if how.is_empty() { "" } else { " " };
     SqlError::new(
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-        format!("permission denied to {action} table net.{name}{space}{how}"),
+        format!("permission denied to {action} table net.{name}{how}"),
     )
-    .hint(
-        "DELETE removes a role's own rows. The owner of the extension can open the tables to a role: \
-         select net.restore_open_access('role').",
-    )
+    .hint(format!(
+        "{instead} The owner of the extension can open the tables to a role: select net.restore_open_access('role')."
+    ))
 }
 
 #[cfg(not(feature = "pg13"))]

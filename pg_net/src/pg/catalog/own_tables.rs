@@ -47,6 +47,12 @@ pub(crate) fn name(table: pg_sys::Oid) -> Option<&'static CStr> {
     NAMES.into_iter().zip(find().tables).find(|(_, found)| *found == Some((table, true))).map(|(name, _)| name)
 }
 
+/// All of them that there are. Within a transaction.
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+pub(crate) fn all() -> Vec<pg_sys::Oid> {
+    find().tables.into_iter().flatten().filter(|&(_, is_ours)| is_ours).map(|(table, _)| table).collect()
+}
+
 /// The function that runs users' triggers on them. Within a transaction.
 pub(crate) fn runner() -> Option<pg_sys::Oid> {
     find().runner.filter(|&(_, is_ours)| is_ours).map(|(function, _)| function)

@@ -107,6 +107,22 @@ pub(crate) fn is_view(relation: pg_sys::Oid) -> bool {
     unsafe { pg_sys::get_rel_relkind(relation) == pg_sys::RELKIND_VIEW as std::ffi::c_char }
 }
 
+/// The table of an index; `None` if the relation is no index.
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+pub(crate) fn table_of_index(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: a catalog look-up within a transaction; what is no index gives an invalid oid.
+    valid(unsafe { pg_sys::IndexGetRelation(relation, true) })
+}
+
+/// Whether the current role was granted the right to maintain a table, or owns it.
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+pub(crate) fn may_maintain(relation: pg_sys::Oid) -> bool {
+    let maintain = pg_sys::ACL_MAINTAIN as pg_sys::AclMode;
+    // SAFETY: catalog look-ups within a transaction.
+    let answer = unsafe { pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), maintain) };
+    answer == pg_sys::AclResult::ACLCHECK_OK
+}
+
 /// A relation's name; empty where it is gone.
 pub(crate) fn name(relation: pg_sys::Oid) -> String {
     // SAFETY: a catalog look-up within a transaction; the name is a copy in the current memory context, or null.

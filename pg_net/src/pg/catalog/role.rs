@@ -78,6 +78,15 @@ pub(crate) fn reads_all_data() -> bool {
     reader != pg_sys::InvalidOid && is_member(reader)
 }
 
+/// Whether the current role maintains the whole database: it owns it, or is a member of the role that Postgres 17 brought for that.
+#[cfg(any(feature = "pg17", feature = "pg18"))]
+pub(crate) fn maintains_all() -> bool {
+    // SAFETY: catalog look-ups within a transaction.
+    let owns =
+        unsafe { pg_sys::object_ownercheck(pg_sys::DatabaseRelationId, pg_sys::MyDatabaseId, pg_sys::GetUserId()) };
+    owns || is_member(pg_sys::ROLE_PG_MAINTAIN.into())
+}
+
 /// Whether a function runs as its owner, not as its caller.
 pub(crate) fn is_definers(function: pg_sys::Oid) -> bool {
     // SAFETY: the row of pg_proc stays valid until it is released, and is read only before.

@@ -6,6 +6,7 @@ use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::pg_sys;
 
 use super::wait::wait_for_latch;
+use super::wait_event::WaitEvent;
 
 /// A process that this one has asked the postmaster for. This process' latch is set when it starts and when it ends.
 pub(crate) struct Process {
@@ -42,7 +43,7 @@ impl Process {
             if left.is_zero() {
                 break;
             }
-            wait_for_latch(left);
+            wait_for_latch(WaitEvent::ProcessEnd, left);
         }
     }
 }

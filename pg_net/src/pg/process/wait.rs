@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use pgrx::pg_sys;
 
+use super::wait_event::WaitEvent;
+
 /// A set of things to wait for, made once for the life of the process.
 pub(crate) struct WaitSet {
     set: *mut pg_sys::WaitEventSet,
@@ -42,21 +44,22 @@ impl WaitSet {
         let mut event = pg_sys::WaitEvent::default();
         // SAFETY: room for the one event that is asked for; the latch is this process' own.
         unsafe {
-            pg_sys::WaitEventSetWait(self.set, milliseconds(timeout), &mut event, 1, pg_sys::PG_WAIT_EXTENSION);
+            pg_sys::WaitEventSetWait(self.set, milliseconds(timeout), &mut event, 1, WaitEvent::Worker.id());
             pg_sys::ResetLatch(pg_sys::MyLatch);
         }
         event.events & pg_sys::WL_SOCKET_READABLE != 0
     }
 }
 
-/// Waits for this process' latch alone, at most so long; with no time, however long it takes.
-pub(crate) fn wait_for_latch(timeout: impl Into<Option<Duration>>) {
+/// Waits for this process' latch alone, at most so long; with no time, however long it takes. Others see
+/// `what` it waits for.
+pub(crate) fn wait_for_latch(what: WaitEvent, timeout: impl Into<Option<Duration>>) {
     let timeout = timeout.into();
     let or_timeout = if timeout.is_some() { pg_sys::WL_TIMEOUT } else { 0 };
     let flags = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH | or_timeout;
     // SAFETY: the latch is this process' own.
     unsafe {
-        pg_sys::WaitLatch(pg_sys::MyLatch, flags as i32, milliseconds(timeout) as _, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::WaitLatch(pg_sys::MyLatch, flags as i32, milliseconds(timeout) as _, what.id());
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
 }

@@ -144,29 +144,43 @@ impl Table {
                 && !class.relforcerowsecurity
                 && !has_trigger
                 && !has_rule
-                && (constraints.is_null() || ((*constraints).num_check == 0 && !(*constraints).has_generated_stored))
+                && constraints
+                    .as_ref()
+                    .is_none_or(|constraints| constraints.num_check == 0 && !Self::computes_columns(constraints))
         }
     }
 
     /// Whether the table has exactly columns of these types, and each that must have a value is given one: `is_given` is asked
     /// with its place.
-    #[cfg(not(feature = "pg18"))]
     fn has_columns(&self, types: &[pg_sys::Oid], is_given: impl Fn(usize) -> bool) -> bool {
-        // SAFETY: the relation is open; there are as many columns as `natts` says.
-        let columns = unsafe {
-            let columns = self.description();
-            std::slice::from_raw_parts((*columns).attrs.as_ptr(), (*columns).natts as usize)
-        };
+        let columns = self.columns();
         columns.len() == types.len()
             && columns.iter().zip(types).enumerate().all(|(place, (column, &wanted))| {
                 column.atttypid == wanted && !column.attisdropped && (!column.attnotnull || is_given(place))
             })
     }
 
-    /// Postgres 18 keeps what describes a column elsewhere: there it is always an INSERT.
-    #[cfg(feature = "pg18")]
-    fn has_columns(&self, _types: &[pg_sys::Oid], _is_given: impl Fn(usize) -> bool) -> bool {
-        false
+    fn columns(&self) -> &[pg_sys::FormData_pg_attribute] {
+        // SAFETY: the relation is open; there are as many columns as `natts` says.
+        unsafe {
+            let description = self.description();
+            let count = (*description).natts as usize;
+            #[cfg(not(feature = "pg18"))]
+            let first = (*description).attrs.as_ptr();
+            // Behind as many shorter ones (tupdesc.h: TupleDescAttrAddress).
+            #[cfg(feature = "pg18")]
+            let first = (&raw const (*description).compact_attrs).cast::<pg_sys::CompactAttribute>().add(count).cast();
+            std::slice::from_raw_parts(first, count)
+        }
+    }
+
+    /// Whether a column is computed: stored, or since Postgres 18 when it is read.
+    fn computes_columns(constraints: &pg_sys::TupleConstr) -> bool {
+        #[cfg(feature = "pg18")]
+        if constraints.has_generated_virtual {
+            return true;
+        }
+        constraints.has_generated_stored
     }
 
     /// The default of a column, counted from 0, as the catalog has it.

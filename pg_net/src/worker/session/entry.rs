@@ -8,6 +8,7 @@ use pgrx::bgworkers::BackgroundWorker;
 use super::reload_configuration;
 use crate::pg::process::revival::Revival;
 use crate::pg::process::wait;
+use crate::pg::process::wait_event::WaitEvent;
 use crate::settings;
 use crate::shmem::{self, HOME_DATABASE};
 
@@ -57,6 +58,6 @@ pub(in crate::worker) fn wait() -> bool {
         revival.watch(now, shared.launcher.is_missing());
         let come_in_at = Some(come_in_at).filter(|_| home.may_come_in());
         let next = come_in_at.into_iter().chain(revival.deadline()).min();
-        wait::wait_for_latch(next.map(|next| next.saturating_duration_since(now)));
+        wait::wait_for_latch(WaitEvent::WorkerEntry, next.map(|next| next.saturating_duration_since(now)));
     }
 }
