@@ -162,6 +162,17 @@ sanitize:
 docs:
 	@scripts/docs
 
+# Packages, for MAJOR or 15; packaging/ has how they are made. PACKAGES="deb rpm" tests a part.
+.PHONY: deb rpm dist image packages-test
+deb rpm image:
+	@packaging/make-$@ $(or $(MAJOR),15)
+
+dist:
+	@packaging/make-dist
+
+packages-test:
+	@packaging/tests/run $(PACKAGES)
+
 clean:
 	cargo clean
 	rm -f $(TARGET)/pg_net--*.sql $(CONTROL)
@@ -177,5 +188,8 @@ help:
 	@echo "make sanitize  the tests with AddressSanitizer (TEST=name for a part)"
 	@echo "make lint      formatting, clippy, the code for other majors of Postgres, and what the dependencies are"
 	@echo "make docs      a site of the documentation, in target/docs"
+	@echo "make deb       a Debian package for a Postgres (MAJOR=15: Debian 12, MAJOR=17: Debian 13); make rpm, make image likewise"
+	@echo "make dist      the archive for PGXN"
+	@echo "make packages-test  builds all packages, and tests each in a clean root file system (PACKAGES=deb for a part)"
 	@echo "make freeze    note the SQL scripts of a release, which are never edited again"
 	@echo "make clean     remove what was built"
