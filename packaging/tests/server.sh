@@ -49,7 +49,7 @@ request_is_answered() {
 # All files but what servers, logs and the package managers keep. A changed one has another line.
 files() {
     (cd "$root" && find usr etc opt srv home root var -xdev \
-        \( -path var/lib/postgresql -o -path var/log -o -path var/cache -o -path var/lib/apt -o -path var/lib/rpm \
+        \( -path var/lib/postgresql -o -path var/log -o -path var/cache -o -path var/lib/apt -o -path root/.rpmdb \
         -o -path 'var/lib/dpkg/*-old' -o -path var/lib/dpkg/status -o -path var/lib/dpkg/lock\* \
         -o -path 'var/lib/dpkg/triggers' -o -path 'etc/postgresql/*/main' \) -prune \
         -o -type d -printf '%p\n' -o -printf '%p %s %T@\n' | LC_ALL=C sort)
