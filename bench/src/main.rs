@@ -43,6 +43,7 @@ fn main() {
         }
         // What a part starts in a network of its own.
         [measures::unhealthy::names::INSIDE] => measures::unhealthy::names::inside(),
+        [measures::hosts::INSIDE] => measures::hosts::inside(),
         ["soak"] => {
             let machine = machine::describe();
             let mut report = Report::default();

@@ -4,6 +4,7 @@ mod backlog;
 mod backoff;
 mod burst;
 mod calls;
+pub(crate) mod hosts;
 mod latency;
 mod requests;
 mod saturation;
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("hang", unhealthy::hang::run),
     ("sick", unhealthy::sick::run),
     ("names", unhealthy::names::run),
+    ("hosts", hosts::run),
     ("calls", calls::run),
     ("trigger", trigger::run),
     ("steady", steady::run),

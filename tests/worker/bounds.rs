@@ -109,18 +109,18 @@ fn no_more_files_are_open_than_the_server_allows() {
     let gate = fixture.receiver.hold("/held");
     let url = fixture.receiver.url("/held");
     fixture.send_times(Call::get(&url).timeout(60_000), 150);
-    fixture.receiver.wait_for(64);
+    fixture.receiver.wait_for(128);
     let open = sockets(pid);
     // The statistics collector's and the postmaster's sockets are not the engine's.
-    assert!(open <= 64 + 4, "{open} sockets");
+    assert!(open <= 128 + 4, "{open} sockets");
     wait_until_at_rest("a worker at rest", &[pid], Duration::from_millis(200));
-    assert_eq!(fixture.receiver.count(), 64);
+    assert_eq!(fixture.receiver.count(), 128);
     gate.release();
     wait_until("the end of all", PATIENCE, || fixture.value::<i64>("select count(*) from net.http_request_queue") == 0);
     // Those that wait for reuse count, too.
     let others = (0..3).map(|_| Receiver::start()).collect::<Vec<_>>();
     others.iter().for_each(|other| assert_works(&mut fixture.client, other));
-    assert!(sockets(pid) <= 64 + 4);
+    assert!(sockets(pid) <= 128 + 4);
 }
 
 /// There is always more to read than the one origin has room for.

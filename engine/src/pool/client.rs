@@ -73,7 +73,7 @@ impl Settings {
 
     fn bounds(&self) -> Bounds {
         Bounds {
-            total: self.policy.max_in_flight,
+            total: self.policy.max_connections,
             per_origin: self.policy.max_in_flight_per_origin,
             idle_timeout: self.policy.idle_timeout,
         }

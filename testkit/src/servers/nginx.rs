@@ -81,6 +81,19 @@ impl Nginx {
         Self { daemon, port, tls_port: port, authority: None }
     }
 
+    /// The same with TLS on a second port, where it shows this certificate and speaks HTTP/2 as well, or HTTP/1.1 alone.
+    pub fn start_quiet_showing(identity: &Identity, http2: bool) -> Self {
+        let protocol = if http2 { "http2" } else { "" };
+        let (daemon, [port, tls_port]) = Daemon::start("nginx", |scratch, [port, tls_port]| {
+            let listen = format!(
+                "listen 127.0.0.1:{tls_port} ssl {protocol} backlog=4096; {} ssl_session_cache shared:sessions:16m;",
+                certificate(identity)
+            );
+            command(scratch.path(), scratch.file("nginx.conf", &quiet_configuration(port, &listen)))
+        });
+        Self { daemon, port, tls_port, authority: None }
+    }
+
     /// Its ports, without TLS and with it.
     pub fn ports(&self) -> (u16, u16) {
         (self.port, self.tls_port)

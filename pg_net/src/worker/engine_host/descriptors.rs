@@ -16,9 +16,9 @@ pub(in crate::worker) fn raise_limit() {
 }
 
 /// The policy with no more connections than there are descriptors for. Postgres, in this process, keeps to
-/// max_files_per_process with its own files; the engine does so with its sockets, and leaves it half of what the system
-/// allows.
+/// max_files_per_process with its own files. The engine may have twice as many sockets, so that those to a thousand hosts are kept
+/// while as many requests are under way. Half of what the system allows is left to Postgres.
 pub(in crate::worker) fn bound(policy: Policy) -> Policy {
     let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(usize::MAX, |(soft, _)| soft as usize);
-    Policy { max_connections: server::max_files().min(allowed / 2), ..policy }
+    Policy { max_connections: (2 * server::max_files()).min(allowed / 2), ..policy }
 }
