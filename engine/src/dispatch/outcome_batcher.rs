@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::message::outcome::Outcome;
 
 /// How long an outcome waits for others at most.
-const EXPECTED_WAIT: Duration = Duration::from_millis(250);
+const EXPECTED_WAIT: Duration = Duration::from_millis(100);
 /// The same for a time-out without a connection that was not expected. Its caller has waited for the whole timeout
 /// and does not notice this.
 const LATE_WAIT: Duration = Duration::from_millis(50);
