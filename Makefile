@@ -136,6 +136,7 @@ lint: pg-config-works check-released
 	scripts/check-sizes
 	scripts/check-unsafe
 	scripts/check-terms
+	scripts/check-settings
 	cargo fmt --all --check
 	$(CARGO_PG) clippy $(PROFILE),$(MUTANTS),engine/fuzzing --workspace --all-targets -- -D warnings
 	scripts/check-majors $(filter-out $(PG_MAJOR),13 14 15 16 17 18)

@@ -40,7 +40,7 @@ struct Shared {
     log: Rc<WireLog>,
     /// How many streams the server takes at once.
     limit: Cell<usize>,
-    /// Places that are taken, and how many of them are for streams that are not begun.
+    /// How many places are taken, and how many of them are for streams that are not begun.
     taken: Cell<usize>,
     unbegun: Cell<usize>,
     /// Streams that were begun.

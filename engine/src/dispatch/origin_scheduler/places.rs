@@ -1,4 +1,4 @@
-//! Places: origins that wait for one, and items that give theirs up because they wait for something that does not
+//! Origins that wait for a place, and items that give theirs up because they wait for something that does not
 //! depend on their origin.
 
 use std::time::Instant;
