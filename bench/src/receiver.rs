@@ -58,6 +58,11 @@ impl Receiver {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What came.
     pub(crate) fn record(&self) -> &Arc<Record> {
         &self.record

@@ -2,4 +2,5 @@
 
 pub(super) mod hang;
 pub(crate) mod names;
+mod same_connections;
 pub(super) mod sick;
