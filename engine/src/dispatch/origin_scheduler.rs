@@ -161,13 +161,16 @@ impl<T: Queued> OriginScheduler<T> {
         } else if queue.claim_turn(&self.limits) {
             self.turns.push_back(Turn::Of(origin));
         }
+        if started.is_some() {
+            self.probe_limiter.give_way(now);
+        }
         started
     }
 
     fn start_probe(&mut self, now: Instant) -> Option<Started<T>> {
         self.probe_limiter.are_queued = false;
         let free = self.probe_limiter.free(self.limits.total);
-        if free == 0 {
+        if free == 0 || self.probe_limiter.rests(now) {
             return None;
         }
         // Each origin is looked at once. Mostly the first one has an item that may start.

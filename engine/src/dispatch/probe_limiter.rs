@@ -15,6 +15,10 @@ use crate::address::origin::Origin;
 /// origin had to wait while their outcomes were recorded.
 const FRACTION: usize = 4;
 const INTERVAL: Duration = Duration::from_millis(5);
+/// By how much an attempt is put off where another request starts just then, and by how much at most. Requests that come
+/// every five milliseconds would otherwise share the thread with an attempt each time.
+const WAY: Duration = Duration::from_millis(1);
+const MOST_WAY: Duration = Duration::from_millis(2);
 
 #[derive(Debug, Default)]
 pub(crate) struct ProbeLimiter {
@@ -25,6 +29,8 @@ pub(crate) struct ProbeLimiter {
     under_way: usize,
     /// Before this, no attempt begins.
     next_at: Option<Instant>,
+    /// Until this, the next attempt gives way to other requests.
+    gives_way_until: Option<Instant>,
 }
 
 impl ProbeLimiter {
@@ -45,6 +51,22 @@ impl ProbeLimiter {
     pub(crate) fn start(&mut self, now: Instant) {
         self.under_way += 1;
         self.next_at = Some(now + INTERVAL);
+        self.gives_way_until = Some(now + INTERVAL + MOST_WAY);
+    }
+
+    /// Another request starts: an attempt that is due comes a moment later.
+    pub(crate) fn give_way(&mut self, now: Instant) {
+        let Some(until) = self.gives_way_until.map(|most| most.min(now + WAY)).filter(|&until| now < until) else {
+            return;
+        };
+        if self.next_at.is_none_or(|at| at < until) {
+            self.next_at = Some(until);
+        }
+    }
+
+    /// Whether no attempt may begin yet.
+    pub(crate) fn rests(&self, now: Instant) -> bool {
+        self.next_at.is_some_and(|at| now < at)
     }
 
     /// An attempt that had given up its place has one again.

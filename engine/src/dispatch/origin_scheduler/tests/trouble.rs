@@ -130,6 +130,30 @@ fn sick_origins_that_refuse_take_little_time() {
 }
 
 #[test]
+fn an_attempt_at_a_sick_origin_gives_way_to_requests_that_start_just_then_and_not_for_ever() {
+    let mut fixture = Fixture::new(50);
+    fixture.sicken("sick");
+    fixture.push("sick", &["probe"; 500]);
+    assert_eq!(fixture.started(), ["probe"]);
+    fixture.missed("sick", true);
+    let (mut probes, mut together) = (0, 0);
+    // A request to a healthy origin every half millisecond, each done with by the next.
+    for number in 1..=2000 {
+        fixture.now = fixture.start + seconds(f64::from(number) * 0.0005);
+        fixture.push("well", &["well"]);
+        fixture.scheduler.run_timers(fixture.now);
+        let started: Vec<_> = std::iter::from_fn(|| fixture.scheduler.start(fixture.now)).collect();
+        let begun = started.iter().filter(|started| started.probe).count();
+        probes += begun;
+        together += usize::from(begun > 0 && started[0].probe);
+        (0..begun).for_each(|_| fixture.missed("sick", true));
+        fixture.reached("well");
+    }
+    assert_eq!(together, 0, "the request goes first");
+    assert!((130..=145).contains(&probes), "every seven milliseconds: {probes}");
+}
+
+#[test]
 fn sick_origins_that_hang_take_a_quarter_of_the_places_and_one_leaves_as_much_as_it_has() {
     let mut fixture = Fixture::new(50);
     for host in ["a", "b", "c", "d"] {
