@@ -5,6 +5,7 @@ mod backoff;
 mod burst;
 mod calls;
 pub(crate) mod hosts;
+mod inside;
 mod latency;
 mod requests;
 mod saturation;

@@ -1,11 +1,11 @@
 //! Many hosts, with TLS and without: what a request costs more than one of many to a single host.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use testkit::{Authority, NameServer, Network, Nginx};
+use testkit::{Authority, NameServer, Nginx};
 
+use super::inside::{self, Figures};
 use crate::drain;
 use crate::lab::Lab;
 use crate::report::{Report, Row};
@@ -62,16 +62,10 @@ const TARGETS: [(Protocol, usize, &str, f64); 6] = [
     (Protocol::Http2, 1000, "again", 0.6),
 ];
 
-/// The figures by what they are of.
-type Figures = BTreeMap<String, Vec<f64>>;
-
 /// Drains to one, a hundred and a thousand names of one nginx, the first time and again.
 pub(crate) fn run(report: &mut Report, _: &Path) {
     report.part("hosts: one host and a thousand, with TLS and without");
-    let output = Network::default().asking(RESOLV_CONF).output_of(&[INSIDE]);
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
-    let figures = parse(&printed);
+    let figures = inside::measure(INSIDE, RESOLV_CONF);
     let of = |what: &str| median(&figures[what]);
     kept(report, &figures);
     for (protocol, names, time, target) in TARGETS {
@@ -116,15 +110,6 @@ fn kept(report: &mut Report, figures: &Figures) {
 
 fn said(time: &str) -> &str {
     if time == "first" { "first time" } else { "again" }
-}
-
-fn parse(printed: &str) -> Figures {
-    let mut figures = Figures::new();
-    for line in printed.lines() {
-        let (of, figure) = line.split_once(' ').expect("a figure");
-        figures.entry(of.to_owned()).or_default().push(figure.parse().expect("a number"));
-    }
-    figures
 }
 
 /// Measures in the network, and prints the figures.

@@ -1,12 +1,12 @@
 //! Names whose server does not answer must not slow the look-ups of others.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use testkit::{Answer, NameServer, Network, PATIENCE, wait_until};
+use testkit::{Answer, NameServer, PATIENCE, wait_until};
 
+use super::super::inside;
 use super::sick::{RATE, rest, times};
 use crate::lab::Lab;
 use crate::receiver::Receiver;
@@ -28,16 +28,10 @@ const RESOLV_CONF: &str = "nameserver 127.0.0.1\noptions timeout:3 attempts:1\n"
 /// Requests that come to a new name at once.
 const BURST: usize = 1000;
 
-/// The figures by what they are of.
-type Figures = BTreeMap<String, Vec<f64>>;
-
 /// Healthy requests, each by a name of its own, beside names that hang.
 pub(crate) fn run(report: &mut Report, _: &Path) {
     report.part("names: healthy names beside dead ones");
-    let output = Network::default().asking(RESOLV_CONF).output_of(&[INSIDE]);
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
-    let figures = parse(&printed);
+    let figures = inside::measure(INSIDE, RESOLV_CONF);
     let [alone, beside @ ..] = DEAD.map(|dead| &figures[&dead.to_string()]);
     for (dead, times) in DEAD[1..].iter().zip(beside) {
         // Of all rounds together: a round has too few for that.
@@ -71,15 +65,6 @@ pub(crate) fn run(report: &mut Report, _: &Path) {
         target: "1".into(),
         met: most == 1.0,
     });
-}
-
-fn parse(printed: &str) -> Figures {
-    let mut figures = Figures::new();
-    for line in printed.lines() {
-        let (of, figure) = line.split_once(' ').expect("a figure");
-        figures.entry(of.to_owned()).or_default().push(figure.parse().expect("a number"));
-    }
-    figures
 }
 
 /// Measures in the network, and prints the figures.
