@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use testkit::{Cluster, PATIENCE, Receiver, kill, wait_until};
+use postgres::Client;
+use testkit::{Cluster, Gate, PATIENCE, Receiver, kill, wait_until};
 
 use super::{create, served, wait_for_workers_in};
 use crate::fixture::{assert_works, value};
@@ -106,14 +107,20 @@ fn a_restart_reaches_a_worker_that_is_on_its_way() {
     wait_until("the role of the settings", PATIENCE, || value::<String>(&mut app, who) == "sender");
 }
 
-#[test]
-fn a_worker_started_on_demand_and_terminated_amid_requests_loses_none() {
+/// A worker that was started on demand, with twenty requests in flight until the gate is released.
+fn amid_requests() -> (Cluster, Receiver, Client, Gate) {
     let cluster = Cluster::start_default();
     let receiver = Receiver::start();
     let mut app = create(&cluster, "app");
     let gate = receiver.hold("/held");
     super::queue(&mut app, &receiver.url("/held"), 20);
     receiver.wait_for(20);
+    (cluster, receiver, app, gate)
+}
+
+#[test]
+fn a_worker_started_on_demand_and_terminated_amid_requests_loses_none() {
+    let (cluster, receiver, mut app, gate) = amid_requests();
     let pid = cluster.worker_pid_in(&mut app, "app");
     assert!(value::<bool>(&mut app, &format!("select pg_terminate_backend({pid})")));
     wait_until("another worker's requests", PATIENCE, || receiver.count() == 40);
@@ -124,12 +131,7 @@ fn a_worker_started_on_demand_and_terminated_amid_requests_loses_none() {
 
 #[test]
 fn a_worker_started_on_demand_and_killed_amid_requests_loses_none() {
-    let cluster = Cluster::start_default();
-    let receiver = Receiver::start();
-    let mut app = create(&cluster, "app");
-    let gate = receiver.hold("/held");
-    super::queue(&mut app, &receiver.url("/held"), 20);
-    receiver.wait_for(20);
+    let (cluster, receiver, mut app, gate) = amid_requests();
     kill(cluster.worker_pid_in(&mut app, "app"));
     // No statement asks for it.
     receiver.wait_for(40);
