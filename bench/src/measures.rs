@@ -37,10 +37,10 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("hang", unhealthy::hang::run),
     ("sick", unhealthy::sick::run),
     ("names", unhealthy::names::run),
-    ("hosts", hosts::run),
     ("calls", calls::run),
     ("trigger", trigger::run),
     ("steady", steady::run),
     ("saturation", saturation::run),
     ("sizes", sizes::run),
+    ("hosts", hosts::run),
 ];
