@@ -42,8 +42,8 @@ fn main() {
             println!("\n{report}");
         }
         // What a part starts in a network of its own.
-        [measures::unhealthy::names::INSIDE] => measures::unhealthy::names::inside(),
-        [measures::hosts::INSIDE] => measures::hosts::inside(),
+        [measures::own_network::names::INSIDE] => measures::own_network::names::inside(),
+        [measures::own_network::hosts::INSIDE] => measures::own_network::hosts::inside(),
         ["soak"] => {
             let machine = machine::describe();
             let mut report = Report::default();

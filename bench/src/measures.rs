@@ -4,9 +4,8 @@ mod backlog;
 mod backoff;
 mod burst;
 mod calls;
-pub(crate) mod hosts;
-mod inside;
 mod latency;
+pub(crate) mod own_network;
 mod requests;
 mod saturation;
 mod sizes;
@@ -36,11 +35,11 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("latency", latency::run),
     ("hang", unhealthy::hang::run),
     ("sick", unhealthy::sick::run),
-    ("names", unhealthy::names::run),
+    ("names", own_network::names::run),
     ("calls", calls::run),
     ("trigger", trigger::run),
     ("steady", steady::run),
     ("saturation", saturation::run),
     ("sizes", sizes::run),
-    ("hosts", hosts::run),
+    ("hosts", own_network::hosts::run),
 ];

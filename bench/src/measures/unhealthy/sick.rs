@@ -18,7 +18,7 @@ use crate::stats::{Spread, median, percentile};
 use crate::worker;
 
 const ROUNDS: usize = 7;
-pub(super) const RATE: usize = 200;
+pub(in crate::measures) const RATE: usize = 200;
 const SECONDS: usize = 5;
 const LOOPBACK: &str = "127.0.0.1";
 /// Origins that refuse connections, and origins that neither accept nor refuse them.
@@ -118,7 +118,7 @@ impl Dead {
 }
 
 /// Empties the tables, and waits until the worker has nothing to do.
-pub(super) fn rest(lab: &mut Lab) {
+pub(in crate::measures) fn rest(lab: &mut Lab) {
     lab.reset();
     let pid = lab.worker();
     wait_until("a worker at rest", PATIENCE, || {
@@ -144,7 +144,7 @@ fn each_p99(rounds: &[Vec<f64>]) -> Vec<f64> {
 
 /// Sends to a healthy server at a steady rate, by the host that `host` says for each number: milliseconds from the commits to the
 /// response rows.
-pub(super) fn times(lab: &mut Lab, seconds: usize, host: impl Fn(usize) -> String + Sync) -> Vec<f64> {
+pub(in crate::measures) fn times(lab: &mut Lab, seconds: usize, host: impl Fn(usize) -> String + Sync) -> Vec<f64> {
     let pace = Pace { rate: RATE, count: RATE * seconds, timeout_milliseconds: 10_000 };
     let receiver = Receiver::start(pace.count);
     let url = |number| receiver.url(&format!("/fast/{number}")).replacen(LOOPBACK, &host(number), 1);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use testkit::{Answer, NameServer, PATIENCE, wait_until};
 
-use super::super::inside;
-use super::sick::{RATE, rest, times};
+use super::inside;
 use crate::lab::Lab;
+use crate::measures::unhealthy::sick::{RATE, rest, times};
 use crate::receiver::Receiver;
 use crate::report::{Report, Row};
 use crate::stats::percentile;
